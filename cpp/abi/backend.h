@@ -246,6 +246,7 @@ typedef struct ist_backend {
 } ist_backend;
 
 #define IST_BACKEND_COMPUTES_NOTHING 1u /* contents of outputs are undefined (a null device) */
+#define IST_BACKEND_CONCURRENT 2u        /* run() takes calls from several threads on one queue; otherwise one at a time */
 
 /* Sets *out to a table that lives as long as the process. The backend checks host->abi_major itself too. */
 typedef ist_status (*ist_backend_query_fn)(const ist_host* host, const ist_backend** out, ist_error* error);

@@ -72,7 +72,8 @@ struct Node {
   bool traced = false;  // made inside a functional transform from its arguments: edges stay until the transform ends
   uint32_t n_inputs = 0;
   int64_t size = 0;             // number of elements
-  uint64_t mark = 0;            // scratch of graph walks, valid under the graph mutex only
+  uint64_t mark = 0;            // scratch of the scheduler under its lock: the walk that met this node last,
+  uint32_t mark_index = 0;      // and its number there
   const char* label = nullptr;  // public name of the function that made it, a string literal; for messages
   Dims shape;
   Layout layout;                     // valid when state is ready
@@ -136,5 +137,7 @@ class LabelScope {
  private:
   bool owner_;
 };
+// The name to put into errors: the label of the scope this thread is in, otherwise `own`.
+const char* public_name(const char* own);
 
 }  // namespace ist

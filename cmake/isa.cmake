@@ -1,0 +1,50 @@
+# Kernels compiled once for every ISA level and chosen at run time.
+#
+# isthmus_add_isa_objects(target dir) compiles dir/*.isa.cpp for each level with -DIST_ISA=<level> and adds the objects
+# to everything that links `target`. The linker keeps one copy of a weak function, of whichever level came first, so an
+# object that defines one could crash older machines: a check fails the build when an object defines a weak symbol, or
+# more than its one table getter.
+
+set(ISTHMUS_ISA_CHECK ${CMAKE_CURRENT_LIST_DIR}/check_isa_objects.cmake)
+
+function(isthmus_add_isa_objects target dir)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND NOT CMAKE_OSX_ARCHITECTURES MATCHES "arm64")
+    set(levels v1 v3 v4)
+    set(flags_v1 -march=x86-64 -mtune=generic)
+    set(flags_v3 -march=x86-64-v3 -mtune=generic)
+    set(flags_v4 -march=x86-64-v4 -mtune=generic -mprefer-vector-width=512)
+  elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$" OR CMAKE_OSX_ARCHITECTURES MATCHES "arm64")
+    set(levels neon)
+    set(flags_neon "")
+  else()
+    message(FATAL_ERROR "the cpu backend has no kernels for ${CMAKE_SYSTEM_PROCESSOR}; x86-64 and arm64 are supported")
+  endif()
+
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${dir}/*.isa.cpp)
+  set(all_objects "")
+  foreach(level IN LISTS levels)
+    set(objects ${target}_isa_${level})
+    add_library(${objects} OBJECT ${sources})
+    target_link_libraries(${objects} PRIVATE isthmus_flags)
+    target_compile_options(${objects} PRIVATE -O3 ${flags_${level}})
+    target_compile_definitions(${objects} PRIVATE IST_ISA=${level})
+    # An object library cannot hold foreign objects, so they travel with its interface to whoever links it.
+    target_sources(${target} INTERFACE $<TARGET_OBJECTS:${objects}>)
+    list(APPEND all_objects $<TARGET_OBJECTS:${objects}>)
+  endforeach()
+
+  # Sanitizers add weak symbols of their own.
+  if(CMAKE_NM AND NOT ISTHMUS_SANITIZE)
+    set(list_file ${CMAKE_CURRENT_BINARY_DIR}/${target}_isa_objects.txt)
+    file(GENERATE OUTPUT ${list_file} CONTENT "$<JOIN:${all_objects},\n>\n")
+    set(stamp ${CMAKE_CURRENT_BINARY_DIR}/${target}_isa_objects.stamp)
+    add_custom_command(
+      OUTPUT ${stamp}
+      COMMAND ${CMAKE_COMMAND} -DNM=${CMAKE_NM} -DLIST=${list_file} -P ${ISTHMUS_ISA_CHECK}
+      COMMAND ${CMAKE_COMMAND} -E touch ${stamp}
+      DEPENDS ${all_objects} ${list_file} ${ISTHMUS_ISA_CHECK}
+      COMMAND_EXPAND_LISTS VERBATIM
+      COMMENT "Checking the symbols of the ISA objects")
+    add_custom_target(${target}_isa_check ALL DEPENDS ${stamp})
+  endif()
+endfunction()

@@ -1,0 +1,27 @@
+/* Prints the ABI as the compiler sees it: constants, struct layouts, function signatures and op ids, a line each.
+ * cmake/abi_lock.cmake compares the lines with abi.lock. What stands after " | " is for readers: it may be reworded
+ * without breaking anybody. */
+#include <stddef.h>
+#include <stdio.h>
+
+#include "abi/backend.h"
+#include "abi/op_ids.h"
+#if defined(ISTHMUS_ABI_HAS_EMBEDDING)
+#include "abi/isthmus.h"
+#endif
+
+int main(void) {
+#define IST_ABI_CONSTANT(name) printf("constant %s = %lld\n", #name, (long long)(name));
+#define IST_ABI_STRUCT(name) printf("struct %s = %zu bytes\n", #name, sizeof(name));
+#define IST_ABI_FIELD(owner, field, text)                                                               \
+  printf("field %s.%s = offset %zu, %zu bytes | %s\n", #owner, #field, offsetof(owner, field), sizeof(((owner*)0)->field), \
+         text);
+#define IST_ABI_FUNCTION(name, text) printf("function %s = declared | %s\n", #name, text);
+#include "abi/abi_fields.def"
+
+  /* The attribute struct and the operand count are as much a part of an op as its id. */
+#define IST_OP(id, name, family, arity, attrs, dtypes, derivative, execution, doc) \
+  printf("op %d = %s, operands %s, attributes %s\n", id, #name, #arity, #attrs);
+#include "ops/ops.def"
+  return 0;
+}

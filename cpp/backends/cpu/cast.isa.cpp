@@ -1,0 +1,59 @@
+// Conversions of tiles: astype, and the half types' way to float32 and back.
+#include "backends/cpu/isa_common.h"
+#include "kernels/scalar_ops.h"
+
+namespace ist::cpu {
+namespace {
+
+template <int From, int To>
+void cast_tile(int64_t n, void* out, const void* const* in) {
+  const Type<From>* __restrict a = static_cast<const Type<From>*>(in[0]);
+  Type<To>* __restrict r = static_cast<Type<To>*>(out);
+  using Compute = typename Storage<To>::compute;
+  for (int64_t i = 0; i < n; ++i) {
+    r[i] = Storage<To>::store(scalar::cast<Compute>(Storage<From>::load(a[i])));
+  }
+}
+
+constexpr bool is_half(int dtype) { return dtype == IST_FLOAT16 || dtype == IST_BFLOAT16; }
+
+template <int From, int To>
+constexpr TileFn cast_fn() {
+  if constexpr (From == To) {
+    return nullptr;
+  } else if constexpr (is_half(From) || is_half(To)) {
+    constexpr int other = is_half(From) ? To : From;
+    if constexpr (other == IST_FLOAT32) {
+      return &cast_tile<From, To>;
+    } else {
+      return nullptr;
+    }
+  } else {
+    return &cast_tile<From, To>;
+  }
+}
+
+template <int From>
+constexpr void fill_row(CastTable& table) {
+#define IST_ENTRY(dtype) table.fn[From][dtype] = cast_fn<From, dtype>();
+  IST_FOR_COMPUTE_DTYPES(IST_ENTRY)
+  IST_ENTRY(IST_FLOAT16)
+  IST_ENTRY(IST_BFLOAT16)
+#undef IST_ENTRY
+}
+
+constexpr CastTable make_table() {
+  CastTable table{};
+#define IST_ENTRY_ROW(dtype) fill_row<dtype>(table);
+  IST_FOR_COMPUTE_DTYPES(IST_ENTRY_ROW)
+  IST_ENTRY_ROW(IST_FLOAT16)
+  IST_ENTRY_ROW(IST_BFLOAT16)
+  return table;
+}
+
+constexpr CastTable table = make_table();
+
+}  // namespace
+}  // namespace ist::cpu
+
+extern "C" const ist::cpu::CastTable* IST_ISA_NAME(cast)() { return &ist::cpu::table; }

@@ -1,0 +1,96 @@
+// Moving elements between layouts. Only sizes matter here, not dtypes.
+#include "backends/cpu/isa_common.h"
+
+namespace ist::cpu {
+namespace {
+
+template <class T>
+void fill(int64_t n, void* dst, const void* src) {
+  const T value = *static_cast<const T*>(src);
+  T* __restrict out = static_cast<T*>(dst);
+  for (int64_t i = 0; i < n; ++i) out[i] = value;
+}
+
+template <class T>
+inline void load_row(int64_t n, T* __restrict out, const T* __restrict in, int64_t stride) {
+  if (stride == 1) {
+    for (int64_t i = 0; i < n; ++i) out[i] = in[i];
+  } else if (stride == 0) {
+    const T value = *in;
+    for (int64_t i = 0; i < n; ++i) out[i] = value;
+  } else {
+    for (int64_t i = 0; i < n; ++i) out[i] = in[i * stride];
+  }
+}
+
+template <class T>
+void strided(int64_t n, void* dst, int64_t dst_stride, const void* src, int64_t src_stride) {
+  T* __restrict out = static_cast<T*>(dst);
+  const T* __restrict in = static_cast<const T*>(src);
+  if (dst_stride == 1) {
+    load_row(n, out, in, src_stride);
+  } else {
+    for (int64_t i = 0; i < n; ++i) out[i * dst_stride] = in[i * src_stride];
+  }
+}
+
+constexpr int kMaxRank = 64;
+
+template <class T>
+void gather(int64_t start, int64_t n, int rank, const int64_t* shape, const int64_t* strides, const void* src,
+            void* dst) {
+  const T* in = static_cast<const T*>(src);
+  T* out = static_cast<T*>(dst);
+  int64_t index[kMaxRank];
+  int64_t rest = start;
+  for (int axis = rank - 1; axis >= 0; --axis) {
+    index[axis] = rest % shape[axis];
+    rest /= shape[axis];
+    in += index[axis] * strides[axis];
+  }
+  const int last = rank - 1;
+  const int64_t inner = shape[last];
+  const int64_t step = strides[last];
+  while (n > 0) {
+    const int64_t left = inner - index[last];
+    const int64_t m = left < n ? left : n;
+    load_row(m, out, in, step);
+    out += m;
+    n -= m;
+    in += m * step;
+    index[last] += m;
+    for (int axis = last; axis > 0 && index[axis] == shape[axis]; --axis) {
+      index[axis] = 0;
+      in += strides[axis - 1] - strides[axis] * shape[axis];
+      ++index[axis - 1];
+    }
+  }
+}
+
+template <class T>
+void transpose(int64_t rows, int64_t cols, void* dst, int64_t dst_stride, const void* src, int64_t src_stride) {
+  constexpr int64_t kSide = 128 / sizeof(T);
+  T* __restrict out = static_cast<T*>(dst);
+  const T* __restrict in = static_cast<const T*>(src);
+  for (int64_t c0 = 0; c0 < cols; c0 += kSide) {
+    const int64_t c1 = c0 + kSide < cols ? c0 + kSide : cols;
+    for (int64_t r0 = 0; r0 < rows; r0 += kSide) {
+      const int64_t r1 = r0 + kSide < rows ? r0 + kSide : rows;
+      for (int64_t r = r0; r < r1; ++r) {
+        for (int64_t c = c0; c < c1; ++c) out[r * dst_stride + c] = in[r + c * src_stride];
+      }
+    }
+  }
+}
+
+constexpr CopyTable table = {
+    {&fill<Bits8>, &fill<Bits16>, &fill<Bits32>, &fill<Bits64>},
+    {&strided<Bits8>, &strided<Bits16>, &strided<Bits32>, &strided<Bits64>},
+    {&gather<Bits8>, &gather<Bits16>, &gather<Bits32>, &gather<Bits64>},
+    {&transpose<Bits8>, &transpose<Bits16>, &transpose<Bits32>, &transpose<Bits64>},
+};
+
+}  // namespace
+}  // namespace ist::cpu
+
+extern "C" const ist::cpu::CopyTable* IST_ISA_NAME(copy)() { return &ist::cpu::table; }

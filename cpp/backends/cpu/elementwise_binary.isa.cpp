@@ -1,0 +1,77 @@
+// Tile kernels of the elementwise ops with two operands, made from ops.def, and of `where`.
+#include "backends/cpu/isa_common.h"
+#include "kernels/scalar_ops.h"
+
+namespace ist::cpu {
+namespace {
+
+template <class Body, int From, int To>
+void binary_tile(int64_t n, void* out, const void* const* in) {
+  const Type<From>* __restrict a = static_cast<const Type<From>*>(in[0]);
+  const Type<From>* __restrict b = static_cast<const Type<From>*>(in[1]);
+  Type<To>* __restrict r = static_cast<Type<To>*>(out);
+  for (int64_t i = 0; i < n; ++i) r[i] = Body::apply(a[i], b[i]);
+}
+
+template <class Body, Class c, int D>
+constexpr TileFn binary_fn() {
+  if constexpr (takes(c, D)) {
+    return &binary_tile<Body, D, result_dtype(c, D)>;
+  } else {
+    return nullptr;
+  }
+}
+
+// Selecting moves bits, so one kernel does for all dtypes of a size.
+template <class T>
+void where_tile(int64_t n, void* out, const void* const* in) {
+  const bool* __restrict condition = static_cast<const bool*>(in[0]);
+  const T* __restrict a = static_cast<const T*>(in[1]);
+  const T* __restrict b = static_cast<const T*>(in[2]);
+  T* __restrict r = static_cast<T*>(out);
+  for (int64_t i = 0; i < n; ++i) r[i] = condition[i] ? a[i] : b[i];
+}
+
+#define IST_BODY_ROW(id, name, dtypes)       \
+  struct Body_##name {                       \
+    template <class T>                       \
+    static inline auto apply(T a, T b) {     \
+      return scalar::name(a, b);             \
+    }                                        \
+  };
+#define IST_ARITY_1(id, name, dtypes)
+#define IST_ARITY_2(id, name, dtypes) IST_ROW_WITH_BODY(id, name, dtypes)
+#define IST_ARITY_3(id, name, dtypes) \
+  static_assert(Class::dtypes == Class::select, #name " has three operands but is no selection");
+#define IST_OP(id, name, family, arity, attrs, dtypes, derivative, execution, doc) IST_CLASS_##dtypes(id, name, arity)
+#include "ops/ops.def"
+#undef IST_BODY_ROW
+#undef IST_ARITY_3
+
+constexpr BinaryTable make_table() {
+  BinaryTable table{};
+#define IST_ARITY_3(id, name, dtypes)
+#define IST_ENTRY(dtype) row[dtype] = binary_fn<Body, c, dtype>();
+#define IST_BODY_ROW(id, name, dtypes)                                \
+  {                                                                   \
+    static_assert(id < kElementwiseIds, "an elementwise id is " #id); \
+    using Body = Body_##name;                                         \
+    constexpr Class c = Class::dtypes;                                \
+    TileFn* row = table.fn[id];                                       \
+    IST_FOR_COMPUTE_DTYPES(IST_ENTRY)                                 \
+  }
+#include "ops/ops.def"
+#undef IST_OP
+  table.where[0] = &where_tile<Bits8>;
+  table.where[1] = &where_tile<Bits16>;
+  table.where[2] = &where_tile<Bits32>;
+  table.where[3] = &where_tile<Bits64>;
+  return table;
+}
+
+constexpr BinaryTable table = make_table();
+
+}  // namespace
+}  // namespace ist::cpu
+
+extern "C" const ist::cpu::BinaryTable* IST_ISA_NAME(binary)() { return &ist::cpu::table; }

@@ -1,0 +1,232 @@
+// Reductions of dense blocks in the contract's order: 32 lanes, folded by halving.
+#include "backends/cpu/isa_common.h"
+#include "kernels/scalar_ops.h"
+
+namespace ist::cpu {
+namespace {
+
+constexpr int kLanes = 32;
+
+struct Sum {
+  template <class T>
+  static inline T apply(T a, T b) {
+    return scalar::add(a, b);
+  }
+  template <class T>
+  static inline T identity() {
+    return scalar::cast<T>(int32_t{0});
+  }
+};
+
+struct Prod {
+  template <class T>
+  static inline T apply(T a, T b) {
+    return scalar::multiply(a, b);
+  }
+  template <class T>
+  static inline T identity() {
+    return scalar::cast<T>(int32_t{1});
+  }
+};
+
+template <class T>
+struct Limits {  // integers
+  static constexpr bool kSigned = static_cast<T>(-1) < static_cast<T>(1);
+  static constexpr T lowest() { return kSigned ? static_cast<T>(uint64_t{1} << (8 * sizeof(T) - 1)) : T{0}; }
+  static constexpr T highest() { return static_cast<T>(~lowest()); }
+};
+template <>
+struct Limits<bool> {
+  static constexpr bool lowest() { return false; }
+  static constexpr bool highest() { return true; }
+};
+template <>
+struct Limits<float> {
+  static constexpr float lowest() { return -__builtin_inff(); }
+  static constexpr float highest() { return __builtin_inff(); }
+};
+template <>
+struct Limits<double> {
+  static constexpr double lowest() { return -__builtin_inf(); }
+  static constexpr double highest() { return __builtin_inf(); }
+};
+template <>
+struct Limits<complex64> {
+  static constexpr complex64 lowest() { return {-__builtin_inff(), -__builtin_inff()}; }
+  static constexpr complex64 highest() { return {__builtin_inff(), __builtin_inff()}; }
+};
+
+struct Max {
+  template <class T>
+  static inline T apply(T a, T b) {
+    return scalar::maximum(a, b);
+  }
+  template <class T>
+  static inline T identity() {
+    return Limits<T>::lowest();
+  }
+};
+
+struct Min {
+  template <class T>
+  static inline T apply(T a, T b) {
+    return scalar::minimum(a, b);
+  }
+  template <class T>
+  static inline T identity() {
+    return Limits<T>::highest();
+  }
+};
+
+struct All {
+  template <class T>
+  static inline T apply(T a, T b) {
+    return a & b;
+  }
+  template <class T>
+  static inline T identity() {
+    return T{true};
+  }
+};
+
+struct Any {
+  template <class T>
+  static inline T apply(T a, T b) {
+    return a | b;
+  }
+  template <class T>
+  static inline T identity() {
+    return T{false};
+  }
+};
+
+// Lanes that no element reached hold the identity, and combining with it changes no lane that started there, so they
+// are left out of the fold.
+template <class F, class T>
+inline T fold(T* lane, int64_t lanes) {
+  for (int64_t half = kLanes / 2; half > 0; half /= 2) {
+    for (int64_t i = 0; i < half && i + half < lanes; ++i) lane[i] = F::apply(lane[i], lane[i + half]);
+    if (lanes > half) lanes = half;
+  }
+  return lane[0];
+}
+
+template <class F, class T>
+void block(const void* data, int64_t n, void* result) {
+  const T* __restrict x = static_cast<const T*>(data);
+  T lane[kLanes];
+  for (int i = 0; i < kLanes; ++i) lane[i] = F::template identity<T>();
+  int64_t j = 0;
+  for (; j + kLanes <= n; j += kLanes) {
+    for (int i = 0; i < kLanes; ++i) lane[i] = F::apply(lane[i], x[j + i]);
+  }
+  for (int64_t i = 0; i < n - j; ++i) lane[i] = F::apply(lane[i], x[j + i]);
+  *static_cast<T*>(result) = fold<F, T>(lane, n < kLanes ? n : kLanes);
+}
+
+template <class F, class T>
+void combine(int64_t n, void* into, const void* from) {
+  T* __restrict acc = static_cast<T*>(into);
+  const T* __restrict x = static_cast<const T*>(from);
+  for (int64_t i = 0; i < n; ++i) acc[i] = F::apply(acc[i], x[i]);
+}
+
+template <class F, class T>
+void identity(int64_t n, void* into) {
+  T* acc = static_cast<T*>(into);
+  for (int64_t i = 0; i < n; ++i) acc[i] = F::template identity<T>();
+}
+
+template <class F, int D>
+constexpr Reducer reducer() {
+  using T = Type<D>;
+  return {&block<F, T>, &combine<F, T>, &identity<F, T>};
+}
+
+// ---- argmax and argmin ----
+
+template <class T>
+inline bool is_nan(T x) {
+  return x != x;
+}
+inline bool is_nan(complex64 x) { return x.re != x.re || x.im != x.im; }
+
+template <class T>
+inline bool before(T a, T b) {
+  return a < b;
+}
+inline bool before(complex64 a, complex64 b) { return a.re < b.re || (a.re == b.re && a.im < b.im); }
+
+// Is `a` more extreme than `b`, which came first?
+template <bool kMaximum, class T>
+inline bool beats(T a, T b) {
+  if (is_nan(b)) return false;
+  if (is_nan(a)) return true;
+  return kMaximum ? before(b, a) : before(a, b);
+}
+
+template <bool kMaximum, class T>
+void arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint32_t* index) {
+  const T* __restrict x = static_cast<const T*>(data);
+  T best = *static_cast<T*>(best_value);
+  int64_t j = 0;
+  if (base == 0) {
+    best = x[0];
+    *index = 0;
+    j = 1;
+  }
+  // A chunk without a better element is only looked through, which vectorises.
+  constexpr int64_t kChunk = 64;
+  while (j < n) {
+    const int64_t end = j + kChunk < n ? j + kChunk : n;
+    int found = 0;
+    for (int64_t i = j; i < end; ++i) found |= beats<kMaximum>(x[i], best) ? 1 : 0;
+    if (found) {
+      for (int64_t i = j; i < end; ++i) {
+        if (beats<kMaximum>(x[i], best)) {
+          best = x[i];
+          *index = static_cast<uint32_t>(base + i);
+        }
+      }
+    }
+    j = end;
+  }
+  *static_cast<T*>(best_value) = best;
+}
+
+constexpr ReduceTable make_table() {
+  ReduceTable table{};
+#define IST_ENTRY(dtype)                                 \
+  table.fn[kMax][dtype] = reducer<Max, dtype>();         \
+  table.fn[kMin][dtype] = reducer<Min, dtype>();         \
+  table.arg[0][dtype] = {&arg_step<true, Type<dtype>>};  \
+  table.arg[1][dtype] = {&arg_step<false, Type<dtype>>};
+  IST_FOR_COMPUTE_DTYPES(IST_ENTRY)
+#undef IST_ENTRY
+  // Two's complement: signed and unsigned sums and products have the same bits.
+#define IST_ENTRY(dtype, computed)                  \
+  table.fn[kSum][dtype] = reducer<Sum, computed>(); \
+  table.fn[kProd][dtype] = reducer<Prod, computed>();
+  IST_ENTRY(IST_UINT8, IST_UINT8)
+  IST_ENTRY(IST_UINT16, IST_UINT16)
+  IST_ENTRY(IST_UINT32, IST_UINT32)
+  IST_ENTRY(IST_UINT64, IST_UINT64)
+  IST_ENTRY(IST_INT8, IST_UINT8)
+  IST_ENTRY(IST_INT16, IST_UINT16)
+  IST_ENTRY(IST_INT32, IST_UINT32)
+  IST_ENTRY(IST_INT64, IST_UINT64)
+  IST_ENTRY(IST_FLOAT32, IST_FLOAT32)
+  IST_ENTRY(IST_FLOAT64, IST_FLOAT64)
+  IST_ENTRY(IST_COMPLEX64, IST_COMPLEX64)
+#undef IST_ENTRY
+  table.fn[kAll][IST_BOOL] = reducer<All, IST_UINT8>();
+  table.fn[kAny][IST_BOOL] = reducer<Any, IST_UINT8>();
+  return table;
+}
+
+constexpr ReduceTable table = make_table();
+
+}  // namespace
+}  // namespace ist::cpu
+
+extern "C" const ist::cpu::ReduceTable* IST_ISA_NAME(reduce)() { return &ist::cpu::table; }

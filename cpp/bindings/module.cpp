@@ -1,0 +1,26 @@
+#include "bindings/module.h"
+
+// Defined in io.cpp.
+void bind_io(py::module_& m);
+
+PYBIND11_MODULE(_core, m) {
+  using namespace ist::python;
+  m.doc() = "The compiled core of isthmus. Its public face is the package `isthmus`.";
+  bind_errors(m);
+  bind_types(m);
+  bind_tensor(m);
+  bind_tensor_methods(m);
+  bind_indexing(m);
+  bind_dlpack(m);
+  bind_elementwise(m);
+  bind_reductions(m);
+  bind_shape_ops(m);
+  bind_index_ops(m);
+  bind_creation(m);
+  bind_compositions(m);
+  py::module_ random = m.def_submodule("random", "Random numbers from Threefry keys.");
+  bind_random(random);
+  bind_autograd(m);
+  bind_runtime(m);
+  bind_io(m);
+}

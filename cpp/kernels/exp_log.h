@@ -1,0 +1,238 @@
+// Exponentials, logarithms, powers and hyperbolic functions.
+#pragma once
+
+#include "kernels/float_bits.h"
+
+namespace ist {
+namespace {
+namespace scalar {
+
+inline double sqrt(double x) { return __builtin_sqrt(x); }
+inline float sqrt(float x) { return __builtin_sqrtf(x); }
+inline double rsqrt(double x) { return 1.0 / sqrt(x); }
+inline float rsqrt(float x) { return 1.0f / sqrt(x); }
+
+inline constexpr double kLog2E = 0x1.71547652b82fep+0;
+inline constexpr double kLn2 = 0x1.62e42fefa39efp-1;
+inline constexpr double kLn2Low = 0x1.abc9e3b39803fp-56;
+// ln 2 with 11 zero bits at the end, so that its product with an exponent is exact.
+inline constexpr double kLn2Short = 0x1.62e42fefa3800p-1;
+inline constexpr double kLn2ShortLow = 0x1.ef35793c76730p-45;
+
+// exp(r) - 1 for |r| <= ln(2) / 2.
+inline double expm1_reduced(double r) {
+  const double p = polynomial(r, 0x1.1f730349868cep-29, 0x1.af4de97ca4194p-26, 0x1.27e4db646b17ep-22,
+                              0x1.71de0231960ebp-19, 0x1.a01a01a6d889cp-16, 0x1.a01a01abe7fe1p-13,
+                              0x1.6c16c16c162d4p-10, 0x1.11111111100dcp-7, 0x1.5555555555556p-5,
+                              0x1.5555555555557p-3, 0x1.0000000000000p-1);
+  return fma(r * r, p, r);
+}
+
+// exp(hi + lo) * 2^offset for hi in [-800, 800]; two factors of the scale keep subnormals and the last binade right.
+inline double exp_core(double hi, double lo, double offset) {
+  const double k = fma(hi, kLog2E, kRoundMagic) - kRoundMagic;
+  const double r = fma(-k, kLn2Low, fma(-k, kLn2, hi)) + lo;
+  const double y = 1.0 + expm1_reduced(r);
+  const double half = fma(k, 0.5, kRoundMagic) - kRoundMagic;
+  return y * exp2_integer(half) * exp2_integer(k - half + offset);
+}
+
+// Past these limits results are 0 and infinity anyway. Comparisons are false for NaN, which so passes through.
+inline double exp_clamp(double x) {
+  x = x > 750.0 ? 750.0 : x;
+  return x < -750.0 ? -750.0 : x;
+}
+
+inline double exp(double x) { return exp_core(exp_clamp(x), 0.0, 0.0); }
+
+// expm1(x) * 2^offset.
+inline double expm1_core(double x, double offset) {
+  double c = x > 750.0 ? 750.0 : x;
+  c = c < -45.0 ? -45.0 : c;
+  const double k = fma(c, kLog2E, kRoundMagic) - kRoundMagic;
+  const double r = fma(-k, kLn2Low, fma(-k, kLn2, c));
+  const double inverse = exp2_integer(k > 100.0 ? -100.0 : -k);
+  // 2^k (p + 1 - 2^-k): both terms are exact before the sum unless 2^-k is out of its reach.
+  const double sum = expm1_reduced(r) + (1.0 - inverse);
+  const double half = fma(k, 0.5, kRoundMagic) - kRoundMagic;
+  return sum * exp2_integer(half) * exp2_integer(k - half + offset);
+}
+
+inline double expm1(double x) {
+  const double y = expm1_core(x, 0.0);
+  return fabs(x) < 0x1p-54 ? x : y;
+}
+
+// x = 2^k * m with m in [sqrt(1/2), sqrt(2)), for positive finite x.
+struct Normalized {
+  double m, k;
+};
+inline Normalized normalize(double x) {
+  const bool subnormal = x < 0x1p-1022;
+  const uint64_t bits = bits_of(subnormal ? x * 0x1p54 : x);
+  // Adding the distance from sqrt(1/2) to 1 carries into the exponent exactly when the mantissa is past sqrt(2).
+  const uint64_t shifted = bits + (0x3ff0000000000000ull - 0x3fe6a09e667f3bcdull);
+  const double exponent = double_of((shifted >> 52) | 0x4330000000000000ull) - (0x1p52 + 1023.0);
+  const double m = double_of((shifted & 0x000fffffffffffffull) + 0x3fe6a09e667f3bcdull);
+  return {m, exponent - (subnormal ? 54.0 : 0.0)};
+}
+
+// log(1 + f) as f - (f^2/2 - rest), for 1 + f in [sqrt(1/2), sqrt(2)].
+inline Pair log_reduced(double f) {
+  const double s = f / (2.0 + f);
+  const double z = s * s;
+  const double r = z * polynomial(z, 0x1.0c0aff044a970p-3, 0x1.0fbde0f4ad17bp-3, 0x1.3b1c3c1c81c8fp-3,
+                                  0x1.745cf8e4bba1bp-3, 0x1.c71c7201a55d7p-3, 0x1.2492492476a1ap-2,
+                                  0x1.9999999999a39p-2, 0x1.5555555555555p-1);
+  const double half_square = 0.5 * f * f;
+  return {half_square, s * (half_square + r)};
+}
+
+// Zero gives -inf, negative numbers NaN; infinity and NaN pass through.
+inline double log_special(double x, double y) {
+  y = x < kInf ? y : x;
+  y = x == 0.0 ? -kInf : y;
+  return x < 0.0 ? kNan : y;
+}
+
+inline double log(double x) {
+  const Normalized n = normalize(x);
+  const double f = n.m - 1.0;
+  const Pair r = log_reduced(f);
+  const double y = n.k * kLn2Short - ((r.hi - (r.lo + n.k * kLn2ShortLow)) - f);
+  return log_special(x, y);
+}
+
+// k * unit + log(m) * factor, the product in twice the precision.
+inline double log_scaled(double x, double unit_hi, double unit_lo, double factor_hi, double factor_lo) {
+  const Normalized n = normalize(x);
+  const double f = n.m - 1.0;
+  const Pair r = log_reduced(f);
+  const Pair head = two_sum(f, -r.hi);
+  const Pair l = quick_two_sum(head.hi, head.lo + r.lo);
+  const Pair product = two_product(l.hi, factor_hi);
+  const double low = product.lo + fma(l.hi, factor_lo, l.lo * factor_hi);
+  const Pair sum = two_sum(n.k * unit_hi, product.hi);
+  return log_special(x, sum.hi + (sum.lo + fma(n.k, unit_lo, low)));
+}
+inline double log2(double x) { return log_scaled(x, 1.0, 0.0, kLog2E, 0x1.777d0ffda0d24p-56); }
+inline double log10(double x) {
+  return log_scaled(x, 0x1.34413509f7800p-2, 0x1.fef311f12b358p-46, 0x1.bcb7b1526e50ep-2, 0x1.95355baaafad3p-57);
+}
+
+inline double log1p(double x) {
+  const double u = 1.0 + x;
+  const Normalized n = normalize(u);
+  // What the sum 1 + x lost, relative to u; where u is in the first binade x itself is exact.
+  const double lost = (x < 1.0 ? x - (u - 1.0) : 1.0 - (u - x)) / u;
+  const double f = n.k == 0.0 ? x : n.m - 1.0;
+  const double c = n.k == 0.0 ? 0.0 : lost;
+  const Pair r = log_reduced(f);
+  const double y = n.k * kLn2Short - ((r.hi - (r.lo + (n.k * kLn2ShortLow + c))) - f);
+  return fabs(x) < 0x1p-54 ? x : log_special(u, y);
+}
+
+// log(x) to about 2^-65 of its value, for positive finite x.
+inline Pair log_pair(double x) {
+  const Normalized n = normalize(x);
+  const double f = n.m - 1.0;
+  const Pair d = two_sum(n.m, 1.0);
+  const double s = f / d.hi;
+  const double s_lo = (fma(-s, d.hi, f) - s * d.lo) / d.hi;
+  const double z = s * s;
+  const double z_lo = fma(s, s, -z) + 2.0 * s * s_lo;
+  const double tail = z * polynomial(z, 0x1.b8e0c07ef591ap-4, 0x1.ac4927065cf5ap-4, 0x1.e1f80a4c22cd4p-4,
+                                     0x1.1110df7e2b9b8p-3, 0x1.3b13b1bd0ead0p-3, 0x1.745d1745124c7p-3,
+                                     0x1.c71c71c71cfe7p-3, 0x1.2492492492491p-2, 0x1.999999999999ap-2);
+  constexpr double two_thirds = 0x1.5555555555555p-1, two_thirds_lo = 0x1.5555555555555p-55;
+  const double a = two_thirds + tail;
+  const double a_lo = ((two_thirds - a) + tail) + two_thirds_lo;
+  const double w = s * z;
+  const double w_lo = fma(s, z, -w) + fma(s, z_lo, s_lo * z);
+  const double v = w * a;
+  const double v_lo = fma(w, a, -v) + fma(w, a_lo, w_lo * a);
+  const Pair l = quick_two_sum(2.0 * s, v);
+  const double l_lo = l.lo + (2.0 * s_lo + v_lo);
+  const Pair sum = two_sum(n.k * kLn2Short, l.hi);
+  return quick_two_sum(sum.hi, sum.lo + fma(n.k, kLn2ShortLow, l_lo));
+}
+
+// The special cases of C's pow; magnitude is |x|^y for positive finite |x| and finite y.
+template <class T>
+inline T power_special(T x, T y, T magnitude, T infinity, T nan) {
+  const T ax = fabs(x);
+  const bool integer = __builtin_trunc(static_cast<double>(y)) == y;
+  const T half = y * static_cast<T>(0.5);
+  const bool odd = integer & (__builtin_trunc(static_cast<double>(half)) != half);
+  const T base_zero = y < 0 ? infinity : T(0);
+  const T base_inf = y < 0 ? T(0) : infinity;
+  T r = magnitude;
+  r = (y == infinity) ? (ax > 1 ? infinity : T(0)) : r;
+  r = (y == -infinity) ? (ax > 1 ? T(0) : infinity) : r;
+  r = ax == 0 ? base_zero : r;
+  r = ax == infinity ? base_inf : r;
+  r = (x < 0) & !integer & (ax != infinity) ? nan : r;
+  r = ((fabs(y) == infinity) & (ax == 1)) ? T(1) : r;
+  r = odd & (copysign(T(1), x) < 0) ? -r : r;
+  r = ((x != x) | (y != y)) ? nan : r;
+  return ((y == 0) | (x == 1)) ? T(1) : r;
+}
+
+inline double power(double x, double y) {
+  const Pair l = log_pair(fabs(x));
+  const double hi = y * l.hi;
+  const double lo = fma(y, l.hi, -hi) + y * l.lo;
+  const bool big = !(fabs(hi) < 750.0);
+  const double magnitude = exp_core(exp_clamp(hi), big ? 0.0 : lo, 0.0);
+  return power_special(x, y, magnitude, kInf, kNan);
+}
+
+inline double sinh(double x) {
+  const double a = fabs(x);
+  const double h = expm1_core(a, -1.0);  // half of expm1
+  const double y = h + h / (2.0 * h + 1.0);
+  return a < 0x1p-28 ? x : copysign(a < kInf ? y : a, x);
+}
+inline double cosh(double x) {
+  const double e = exp_core(exp_clamp(fabs(x)), 0.0, -1.0);
+  return e + 0.25 / e;
+}
+inline double tanh(double x) {
+  const double a = fabs(x);
+  const double t = expm1_core(a > 22.0 ? 44.0 : 2.0 * a, 0.0);
+  return a < 0x1p-28 ? x : copysign(t / (t + 2.0), x);
+}
+inline double sigmoid(double x) {
+  const double e = exp_core(exp_clamp(-fabs(x)), 0.0, 0.0);
+  return (x >= 0.0 ? 1.0 : e) / (1.0 + e);
+}
+
+inline double arcsinh(double x) {
+  const double a = fabs(x);
+  const bool large = a > 0x1p60;
+  const double w = a + a * a / (1.0 + sqrt(fma(a, a, 1.0)));
+  const double y = log1p(large ? a : w) + (large ? kLn2 : 0.0);
+  return a < 0x1p-28 ? x : copysign(y, x);
+}
+inline double arccosh(double x) {
+  const double t = x - 1.0;
+  const bool large = x > 0x1p60;
+  return log1p(large ? x : t + sqrt(t * (t + 2.0))) + (large ? kLn2 : 0.0);
+}
+inline double arctanh(double x) {
+  const double a = fabs(x);
+  const double y = 0.5 * log1p(2.0 * a / (1.0 - a));
+  return a < 0x1p-28 ? x : copysign(a > 1.0 ? kNan : y, x);
+}
+
+inline double logaddexp(double a, double b) {
+  const double high = a > b ? a : b;
+  const double low = a > b ? b : a;
+  const double y = high + log1p(exp(low - high));
+  // Equal infinities have no difference; a NaN in either operand reaches the sum.
+  return fabs(high) == kInf && low == low ? high : (a != a ? a : (b != b ? b : y));
+}
+
+}  // namespace scalar
+}  // namespace
+}  // namespace ist

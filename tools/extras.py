@@ -1,4 +1,4 @@
-"""Prints the requirements of one of pyproject.toml's extras, a line each: what the recipes install before they build."""
+"""Prints the requirements of one of pyproject.toml's extras, a line each, for the recipes to install."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 try:
     import tomllib
 except ModuleNotFoundError:  # Python 3.10
-    from pip._vendor import tomli as tomllib  # type: ignore[no-redef]
+    from pip._vendor import tomli as tomllib
 
 
 def main() -> int:

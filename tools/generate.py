@@ -1,8 +1,8 @@
 """Makes the committed files that follow from cpp/ops/ops.def and the C headers of cpp/abi/.
 
-    python tools/generate.py            writes those that are stale
-    python tools/generate.py --check    names them and fails, for CI
-    python tools/generate.py --stubs    adds python/isthmus/_core.pyi, from the installed package
+python tools/generate.py            writes those that are stale
+python tools/generate.py --check    names them and fails, for CI
+python tools/generate.py --stubs    adds python/isthmus/_core.pyi, from the installed package
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ def read_ops() -> list[Op]:
         if match is None:
             sys.exit(f"cpp/ops/ops.def:{number}: not a row of nine columns on one line")
         op_id, *columns, doc = match.groups()
-        ops.append(Op(int(op_id), *columns, doc=doc.replace('\\"', '"')))
+        ops.append(Op(int(op_id), *columns, doc.replace('\\"', '"')))
     limit_text = OP_ID_LIMIT.search((ROOT / "cpp/ops/op_ids.h").read_text())
     limit = int(limit_text.group(1)) if limit_text else 1 << 16
-    for what, values in (("id", [op.id for op in ops]), ("name", [op.name for op in ops])):
-        repeated = sorted({str(v) for v in values if values.count(v) > 1})
+    for what, values in (("id", [str(op.id) for op in ops]), ("name", [op.name for op in ops])):
+        repeated = sorted({v for v in values if values.count(v) > 1})
         if repeated:
             sys.exit(f"cpp/ops/ops.def: {what} used twice: {', '.join(repeated)}")
     for op in ops:
@@ -104,8 +104,8 @@ which their arithmetic happens is in [bit_contract.md](bit_contract.md).
 | attributes | the struct of `backend.h` that goes with the node, without its `ist_` and `_attrs`; `-` is none |
 | dtypes | how the operands' dtypes become the kernel's and the result's, see below |
 | derivative | `partial`, `linear`, `vjp`: a rule is stated; `zero`; `composite`: follows from the ops it is made of |
-| execution | `kernel`: backends run it; `view`: strides alone, backends never see it; `composite` and `many`: built from \
-other ops, with one result or several; `data`: a leaf |
+| execution | `kernel`: backends run it; `view`: strides alone, backends never see it; `composite` and `many`: built \
+from other ops, with one result or several; `data`: a leaf |
 
 | dtypes | kernel dtype T | result |
 |---|---|---|
@@ -146,9 +146,8 @@ def ops_page(ops: list[Op]) -> str:
             arity = "1+" if op.arity == "VARIADIC" else op.arity
             attrs = "-" if op.attrs == "No" else op.attrs.lower()
             doc = re.sub(r"([|*_\\])", r"\\\1", op.doc)
-            table.append(
-                f"| {op.id} | `{op.name}` | {arity} | {attrs} | {op.dtypes} | {op.derivative} | {op.execution} | {doc} |"
-            )
+            columns = [op.id, f"`{op.name}`", arity, attrs, op.dtypes, op.derivative, op.execution, doc]
+            table.append("| " + " | ".join(map(str, columns)) + " |")
         parts.append("\n".join(table) + "\n")
     return "\n".join(parts)
 

@@ -17,8 +17,6 @@ sys.path.insert(0, str(TESTS))
 from recorded_functions import RECORDED  # noqa: E402
 
 
-
-
 def main() -> None:
     rng = np.random.default_rng(11)
     out: dict[str, np.ndarray] = {}

@@ -1,8 +1,9 @@
 /* Prints the ABI as the compiler sees it: constants, struct layouts, function signatures and op ids, a line each.
  * cmake/abi_lock.cmake compares the lines with abi.lock. What stands after " | " is for readers: it may be reworded
- * without breaking anybody. */
+ * without breaking anybody. Signatures bind. */
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "abi/backend.h"
 #include "abi/op_ids.h"
@@ -13,10 +14,10 @@
 int main(void) {
 #define IST_ABI_CONSTANT(name) printf("constant %s = %lld\n", #name, (long long)(name));
 #define IST_ABI_STRUCT(name) printf("struct %s = %zu bytes\n", #name, sizeof(name));
-#define IST_ABI_FIELD(owner, field, text)                                                               \
-  printf("field %s.%s = offset %zu, %zu bytes | %s\n", #owner, #field, offsetof(owner, field), sizeof(((owner*)0)->field), \
-         text);
-#define IST_ABI_FUNCTION(name, text) printf("function %s = declared | %s\n", #name, text);
+#define IST_ABI_FIELD(owner, field, text)                                                     \
+  printf("field %s.%s = offset %zu, %zu bytes%s%s\n", #owner, #field, offsetof(owner, field), \
+         sizeof(((owner*)0)->field), strchr(text, '(') != NULL ? ": " : " | ", text);
+#define IST_ABI_FUNCTION(name, text) printf("function %s = %s\n", #name, text);
 #include "abi/abi_fields.def"
 
   /* The attribute struct and the operand count are as much a part of an op as its id. */

@@ -230,7 +230,8 @@ uint64_t ist_array_nbytes(const ist_array* array) {
 uint32_t ist_array_device(const ist_array* array) { return node(array)->device; }
 
 const char* ist_dtype_name(ist_dtype dtype) {
-  return static_cast<uint32_t>(dtype) < static_cast<uint32_t>(kDTypeCount) ? name(static_cast<DType>(dtype)) : "unknown";
+  const bool known = static_cast<uint32_t>(dtype) < static_cast<uint32_t>(kDTypeCount);
+  return known ? name(static_cast<DType>(dtype)) : "unknown";
 }
 uint64_t ist_dtype_size(ist_dtype dtype) {
   const bool known = static_cast<uint32_t>(dtype) < static_cast<uint32_t>(kDTypeCount);
@@ -372,7 +373,8 @@ ist_status ist_vjp(ist_function function, void* context, ist_array* const* prima
       if (status != IST_OK) {
         // A failing call inside the function has said why; its words are worth more than the number alone.
         const bool explained = last_error.status == status && !last_error.message.empty();
-        const std::string why = explained ? last_error.message : "the function failed: " + std::string(ist_status_name(status));
+        const std::string why =
+            explained ? last_error.message : "the function failed: " + std::string(ist_status_name(status));
         throw Error(static_cast<Code>(status), kName, why);
       }
       for (size_t i = 0; i < n_outputs; ++i)

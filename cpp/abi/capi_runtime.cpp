@@ -56,7 +56,8 @@ ist_status ist_file_array(const ist_file* file, size_t i, ist_array** out) {
   return guarded([&] {
     ist_array*& result = required(out, kName, "out");
     const auto& all = required(file, kName, "file").content.tensors;
-    if (i >= all.size()) fail(Code::index, kName, "the file has ", all.size(), " tensors, number ", i, " was asked for");
+    if (i >= all.size())
+      fail(Code::index, kName, "the file has ", all.size(), " tensors, number ", i, " was asked for");
     result = handle(all[i].second);
   });
 }
@@ -142,6 +143,10 @@ uint32_t ist_default_device(void) {
   uint32_t device = 0;
   guarded([&] { device = current_device(); });
   return device;
+}
+
+void ist_allow_fallback(int32_t allowed) {
+  guarded([&] { allow_fallback(allowed != 0); });
 }
 
 ist_status ist_to_device(ist_array* array, uint32_t device, ist_array** out) {

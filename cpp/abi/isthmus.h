@@ -43,7 +43,8 @@ typedef struct ist_array ist_array;
 IST_API ist_status ist_array_create(ist_dtype dtype, uint32_t rank, const int64_t* shape, const int64_t* strides,
                                     const void* data, ist_array** out);
 /* Row-major memory of the caller, not copied: it must stay as it is until `release(context)` is called, on whatever
- * thread drops the last tensor that needs it. `data` is aligned to the dtype's size. On failure release is not called. */
+ * thread drops the last tensor that needs it. `data` is aligned to the dtype's size. On failure release is not
+ * called. */
 IST_API ist_status ist_array_wrap(ist_dtype dtype, uint32_t rank, const int64_t* shape, void* data,
                                   void (*release)(void* context), void* context, ist_array** out);
 IST_API ist_status ist_array_scalar(double value, ist_dtype dtype, ist_array** out);
@@ -122,6 +123,8 @@ IST_API ist_status ist_device_find(const char* name, uint32_t* out);
 IST_API ist_status ist_load_backend(const char* path, uint32_t* out); /* a shared library; `out` may be NULL */
 IST_API ist_status ist_set_default_device(uint32_t device);           /* for tensors made from now on */
 IST_API uint32_t ist_default_device(void);
+/* May an op that its device does not support run on "cpu" instead? Not unless this says so. */
+IST_API void ist_allow_fallback(int32_t allowed);
 IST_API ist_status ist_to_device(ist_array* array, uint32_t device, ist_array** out);
 
 /* ---- threads and memory ---- */

@@ -97,12 +97,6 @@ py::object export_dlpack(Tensor tensor, py::handle stream, py::handle max_versio
   return capsule(managed, "dltensor_versioned");
 }
 
-template <class M>
-void release_foreign(void* context) {
-  auto* managed = static_cast<M*>(context);
-  if (managed->deleter != nullptr) managed->deleter(managed);
-}
-
 // The lowest and the one-past-highest element that shape and strides address, relative to the first.
 std::pair<int64_t, int64_t> extent(const Dims& shape, const Dims& strides) {
   int64_t low = 0, high = 0;
@@ -136,7 +130,7 @@ Tensor view_of(const dl::Array& array, py::object owner, const char* op) {
   BufferRef buffer = memory::wrap(
       first + low * width, static_cast<uint64_t>((high - low) * width),
       [](void* held) { release_later(static_cast<PyObject*>(held)); }, owner.release().ptr());
-  Tensor made = make_data(*dtype, shape, strides, -low, std::move(buffer), 0);
+  Tensor made = make_data(*dtype, shape, strides, -low, std::move(buffer), current_device());
   if (reinterpret_cast<uintptr_t>(first) % static_cast<uintptr_t>(width) != 0) {
     // Kernels read aligned elements only.
     void* data = nullptr;

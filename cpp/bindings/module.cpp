@@ -18,7 +18,7 @@ PYBIND11_MODULE(_core, m) {
   bind_index_ops(m);
   bind_creation(m);
   bind_compositions(m);
-  py::module_ random = m.def_submodule("random", "Random numbers from Threefry keys.");
+  py::module_ random = m.def_submodule("_random", "Random numbers from Threefry keys.");
   bind_random(random);
   bind_autograd(m);
   bind_runtime(m);

@@ -29,6 +29,7 @@ DeviceId device_argument(py::handle object, const char* op) {
 class DeviceContext {
  public:
   explicit DeviceContext(DeviceId id) : id_(id) {}
+  DeviceContext(DeviceContext&&) = default;
   void enter() { scopes_.push_back(std::make_unique<DeviceScope>(id_)); }
   void exit() {
     if (!scopes_.empty()) scopes_.pop_back();

@@ -172,7 +172,8 @@ std::string Cursor::string() {
 }
 
 uint64_t Cursor::unsigned_int() {
-  if (peek() != Kind::number || text_[at_] == '-') error("a non-negative whole number expected, found " + shown(text_[at_]));
+  if (peek() != Kind::number || text_[at_] == '-')
+    error("a non-negative whole number expected, found " + shown(text_[at_]));
   const size_t start = at_;
   number();
   uint64_t value = 0;

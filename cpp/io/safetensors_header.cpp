@@ -77,7 +77,8 @@ struct EntryReader {
 
   void read(const std::string& name) {
     entry.name = name;
-    if (cursor.peek() != json::Cursor::Kind::object) malformed(path, "the entry of tensor '", name, "' is not an object");
+    if (cursor.peek() != json::Cursor::Kind::object)
+      malformed(path, "the entry of tensor '", name, "' is not an object");
     cursor.object([&](const std::string& field) {
       if (field == "dtype") {
         first_time(has_dtype, "dtype");
@@ -100,7 +101,7 @@ struct EntryReader {
 uint64_t wanted_bytes(const SafetensorsEntry& entry, const std::string& path) {
   uint64_t bytes = static_cast<uint64_t>(itemsize(entry.dtype));
   for (const int64_t extent : entry.shape)
-    if (__builtin_mul_overflow(bytes, static_cast<uint64_t>(extent), &bytes) || bytes > static_cast<uint64_t>(INT64_MAX))
+    if (__builtin_mul_overflow(bytes, static_cast<uint64_t>(extent), &bytes) || bytes > uint64_t{INT64_MAX})
       malformed(path, "tensor '", entry.name, "' of shape ", entry.shape, " does not fit 63 bits");
   return bytes;
 }
@@ -109,7 +110,8 @@ void check_entry(const SafetensorsEntry& entry, uint64_t data_size, const std::s
   if (entry.begin > entry.end)
     malformed(path, "tensor '", entry.name, "' begins at ", entry.begin, " and ends before, at ", entry.end);
   if (entry.end > data_size)
-    malformed(path, "tensor '", entry.name, "' ends at byte ", entry.end, " of the data, but the file has only ", data_size);
+    malformed(path, "tensor '", entry.name, "' ends at byte ", entry.end, " of the data, but the file has only ",
+              data_size);
   const uint64_t wanted = wanted_bytes(entry, path);
   if (entry.end - entry.begin != wanted)
     malformed(path, "tensor '", entry.name, "' of shape ", entry.shape, " and dtype ", entry.dtype, " needs ", wanted,
@@ -145,7 +147,8 @@ void read_metadata(json::Cursor& cursor, Metadata& metadata, const std::string& 
   std::unordered_set<std::string> keys;
   cursor.object([&](const std::string& key) {
     if (!keys.insert(key).second) malformed(path, "'__metadata__' has the key '", key, "' twice");
-    if (cursor.peek() != Kind::string) malformed(path, "'__metadata__' has a value that is not a string, under '", key, "'");
+    if (cursor.peek() != Kind::string)
+      malformed(path, "'__metadata__' has a value that is not a string, under '", key, "'");
     metadata.emplace_back(key, cursor.string());
   });
 }

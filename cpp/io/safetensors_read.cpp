@@ -17,7 +17,8 @@ BufferRef share_mapping(std::unique_ptr<MappedFile> file) {
   // Backends write to no input, so that a read-only mapping can stand behind a buffer.
   void* data = const_cast<unsigned char*>(file->data());
   const uint64_t size = file->size();
-  BufferRef buffer = memory::wrap(data, size, [](void* context) { delete static_cast<MappedFile*>(context); }, file.get());
+  const auto unmap = [](void* context) { delete static_cast<MappedFile*>(context); };
+  BufferRef buffer = memory::wrap(data, size, unmap, file.get());
   file.release();
   return buffer;
 }

@@ -104,6 +104,8 @@ Tensor call_pad(std::span<const Tensor> inputs, const Attrs& attrs) {
   const Tensor& a = inputs[0];
   PadAttrs widths = std::get<PadAttrs>(attrs);
   const int rank = a.rank();
+  if (widths.mode > PadMode::symmetric)
+    fail(Code::value, "pad", "unknown mode ", static_cast<uint32_t>(widths.mode));
   for (Dims* side : {&widths.low, &widths.high}) {
     if (side->size() == 1) *side = Dims(static_cast<size_t>(rank), (*side)[0]);  // one width is for every axis
     if (side->size() != rank)

@@ -78,7 +78,8 @@ std::optional<Tensor> optional_operand(std::span<const Tensor> inputs, size_t i)
 
 // Empty operands stand for the defaults: 0 and the largest finite numbers of the dtype.
 Tensor replace_non_finite(const Tensor& a, const Tensor* nan, const Tensor* posinf, const Tensor* neginf) {
-  if (is_complex(a.dtype())) fail(Code::dtype, public_name("nan_to_num"), "complex64 is not supported");
+  if (is_complex(a.dtype()) && !(posinf && neginf))
+    fail(Code::dtype, public_name("nan_to_num"), "complex64 has no largest number: give posinf and neginf");
   if (!is_inexact(a.dtype())) return a;
   const LabelScope label("nan_to_num");
   const double infinity = std::numeric_limits<double>::infinity();
@@ -165,11 +166,10 @@ Tensors divmod(const Tensor& a, const Tensor& b) {
 }
 
 Tensor nan_to_num(const Tensor& a, double nan, std::optional<double> posinf, std::optional<double> neginf) {
-  if (!is_float(a.dtype())) return replace_non_finite(a, nullptr, nullptr, nullptr);
-  const double largest = largest_finite(a.dtype());
-  const Tensor values[] = {scalar_like(nan, a), scalar_like(posinf.value_or(largest), a),
-                           scalar_like(neginf.value_or(-largest), a)};
-  return replace_non_finite(a, &values[0], &values[1], &values[2]);
+  if (!is_inexact(a.dtype())) return a;
+  const auto given = [&](std::optional<double> value) { return value ? scalar_like(*value, a) : Tensor(); };
+  const Tensor values[] = {given(nan), given(posinf), given(neginf)};
+  return replace_non_finite(a, operand(values, 0), operand(values, 1), operand(values, 2));
 }
 
 }  // namespace ops

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import zip_longest
 from typing import Any, Callable, Iterator
 
 __all__ = [
@@ -121,7 +122,10 @@ def tree_unflatten(tree: list[tuple[str, Any]] | dict[str, Any]) -> Any:
 
 
 def tree_reduce(fn: Callable, tree: Any, initializer: Any = None, is_leaf: Callable | None = None) -> Any:
-    """Folds the leaves from the left: fn(fn(initializer, leaf), leaf) ...; without an initializer the first leaf is it."""
+    """Folds the leaves from the left, fn(fn(initializer, leaf), leaf) and so on.
+
+    Without an initializer the first leaf is it.
+    """
     if is_leaf is None or not is_leaf(tree):
         if isinstance(tree, (list, tuple)):
             children: Any = tree
@@ -142,24 +146,20 @@ def tree_merge(tree_a: Any, tree_b: Any, merge_fn: Callable | None = None) -> An
     None and empty containers give way to what the other tree has.
     """
     if isinstance(tree_a, (dict, list, tuple)) and not tree_a:
+        if type(tree_a) is type(tree_b) and not tree_b:
+            return tree_a
         tree_a = None
     if isinstance(tree_b, (dict, list, tuple)) and not tree_b:
         tree_b = None
-    if tree_a is None:
+    if tree_a is None and tree_b is not None:
         return tree_b
-    if tree_b is None:
+    if tree_b is None and tree_a is not None:
         return tree_a
 
     if isinstance(tree_a, (list, tuple)) and isinstance(tree_b, (list, tuple)):
-        short, long = sorted((tree_a, tree_b), key=len)
-        merged = [tree_merge(a, b, merge_fn) for a, b in zip(tree_a, tree_b)]
-        merged.extend(long[len(short) :])
-        return _rebuild(tree_a, iter(merged))
+        return _rebuild(tree_a, (tree_merge(a, b, merge_fn) for a, b in zip_longest(tree_a, tree_b)))
     if isinstance(tree_a, dict) and isinstance(tree_b, dict):
-        merged_dict = dict(tree_b)
-        for key, value in tree_a.items():
-            merged_dict[key] = tree_merge(value, tree_b[key], merge_fn) if key in tree_b else value
-        return merged_dict
+        return {key: tree_merge(tree_a.get(key), tree_b.get(key), merge_fn) for key in (*tree_a, *tree_b)}
     if merge_fn is None:
         raise ValueError("tree_merge: both trees have a leaf at the same place, and there is no merge_fn to choose")
     return merge_fn(tree_a, tree_b)

@@ -42,8 +42,8 @@ static const ist_node* node_at(const ist_program* program, uint32_t i) {
   return (const ist_node*)((const char*)program->nodes + (size_t)i * program->node_size);
 }
 
-static const ist_tensor* input_at(const ist_program* program, const ist_node* node, uint32_t i) {
-  return (const ist_tensor*)((const char*)node->inputs + (size_t)i * program->tensor_size);
+static const ist_tensor* input_at(const ist_node* node, size_t tensor_size, uint32_t i) {
+  return (const ist_tensor*)((const char*)node->inputs + (size_t)i * tensor_size);
 }
 
 static uint32_t arity_of(uint32_t op) {
@@ -58,13 +58,17 @@ static uint32_t arity_of(uint32_t op) {
   }
 }
 
-static int32_t toy_supports(void* self, const ist_node* node) {
-  (void)self;
+static int32_t is_supported(const ist_node* node, size_t tensor_size) {
   if (arity_of(node->op) == 0 || node->n_inputs != arity_of(node->op)) return 0;
   for (uint32_t i = 0; i < node->n_inputs; ++i) {
-    if (node->inputs[i].dtype != IST_FLOAT32) return 0;
+    if (input_at(node, tensor_size, i)->dtype != IST_FLOAT32) return 0;
   }
   return node->output.dtype == IST_FLOAT32;
+}
+
+static int32_t toy_supports(void* self, const ist_node* node) {
+  (void)self;
+  return is_supported(node, sizeof(ist_tensor));
 }
 
 static ist_status toy_queue_create(void* self, uint32_t device, ist_queue** out, ist_error* error) {
@@ -96,7 +100,9 @@ static ist_status run_node(const ist_program* program, uint32_t index, ist_error
   const ist_tensor* output = &node->output;
   ist_value* value = value_at(program, output->value);
   uint64_t count = 1;
-  if (!toy_supports(NULL, node)) return refuse(error, IST_ERROR_BACKEND, index, "toy: the op is not supported");
+  if (!is_supported(node, program->tensor_size)) {
+    return refuse(error, IST_ERROR_BACKEND, index, "toy: the op is not supported");
+  }
   for (uint32_t axis = 0; axis < output->rank; ++axis) {
     count *= (uint64_t)output->shape[axis];
     if (node->op == IST_OP_NEGATIVE && output->shape[axis] == UNLUCKY_EXTENT) {
@@ -108,11 +114,11 @@ static ist_status run_node(const ist_program* program, uint32_t index, ist_error
 
   float* result = value->buffer->data;
   for (uint64_t i = 0; i < count; ++i) {
-    const float a = element(program, input_at(program, node, 0), i);
+    const float a = element(program, input_at(node, program->tensor_size, 0), i);
     if (node->op == IST_OP_NEGATIVE) {
       result[i] = -a;
     } else {
-      const float b = element(program, input_at(program, node, 1), i);
+      const float b = element(program, input_at(node, program->tensor_size, 1), i);
       result[i] = node->op == IST_OP_ADD ? a + b : a * b;
     }
   }

@@ -91,6 +91,16 @@ A fold_max(const std::vector<A>& x) {
   return fold(x, lowest<A>(), [](A a, A b) { return scalar::maximum(a, b); });
 }
 
+// Calls f(std::type_identity<A>()) with the compute type of a dtype; bool is a byte, since a vector of bool has no
+// elements that can be pointed at.
+template <class F>
+void visit_accumulator(uint32_t dtype, F f) {
+  visit_dtype(dtype, [&](auto id) {
+    using A = typename Storage<decltype(id)::value>::compute;
+    f(std::type_identity<std::conditional_t<std::is_same_v<A, bool>, uint8_t, A>>());
+  });
+}
+
 // Calls `each(sequence, position)` for every output element, where the sequence holds what it is reduced from as the
 // compute type A of `dtype`.
 template <class A, class Each>
@@ -130,13 +140,11 @@ template <class Reduce>
 void reduce_as(const Call& call, uint32_t dtype, Reduce reduce) {
   const Extents axes = axes_of(call);
   const StoreFn store = storer(call.out.dtype);
-  visit_dtype(dtype, [&](auto id) {
-    using A = typename Storage<decltype(id)::value>::compute;
-    // A vector of bool has no elements that can be pointed at.
-    using Element = std::conditional_t<std::is_same_v<A, bool>, uint8_t, A>;
-    for_each_sequence<Element>(call.inputs[0], axes, dtype, [&](const std::vector<Element>& x, int64_t position) {
+  visit_accumulator(dtype, [&](auto type) {
+    using A = typename decltype(type)::type;
+    for_each_sequence<A>(call.inputs[0], axes, dtype, [&](const std::vector<A>& x, int64_t position) {
       Slot result;
-      put<Element>(result, reduce(x));
+      put<A>(result, reduce(x));
       store(result, call.out.at(position));
     });
   });
@@ -167,10 +175,9 @@ void run_arg(const Call& call, MoreExtreme more_extreme) {
   for (int axis = 0; axis < in.rank; ++axis) {
     if (!attrs.has_axis || axis == attrs.axis) axes.push_back(axis);
   }
-  visit_dtype(in.dtype, [&](auto id) {
-    using A = typename Storage<decltype(id)::value>::compute;
-    using Element = std::conditional_t<std::is_same_v<A, bool>, uint8_t, A>;
-    for_each_sequence<Element>(in, axes, in.dtype, [&](const std::vector<Element>& x, int64_t position) {
+  visit_accumulator(in.dtype, [&](auto type) {
+    using A = typename decltype(type)::type;
+    for_each_sequence<A>(in, axes, in.dtype, [&](const std::vector<A>& x, int64_t position) {
       require_elements(x);
       size_t best = 0;
       for (size_t i = 1; i < x.size() && !is_nan(x[best]); ++i) {
@@ -284,8 +291,8 @@ void run_softmax(const Call& call) {
   const View& in = call.inputs[0];
   const Extents axes = axes_of(call);
   const StoreFn store = storer(call.out.dtype);
-  visit_dtype(in.dtype, [&](auto id) {
-    using A = typename Storage<decltype(id)::value>::compute;
+  visit_accumulator(in.dtype, [&](auto type) {
+    using A = typename decltype(type)::type;
     if constexpr (is_float_compute<A>) {
       for_each_sequence<A>(in, axes, in.dtype, [&](const std::vector<A>& x, int64_t row) {
         if (x.empty()) return;

@@ -93,22 +93,23 @@ class Values {
 };
 
 void run_node(const ist_program& program, uint32_t position, Values& values) {
-  const ist_node& node = node_at(program, position);
+  ist_node node = node_at(program, position);
+  std::vector<ist_tensor> operands;
+  for (uint32_t i = 0; i < node.n_inputs; ++i) operands.push_back(input_at(node, program.tensor_size, i));
+  node.inputs = operands.data();  // from here on side by side, whatever size the program gave them
+
   const Kernel kernel = find_kernel(node.op);
   if (kernel.run == nullptr || !kernel.supports(node)) {
     fail(Code::backend, "", "the reference backend has no kernel for this op and dtype");
   }
   Call call = {node, {}, {}};
-  for (uint32_t i = 0; i < node.n_inputs; ++i) {
-    const ist_tensor& t = input_at(node, program.tensor_size, i);
+  for (const ist_tensor& t : operands) {
     call.inputs.push_back({values.data(t.value), t.dtype, static_cast<int>(t.rank), t.shape, t.strides, t.offset});
   }
   const ist_tensor& out = node.output;
   call.out = {values.make(out.value), out.dtype, static_cast<int>(out.rank), out.shape};
   kernel.run(call);
-  for (uint32_t i = 0; i < node.n_inputs; ++i) {
-    values.drop_after(position, input_at(node, program.tensor_size, i).value);
-  }
+  for (const ist_tensor& t : operands) values.drop_after(position, t.value);
   values.drop_after(position, out.value);
 }
 

@@ -1,0 +1,137 @@
+// The cpu backend: plans a program into steps, and runs them with the kernels of the best ISA level.
+#include <new>
+
+#include "backends/builtin.h"
+#include "backends/cpu/isa.h"
+#include "backends/cpu/planner.h"
+#include "backends/cpu/tile_program.h"
+
+namespace ist::cpu {
+namespace {
+
+const Kernels* kernels_ = nullptr;
+const ist_host* host_ = nullptr;
+
+// Intermediates keep their buffers in the program too: fields of values that are neither input nor output are ours
+// while it runs.
+class Values {
+ public:
+  Values(const ist_program& program, const ist_host& host) : program_(program), host_(host) {
+    for (uint32_t i = 0; i < program.n_values; ++i) {
+      ist_value& value = value_at(program, i);
+      if (!is_input(value)) value.buffer = nullptr;
+    }
+  }
+  Values(const Values&) = delete;
+  ~Values() {
+    for (uint32_t i = 0; i < program_.n_values; ++i) {
+      ist_value& value = value_at(program_, i);
+      if (!keep_outputs_ || (value.flags & IST_VALUE_OUTPUT) == 0) drop(value);
+    }
+  }
+
+  void make(uint32_t i) {
+    ist_value& value = value_at(program_, i);
+    value.buffer = host_.allocate(value.nbytes);
+    if (value.buffer == nullptr) fail(Code::memory, "", "cannot allocate ", value.nbytes, " bytes");
+  }
+
+  // Frees what no node after `last` reads.
+  void drop_after(uint32_t last, uint32_t i) {
+    ist_value& value = value_at(program_, i);
+    if (!outlives(value, last)) drop(value);
+  }
+
+  void keep_outputs() { keep_outputs_ = true; }
+
+ private:
+  static bool is_input(const ist_value& value) { return (value.flags & IST_VALUE_INPUT) != 0; }
+  static void drop(ist_value& value) {
+    if (is_input(value) || value.buffer == nullptr) return;
+    value.buffer->release(value.buffer);
+    value.buffer = nullptr;
+  }
+
+  const ist_program& program_;
+  const ist_host& host_;
+  bool keep_outputs_ = false;
+};
+
+void run_step(const Context& context, const Step& step, Values& values) {
+  const ist_program& program = context.program;
+  for (uint32_t i = step.first; i < step.end; ++i) {
+    const uint32_t out = node_at(program, i).output.value;
+    // Inside an elementwise run a value may live in tiles alone.
+    if (step.run != nullptr || outlives(value_at(program, out), step.end - 1) || step.end == step.first + 1) {
+      values.make(out);
+    }
+  }
+  if (step.run != nullptr) {
+    step.run({context, node_at(program, step.first)});
+  } else {
+    run_elementwise(context, step.first, step.end);
+  }
+  for (uint32_t i = step.first; i < step.end; ++i) {
+    const ist_node& node = node_at(program, i);
+    for (uint32_t k = 0; k < node.n_inputs; ++k) {
+      values.drop_after(step.end - 1, input_at(node, program.tensor_size, k).value);
+    }
+    values.drop_after(step.end - 1, node.output.value);
+  }
+}
+
+int32_t supports(void*, const ist_node* node) { return supports_node(*kernels_, *node, sizeof(ist_tensor)) ? 1 : 0; }
+
+// Nothing is enqueued, but a queue must be something other than NULL.
+ist_status queue_create(void*, uint32_t device, ist_queue** out, ist_error* error) {
+  static char queue;
+  if (device != 0) return report(error, IST_ERROR_DEVICE, IST_NO_NODE, "the cpu backend has one device");
+  *out = reinterpret_cast<ist_queue*>(&queue);
+  return IST_OK;
+}
+
+void queue_destroy(void*, ist_queue*) {}
+
+ist_status run(void*, ist_queue*, const ist_program* program, ist_error* error) {
+  uint32_t node = IST_NO_NODE;
+  try {
+    Values values(*program, *host_);
+    const Context context = {*kernels_, *host_, *program, host_->num_threads()};
+    for (uint32_t i = 0; i < program->n_nodes;) {
+      node = i;
+      const Step step = plan_step(*kernels_, *program, i);
+      run_step(context, step, values);
+      i = step.end;
+    }
+    values.keep_outputs();
+    return IST_OK;
+  } catch (const Error& e) {
+    return report(error, static_cast<ist_status>(e.code), node, e.message.c_str());
+  } catch (const std::bad_alloc&) {
+    return report(error, IST_ERROR_MEMORY, node, "memory for intermediate results ran out");
+  } catch (const std::exception& e) {
+    return report(error, IST_ERROR_BACKEND, node, e.what());
+  }
+}
+
+const char* describe(void*) { return kernels_->isa; }
+
+const ist_backend backend = {
+    sizeof(ist_backend), IST_BACKEND_ABI_MAJOR, IST_BACKEND_ABI_MINOR,
+    "cpu", "1", 1, 0, nullptr,
+    supports, queue_create, queue_destroy, run, nullptr, describe,
+};
+
+}  // namespace
+}  // namespace ist::cpu
+
+extern "C" ist_status ist_cpu_query(const ist_host* host, const ist_backend** out, ist_error* error) {
+  if (const ist_status status = ist::check_host(host, "cpu", error); status != IST_OK) return status;
+  char message[400];
+  const ist::cpu::Kernels* kernels = ist::cpu::choose_kernels(message, sizeof(message));
+  if (kernels == nullptr) return ist::report(error, IST_ERROR_BACKEND, IST_NO_NODE, message);
+  ist::cpu::kernels_ = kernels;
+  ist::cpu::host_ = host;
+  *out = &ist::cpu::backend;
+  return IST_OK;
+}

@@ -1,0 +1,149 @@
+#include "backends/cpu/planner.h"
+
+#include <algorithm>
+
+#include "backends/cpu/tile_program.h"
+#include "ops/op_ids.h"
+
+namespace ist::cpu {
+namespace {
+
+bool is_known(uint32_t dtype) { return dtype < static_cast<uint32_t>(kDTypes); }
+bool is_integer(uint32_t dtype) { return dtype >= IST_UINT8 && dtype <= IST_INT64; }
+bool is_float(uint32_t dtype) { return dtype >= IST_FLOAT16 && dtype <= IST_FLOAT64; }
+
+struct Operands {
+  const ist_node& node;
+  size_t tensor_size;
+
+  uint32_t dtype(uint32_t i) const { return input_at(node, tensor_size, i).dtype; }
+  uint32_t rank(uint32_t i) const { return input_at(node, tensor_size, i).rank; }
+  bool are(uint32_t n, uint32_t first, uint32_t expected) const {
+    if (node.n_inputs != n) return false;
+    for (uint32_t i = first; i < n; ++i) {
+      if (dtype(i) != expected) return false;
+    }
+    return true;
+  }
+  bool integers_from(uint32_t first) const {
+    for (uint32_t i = first; i < node.n_inputs; ++i) {
+      if (!is_integer(dtype(i))) return false;
+    }
+    return true;
+  }
+};
+
+// The driver of a node that is not elementwise, or null when its dtypes have no kernel.
+RunFn driver(const ist_node& node, size_t tensor_size) {
+  const Operands in = {node, tensor_size};
+  const uint32_t n = node.n_inputs;
+  const uint32_t out = node.output.dtype;
+  const bool same = n > 0 && in.dtype(0) == out;
+  switch (static_cast<Op>(node.op)) {
+    case Op::sum:
+    case Op::prod:
+      return n == 1 && (is_integer(out) ? in.dtype(0) <= IST_INT64 : same && out != IST_BOOL) ? &run_reduce : nullptr;
+    case Op::max:
+    case Op::min:
+      return n == 1 && same ? &run_reduce : nullptr;
+    case Op::all:
+    case Op::any:
+      return n == 1 && out == IST_BOOL ? &run_reduce : nullptr;
+    case Op::argmax:
+    case Op::argmin:
+      return n == 1 && out == IST_UINT32 ? &run_arg_reduce : nullptr;
+    case Op::logsumexp:
+      return n == 1 && same && is_float(out) ? &run_logsumexp : nullptr;
+    case Op::softmax:
+      return n == 1 && same && is_float(out) && node.output.rank >= 1 ? &run_softmax : nullptr;
+    case Op::matmul: {
+      const uint32_t rank = node.output.rank;
+      const bool fits = in.are(2, 0, out) && rank >= 2 && in.rank(0) == rank && in.rank(1) == rank;
+      return fits && out >= IST_FLOAT16 ? &run_matmul : nullptr;
+    }
+    case Op::concatenate:
+      return n >= 1 && in.are(n, 0, out) ? &run_concatenate : nullptr;
+    case Op::pad:
+      return in.are(2, 0, out) ? &run_pad : nullptr;
+    case Op::slice_update:
+      return in.are(2, 0, out) ? &run_slice_update : nullptr;
+    case Op::gather:
+      return same && in.integers_from(1) ? &run_gather : nullptr;
+    case Op::scatter:
+    case Op::scatter_add:
+      return n >= 2 && same && in.dtype(1) == out && in.integers_from(2) ? &run_scatter : nullptr;
+    case Op::take_along_axis:
+      return n == 2 && same && is_integer(in.dtype(1)) && node.output.rank >= 1 ? &run_take_along_axis : nullptr;
+    case Op::put_along_axis:
+    case Op::add_along_axis:
+      return n == 3 && same && in.dtype(2) == out && is_integer(in.dtype(1)) && node.output.rank >= 1
+                 ? &run_put_along_axis
+                 : nullptr;
+    case Op::arange:
+      return n == 0 && (is_integer(out) || is_float(out)) ? &run_arange : nullptr;
+    case Op::random_bits: {
+      const bool bits = out == IST_UINT8 || out == IST_UINT16 || out == IST_UINT32;
+      return in.are(1, 0, IST_UINT32) && in.rank(0) == 1 && bits ? &run_random_bits : nullptr;
+    }
+    default:
+      return nullptr;
+  }
+}
+
+bool is_elementwise(const ist_node& node) { return node.op < static_cast<uint32_t>(kElementwiseIds); }
+
+bool tensors_are_sane(const ist_node& node, size_t tensor_size) {
+  if (!is_known(node.output.dtype) || node.output.rank > static_cast<uint32_t>(kMaxRank)) return false;
+  for (uint32_t i = 0; i < node.n_inputs; ++i) {
+    const ist_tensor& t = input_at(node, tensor_size, i);
+    if (!is_known(t.dtype) || t.rank > static_cast<uint32_t>(kMaxRank)) return false;
+  }
+  return true;
+}
+
+bool same_shape(const ist_tensor& a, const ist_tensor& b) {
+  return a.rank == b.rank && std::equal(a.shape, a.shape + a.rank, b.shape);
+}
+
+// May `node` join the run of nodes [first, end)? Values of the run are read as they lie in tiles, or not at all.
+bool joins(const ist_program& program, uint32_t first, uint32_t end, const ist_node& node) {
+  const ist_tensor& shape = node_at(program, first).output;
+  if (!same_shape(shape, node.output)) return false;
+  for (uint32_t k = 0; k < node.n_inputs; ++k) {
+    const ist_tensor& t = input_at(node, program.tensor_size, k);
+    for (uint32_t m = first; m < end; ++m) {
+      const ist_tensor& made = node_at(program, m).output;
+      if (made.value != t.value) continue;
+      const bool as_made = made.dtype == t.dtype && t.offset == 0 && same_shape(made, t) &&
+                           is_dense(static_cast<int>(t.rank), t.shape, t.strides);
+      if (!as_made) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+bool supports_node(const Kernels& kernels, const ist_node& node, size_t tensor_size) {
+  if (!tensors_are_sane(node, tensor_size)) return false;
+  if (is_elementwise(node)) return supports_elementwise(kernels, node, tensor_size);
+  return driver(node, tensor_size) != nullptr;
+}
+
+Step plan_step(const Kernels& kernels, const ist_program& program, uint32_t first) {
+  const ist_node& node = node_at(program, first);
+  if (!supports_node(kernels, node, program.tensor_size)) {
+    fail(Code::backend, "", "the cpu backend has no kernel for this op and dtype");
+  }
+  if (!is_elementwise(node)) return {first, first + 1, driver(node, program.tensor_size)};
+  uint32_t end = first + 1;
+  while (end < program.n_nodes && end - first < kMaxRunNodes) {
+    const ist_node& next = node_at(program, end);
+    if (!is_elementwise(next) || !supports_node(kernels, next, program.tensor_size)) break;
+    if (!joins(program, first, end, next)) break;
+    ++end;
+  }
+  return {first, end, nullptr};
+}
+
+}  // namespace ist::cpu

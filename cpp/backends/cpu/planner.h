@@ -1,0 +1,19 @@
+// A program as steps: runs of elementwise nodes, and single nodes.
+#pragma once
+
+#include "backends/cpu/call.h"
+
+namespace ist::cpu {
+
+// Does the cpu backend compute this node?
+bool supports_node(const Kernels& kernels, const ist_node& node, size_t tensor_size);
+
+struct Step {
+  uint32_t first, end;  // nodes
+  RunFn run;            // of a single node; null for an elementwise run
+};
+
+// The step that starts at node `first`. Raises IST_ERROR_BACKEND for a node that has no kernel.
+Step plan_step(const Kernels& kernels, const ist_program& program, uint32_t first);
+
+}  // namespace ist::cpu

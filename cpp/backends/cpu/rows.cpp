@@ -1,0 +1,111 @@
+// softmax and logsumexp: the reductions of reduce.cpp, and passes of exp between them.
+#include <cmath>
+
+#include "backends/cpu/sequence.h"
+#include "backends/cpu/threads.h"
+
+namespace ist::cpu {
+namespace {
+
+constexpr int64_t kGrain = 16 * 1024;  // elements that are worth another thread
+
+bool is_finite(const void* value, uint32_t acc) {
+  return acc == IST_FLOAT64 ? std::isfinite(*static_cast<const double*>(value))
+                            : std::isfinite(*static_cast<const float*>(value));
+}
+
+struct Row {
+  const Sequences& sequences;
+  const Reducer& max;
+  const Reducer& sum;
+  const RowKernels& row;
+  int64_t size;  // of an accumulator
+
+  Row(const Sequences& s)
+      : sequences(s),
+        max(s.kernels.reduce->fn[kMax][s.acc]),
+        sum(s.kernels.reduce->fn[kSum][s.acc]),
+        row(s.kernels.row->fn[s.acc == IST_FLOAT64 ? 1 : 0]),
+        size(int64_t{1} << size_log2(s.acc)) {}
+
+  // The largest element, and the sum of exp(x - m). Exponentials go to `kept` one after another, or nowhere when it is
+  // null. `memory` is that of Sequences::load and one block more.
+  void find_max(const char* start, char* memory, void* m) const {
+    alignas(8) char levels[Tree::kDepth * 8];
+    Tree tree(max, levels, 1, size);
+    for (int64_t b = 0; b < sequences.length; b += kBlock) {
+      const int64_t n = std::min(kBlock, sequences.length - b);
+      max.block(sequences.load(start, b, n, memory), n, tree.next());
+      tree.push();
+    }
+    std::memcpy(m, tree.finish(), static_cast<size_t>(size));
+  }
+  void sum_exp(const char* start, char* memory, const void* m, char* kept, void* s) const {
+    alignas(8) char levels[Tree::kDepth * 8];
+    Tree tree(sum, levels, 1, size);
+    for (int64_t b = 0; b < sequences.length; b += kBlock) {
+      const int64_t n = std::min(kBlock, sequences.length - b);
+      char* e = kept != nullptr ? kept + b * size : memory + Sequences::kScratchBytes;
+      row.exp_sub(n, sequences.load(start, b, n, memory), m, e);
+      sum.block(e, n, tree.next());
+      tree.push();
+    }
+    std::memcpy(s, tree.finish(), static_cast<size_t>(size));
+  }
+};
+
+constexpr size_t kRowScratch = Sequences::kScratchBytes + kBlock * 8;
+
+}  // namespace
+
+void run_logsumexp(const Call& call) {
+  const auto& attrs = call.attrs<ist_axes_attrs>();
+  const View in = call.input(0), out = call.output();
+  const uint32_t acc = compute_dtype(in.dtype);
+  const Sequences sequences(call.kernels(), in, acc, [&](int axis) {
+    return std::find(attrs.axes, attrs.axes + attrs.n_axes, axis) != attrs.axes + attrs.n_axes;
+  });
+  if (sequences.count == 0) return;
+  if (sequences.length == 0) fail(Code::value, "", "an empty sequence has no largest or smallest element");
+  const Row row(sequences);
+  parallel_for(call.threads(), sequences.count, 1 + kGrain / sequences.length, [&](int64_t begin, int64_t end) {
+    char* memory = scratch(kRowScratch);
+    for (int64_t o = begin; o < end; ++o) {
+      const char* start = sequences.start_of(o);
+      alignas(8) char m[8], s[8], result[8];
+      row.find_max(start, memory, m);
+      const void* value = m;
+      if (is_finite(m, acc)) {
+        row.sum_exp(start, memory, m, nullptr, s);
+        row.row.log_add(s, m, result);
+        value = result;
+      }
+      convert(call.kernels(), acc, out.dtype, 1, value, out.data + (o << out.log2()), nullptr);
+    }
+  });
+}
+
+void run_softmax(const Call& call) {
+  const View in = call.input(0), out = call.output();
+  const uint32_t acc = compute_dtype(in.dtype);
+  const Sequences sequences(call.kernels(), in, acc, [&](int axis) { return axis == in.rank - 1; });
+  const int64_t n = sequences.length;
+  if (sequences.count == 0 || n == 0) return;
+  const Row row(sequences);
+  const bool wide = acc != out.dtype;  // exponentials need room of their own
+  parallel_for(call.threads(), sequences.count, 1 + kGrain / n, [&](int64_t begin, int64_t end) {
+    char* memory = scratch(kRowScratch + (wide ? static_cast<size_t>(n * row.size) : 0));
+    for (int64_t o = begin; o < end; ++o) {
+      const char* start = sequences.start_of(o);
+      char* target = out.data + ((o * n) << out.log2());
+      char* e = wide ? memory + kRowScratch : target;
+      alignas(8) char m[8], s[8];
+      row.find_max(start, memory, m);
+      row.sum_exp(start, memory, m, e, s);
+      row.row.divide(n, e, s);
+      if (wide) convert(call.kernels(), acc, out.dtype, n, e, target, nullptr);
+    }
+  });
+}
+
+}  // namespace ist::cpu

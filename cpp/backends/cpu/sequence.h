@@ -1,0 +1,99 @@
+// The sequences that reductions go through: one for each output element, in the contract's blocks.
+#pragma once
+
+#include <algorithm>
+
+#include "backends/cpu/call.h"
+
+namespace ist::cpu {
+
+inline constexpr int64_t kBlock = 4096;
+inline constexpr int64_t kLanes = 32;
+
+// The input of a reduction, its axes parted into those reduced and those kept. Kept dimensions also carry the strides
+// of the dense output.
+struct Sequences {
+  const Kernels& kernels;
+  View in;
+  uint32_t acc;  // dtype that elements are converted to
+  Nest<1> reduced;
+  Nest<2> kept;  // input, output
+  int64_t length = 1, count = 1;
+
+  template <class IsReduced>
+  Sequences(const Kernels& kernels, const View& in, uint32_t acc, IsReduced is_reduced)
+      : kernels(kernels), in(in), acc(acc) {
+    int64_t out_strides[kMaxRank];
+    for (int axis = in.rank - 1; axis >= 0; --axis) {
+      out_strides[axis] = count;
+      if (is_reduced(axis)) {
+        length *= in.shape[axis];
+      } else {
+        count *= in.shape[axis];
+      }
+    }
+    for (int axis = 0; axis < in.rank; ++axis) {
+      if (is_reduced(axis)) {
+        reduced.add(in.shape[axis], in.strides[axis]);
+      } else {
+        kept.add(in.shape[axis], in.strides[axis], out_strides[axis]);
+      }
+    }
+    reduced.finish();
+    kept.finish();
+  }
+
+  static constexpr size_t kScratchBytes = 3 * kBlock * 8;
+
+  const char* start_of(int64_t output) const {
+    return in.data + offset_at(output, kept.rank, kept.shape, kept.strides[0]) * (int64_t{1} << in.log2());
+  }
+  bool dense() const { return reduced.rank == 1 && reduced.strides[0][0] == 1; }
+
+  // Elements [begin, begin + n) of a sequence in the accumulator type, n <= kBlock; in place where they lie so.
+  const void* load(const char* start, int64_t begin, int64_t n, char* memory) const {
+    const void* x = start + (begin << in.log2());
+    if (!dense()) {
+      kernels.copy->gather[in.log2()](begin, n, reduced.rank, reduced.shape, reduced.strides[0], start, memory);
+      x = memory;
+    }
+    if (in.dtype == acc) return x;
+    convert(kernels, in.dtype, acc, n, x, memory + kBlock * 8, memory + 2 * kBlock * 8);
+    return memory + kBlock * 8;
+  }
+};
+
+// Combines block results, or rows of them, in the contract's tree as they come: a run of 2^i results is combined as
+// soon as it is complete, what is left over at the end from the right.
+class Tree {
+ public:
+  static constexpr int kDepth = 56;
+
+  Tree(const Reducer& reducer, char* memory, int64_t width, int64_t size)
+      : reducer_(reducer), memory_(memory), width_(width), row_(width * size) {}
+
+  char* next() { return memory_ + depth_ * row_; }
+  void push() {
+    ++depth_;
+    ++count_;
+    for (uint64_t done = count_; (done & 1) == 0; done >>= 1) fold();
+  }
+  const char* finish() {
+    while (depth_ > 1) fold();
+    return memory_;
+  }
+
+ private:
+  void fold() {
+    --depth_;
+    reducer_.combine(width_, memory_ + (depth_ - 1) * row_, memory_ + depth_ * row_);
+  }
+
+  const Reducer& reducer_;
+  char* memory_;
+  int64_t width_, row_;
+  int64_t depth_ = 0;
+  uint64_t count_ = 0;
+};
+
+}  // namespace ist::cpu

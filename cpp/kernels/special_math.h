@@ -1,0 +1,69 @@
+// The error function and its inverse.
+#pragma once
+
+#include "kernels/exp_log.h"
+
+namespace ist {
+namespace {
+namespace scalar {
+
+// exp(x^2) erfc(x) for x in [0.4, 6.1].
+inline double erfcx(double x) {
+  const double t = 4.0 / (4.0 + x);
+  return polynomial(t, 0x1.f643d23055b50p-7, -0x1.712a8d6e074b7p-3, 0x1.e81c2c683551cp-1, -0x1.807f88939158fp+1,
+                    0x1.96d9d8e64295ap+2, -0x1.382f334089297p+3, 0x1.6cb1ba8d78bccp+3, -0x1.49d04a5ac834ep+3,
+                    0x1.de3ff523bf487p+2, -0x1.0c5879ea7b072p+2, 0x1.035fd0a707536p+1, -0x1.36b729717565fp-1,
+                    0x1.437cc220aed40p-2, 0x1.57c26f1651bb2p-4, 0x1.2667ad2b1eec9p-3, 0x1.1f37544be66aep-3,
+                    0x1.20fb4262292fcp-3, -0x1.f9cf94fe00cdcp-20);
+}
+// erf(x) / x - 2/sqrt(pi) for z = x^2 <= 1.
+inline double erf_small(double z) {
+  return z * polynomial(z, -0x1.29b9f1b3df556p-38, 0x1.7f072188e194dp-34, -0x1.4e607b41a6416p-30,
+                        0x1.fc4356498c2d9p-27, -0x1.5f6d925a0bc7ap-23, 0x1.b9e6509b9867dp-20, -0x1.f4d2561aeafd4p-17,
+                        0x1.f9a326c233146p-14, -0x1.c02db3feeb579p-11, 0x1.565bcd0e6502dp-8, -0x1.b82ce312889bap-6,
+                        0x1.ce2f21a042bdep-4, -0x1.812746b0379e7p-2);
+}
+inline constexpr double kTwoOverSqrtPi = 0x1.20dd750429b6dp+0, kTwoOverSqrtPiLow = 0x1.1ae3a914fed80p-56;
+
+inline double erf(double x) {
+  const double a = fabs(x);
+  const double c = a > 6.0 ? 6.0 : a;
+  const double small = fma(x, kTwoOverSqrtPi, x * (erf_small(c * c) + kTwoOverSqrtPiLow));
+  const double large = 1.0 - exp_core(-c * c, 0.0, 0.0) * erfcx(c);
+  const double y = a < 1.0 ? small : copysign(large, x);
+  return x != x ? x : y;
+}
+
+// erfinv(x) to about 1e-7 (|x| near 1) or 1e-10, from x and w = -log(1 - x^2).
+inline double erfinv_estimate(double x, double w) {
+  const double central = polynomial(w, -0x1.75045e36fd876p-36, 0x1.a156df38d3583p-31, -0x1.842a08de17ca2p-27,
+                                    0x1.66a868832209cp-24, -0x1.f8cae3077e0e3p-23, -0x1.338c887785c47p-21,
+                                    0x1.6943316b01a0ep-20, 0x1.8ce479c2bcccep-15, -0x1.0d86822c4e93bp-13,
+                                    -0x1.320a7010c4bd8p-9, 0x1.7a728bb0e65adp-7, 0x1.db29fbaf6dba9p-3,
+                                    0x1.c5bf891ad6db3p-1);
+  const double v = sqrt(w);
+  const double tail = polynomial(v, 0x1.375a0b5e7cd8cp-21, -0x1.caf387df506cap-16, 0x1.2eaa555ec68f2p-11,
+                                 -0x1.d633e3f2ad55fp-8, 0x1.dc20c53f11e87p-5, -0x1.47ff3b74fee8ap-2,
+                                 0x1.36a5f6d93f91bp+0, -0x1.8d5bd1e4cb178p+1, 0x1.43de572ce2f59p+2,
+                                 -0x1.203776472a95ep+2, 0x1.0972c4d1517e4p+1, 0x1.6aab6fb26278ep-1);
+  return x * (w < 5.0 ? central : tail);
+}
+
+inline double erfinv(double x) {
+  const double a = fabs(x);
+  const double c = a < 1.0 ? a : 0.0;
+  const double w = -log((1.0 - c) * (1.0 + c));
+  const double y = erfinv_estimate(c, w);
+  // One Halley step; u is the residual over the derivative. Near 1 the residual is that of erfc, 1 - c being exact.
+  const double z = y < 0.6 ? y * y : 0.25;
+  const double growth = exp_core(y * y, 0.0, 0.0);
+  const double residual = fma(y, kTwoOverSqrtPi, y * (erf_small(z) + kTwoOverSqrtPiLow)) - c;
+  const double near_one = fma(1.0 - c, growth, -erfcx(y < 0.45 ? 0.45 : y));
+  const double u = (c < 0.5 ? residual * growth : near_one) * 0x1.c5bf891b4ef6bp-1;
+  const double r = y - u / fma(y, u, 1.0);
+  return a < 0x1p-60 ? x * 0x1.c5bf891b4ef6bp-1 : copysign(a < 1.0 ? r : (a == 1.0 ? kInf : kNan), x);
+}
+
+}  // namespace scalar
+}  // namespace
+}  // namespace ist

@@ -1,0 +1,39 @@
+"""Isthmus: tensors with the semantics of MLX, on any CPU, with results that are the same to the bit.
+
+    import isthmus as ist
+
+    a = ist.array([1.0, 2.0, 3.0])
+    print((a * a).sum())
+
+Operations are lazy: they are computed when a value is looked at (`print`, `item`, `tolist`, NumPy) or by `ist.eval`.
+"""
+
+from __future__ import annotations
+
+import math as _math
+
+from isthmus import _core
+from isthmus._core import *  # noqa: F403  the ops; __all__ below says which names are public
+from isthmus._core import __version__
+from isthmus import memory, random, utils
+from isthmus.autograd import grad, no_grad, value_and_grad, vjp
+from isthmus.io import load, save, save_safetensors, savez, savez_compressed
+
+pi = _math.pi
+e = _math.e
+inf = _math.inf
+nan = _math.nan
+euler_gamma = 0.57721566490153286060651209008240243
+newaxis = None
+cpu = _core.Device("cpu")
+
+# Names of the core that are plumbing of other modules of this package.
+_PLUMBING = {"NoGrad", "TraceScope", "load_safetensors", "pullback", "trace_argument", "trace_depth"}
+_PYTHON = {
+    *("grad", "no_grad", "value_and_grad", "vjp"),
+    *("load", "save", "save_safetensors", "savez", "savez_compressed"),
+    *("memory", "random", "utils"),
+    *("cpu", "e", "euler_gamma", "inf", "nan", "newaxis", "pi", "__version__"),
+}
+
+__all__ = sorted({name for name in vars(_core) if not name.startswith("_")} - _PLUMBING | _PYTHON)

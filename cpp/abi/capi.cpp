@@ -25,10 +25,11 @@ struct LastError {
 };
 thread_local LastError last_error;
 
-DType dtype_of(ist_dtype dtype, const char* function) {
-  const auto value = static_cast<uint32_t>(dtype);
-  if (value >= static_cast<uint32_t>(kDTypeCount)) fail(Code::dtype, function, "unknown dtype ", value);
-  return static_cast<DType>(value);
+bool is_dtype(uint32_t dtype) { return dtype < static_cast<uint32_t>(kDTypeCount); }
+
+DType dtype_of(uint32_t dtype, const char* function) {
+  if (!is_dtype(dtype)) fail(Code::dtype, function, "unknown dtype ", dtype);
+  return static_cast<DType>(dtype);
 }
 
 Dims shape_of(uint32_t rank, const int64_t* shape, const char* function) {
@@ -146,7 +147,7 @@ const char* ist_status_name(ist_status status) {
 
 // ---- tensors ----
 
-ist_status ist_array_create(ist_dtype dtype, uint32_t rank, const int64_t* shape, const int64_t* strides,
+ist_status ist_array_create(uint32_t dtype, uint32_t rank, const int64_t* shape, const int64_t* strides,
                             const void* data, ist_array** out) {
   constexpr const char* kName = "ist_array_create";
   return guarded([&] {
@@ -171,7 +172,7 @@ ist_status ist_array_create(ist_dtype dtype, uint32_t rank, const int64_t* shape
   });
 }
 
-ist_status ist_array_wrap(ist_dtype dtype, uint32_t rank, const int64_t* shape, void* data, void (*release)(void*),
+ist_status ist_array_wrap(uint32_t dtype, uint32_t rank, const int64_t* shape, void* data, void (*release)(void*),
                           void* context, ist_array** out) {
   constexpr const char* kName = "ist_array_wrap";
   return guarded([&] {
@@ -202,12 +203,12 @@ ist_status ist_array_wrap(ist_dtype dtype, uint32_t rank, const int64_t* shape, 
   });
 }
 
-ist_status ist_array_scalar(double value, ist_dtype dtype, ist_array** out) {
+ist_status ist_array_scalar(double value, uint32_t dtype, ist_array** out) {
   constexpr const char* kName = "ist_array_scalar";
   return guarded([&] { required(out, kName, "out") = handle(ops::scalar(value, dtype_of(dtype, kName))); });
 }
 
-ist_status ist_array_scalar_int(int64_t value, ist_dtype dtype, ist_array** out) {
+ist_status ist_array_scalar_int(int64_t value, uint32_t dtype, ist_array** out) {
   constexpr const char* kName = "ist_array_scalar_int";
   return guarded([&] { required(out, kName, "out") = handle(ops::scalar(value, dtype_of(dtype, kName))); });
 }
@@ -229,13 +230,11 @@ uint64_t ist_array_nbytes(const ist_array* array) {
 }
 uint32_t ist_array_device(const ist_array* array) { return node(array)->device; }
 
-const char* ist_dtype_name(ist_dtype dtype) {
-  const bool known = static_cast<uint32_t>(dtype) < static_cast<uint32_t>(kDTypeCount);
-  return known ? name(static_cast<DType>(dtype)) : "unknown";
+const char* ist_dtype_name(uint32_t dtype) {
+  return is_dtype(dtype) ? name(static_cast<DType>(dtype)) : "unknown";
 }
-uint64_t ist_dtype_size(ist_dtype dtype) {
-  const bool known = static_cast<uint32_t>(dtype) < static_cast<uint32_t>(kDTypeCount);
-  return known ? static_cast<uint64_t>(itemsize(static_cast<DType>(dtype))) : 0;
+uint64_t ist_dtype_size(uint32_t dtype) {
+  return is_dtype(dtype) ? static_cast<uint64_t>(itemsize(static_cast<DType>(dtype))) : 0;
 }
 
 // ---- evaluation ----

@@ -35,20 +35,20 @@ IST_API ist_status ist_last_status(void);
 IST_API void ist_clear_error(void);
 IST_API const char* ist_status_name(ist_status status); /* "shape" */
 
-/* ---- tensors ---- */
+/* ---- tensors: `dtype` is an ist_dtype everywhere ---- */
 typedef struct ist_array ist_array;
 
 /* Copies the elements. `strides` count elements and may be NULL for row-major; with strides, `data` points to the
  * element at index 0 on every axis. `shape` may be NULL when rank is 0. */
-IST_API ist_status ist_array_create(ist_dtype dtype, uint32_t rank, const int64_t* shape, const int64_t* strides,
+IST_API ist_status ist_array_create(uint32_t dtype, uint32_t rank, const int64_t* shape, const int64_t* strides,
                                     const void* data, ist_array** out);
 /* Row-major memory of the caller, not copied: it must stay as it is until `release(context)` is called, on whatever
  * thread drops the last tensor that needs it. `data` is aligned to the dtype's size. On failure release is not
  * called. */
-IST_API ist_status ist_array_wrap(ist_dtype dtype, uint32_t rank, const int64_t* shape, void* data,
+IST_API ist_status ist_array_wrap(uint32_t dtype, uint32_t rank, const int64_t* shape, void* data,
                                   void (*release)(void* context), void* context, ist_array** out);
-IST_API ist_status ist_array_scalar(double value, ist_dtype dtype, ist_array** out);
-IST_API ist_status ist_array_scalar_int(int64_t value, ist_dtype dtype, ist_array** out);
+IST_API ist_status ist_array_scalar(double value, uint32_t dtype, ist_array** out);
+IST_API ist_status ist_array_scalar_int(int64_t value, uint32_t dtype, ist_array** out);
 
 IST_API ist_array* ist_array_retain(ist_array* array); /* returns its argument; NULL is allowed */
 IST_API void ist_array_release(ist_array* array);      /* NULL is allowed */
@@ -60,8 +60,8 @@ IST_API const int64_t* ist_array_shape(const ist_array* array); /* `rank` extent
 IST_API int64_t ist_array_size(const ist_array* array);         /* number of elements */
 IST_API uint64_t ist_array_nbytes(const ist_array* array);
 IST_API uint32_t ist_array_device(const ist_array* array);
-IST_API const char* ist_dtype_name(ist_dtype dtype); /* "unknown" for what is none */
-IST_API uint64_t ist_dtype_size(ist_dtype dtype);    /* 0 for what is none */
+IST_API const char* ist_dtype_name(uint32_t dtype); /* "unknown" for what is none */
+IST_API uint64_t ist_dtype_size(uint32_t dtype);    /* 0 for what is none */
 
 /* ---- evaluation ---- */
 IST_API ist_status ist_eval(ist_array* const* arrays, size_t n);

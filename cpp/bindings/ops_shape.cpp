@@ -163,6 +163,14 @@ void bind_shape_ops(py::module_& m) {
   with_nothing(m, "stop_gradient", ops::stop_gradient, "The same values, with a derivative of zero.");
   with_two_ints(m, "moveaxis", "source", "destination", ops::moveaxis, "One axis moved to another place.");
   with_two_ints(m, "swapaxes", "axis1", "axis2", ops::swapaxes, "Two axes exchanged.");
+  m.def(
+      "to_device",
+      [](py::object a, py::object device) {
+        const auto id = optional_device(device, "to_device");
+        if (!id) refuse("to_device", "device", "a Device or the name of one", device);
+        return ops::to_device(tensor_argument(a, "to_device"), *id);
+      },
+      py::arg("a"), py::arg("device"), "The same values on another device.");
   for (const char* op : {"transpose", "permute_dims"})
     m.def(
         op,

@@ -118,6 +118,14 @@ void bind_shape_methods() {
       },
       IST_PLACE, "Axes permuted, given as one sequence or as ints; reversed without any.");
   method(
+      "to_device",
+      [](const Tensor& self, py::object device) {
+        const auto id = optional_device(device, "to_device");
+        if (!id) refuse("to_device", "device", "a Device or the name of one", device);
+        return ops::to_device(self, *id);
+      },
+      py::arg("device"), "The same values on another device.");
+  method(
       "flatten",
       [](const Tensor& self, py::object start_axis, py::object end_axis, py::object stream, py::object device) {
         const Placement place(stream, device, "flatten");

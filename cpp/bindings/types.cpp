@@ -63,7 +63,7 @@ std::optional<DeviceId> optional_device(py::handle object, const char* op) {
   if (object.is_none()) return std::nullopt;
   if (py::isinstance<PyDevice>(object)) return object.cast<const PyDevice&>().id;
   if (py::isinstance<py::str>(object)) return registry::find(object.cast<std::string>(), op);
-  refuse(op, "device", "a Device or the name of one", object);
+  refuse(op, "stream or device", "a Device or the name of one", object);
 }
 
 void bind_types(py::module_& m) {
@@ -85,6 +85,7 @@ void bind_types(py::module_& m) {
       .def("__reduce__", [](const PyDtype& self) {
         return py::make_tuple(py::module_::import("isthmus._core").attr("_dtype"), py::make_tuple(name(self.dtype)));
       });
+  m.attr("Dtype").attr("__module__") = "isthmus";
   for (int i = 0; i < kDTypeCount; ++i) {
     const DType dtype = static_cast<DType>(i);
     py::object object = py::cast(PyDtype{dtype});
@@ -121,6 +122,7 @@ void bind_types(py::module_& m) {
         return py::make_tuple(py::type::of<PyDevice>(), py::make_tuple(registry::device_name(self.id)));
       });
 
+  m.attr("Device").attr("__module__") = "isthmus";
   py::class_<DeviceContext>(m, "_DeviceContext", "A `with` block in which new tensors are made on another device.")
       .def("__enter__",
            [](py::object self) {

@@ -191,7 +191,7 @@ inline double sinh(double x) {
   const double a = fabs(x);
   const double h = expm1_core(a, -1.0);  // half of expm1
   const double y = h + h / (2.0 * h + 1.0);
-  return a < 0x1p-28 ? x : copysign(a < kInf ? y : a, x);
+  return a < 0x1p-28 ? x : copysign(h < kInf ? y : h, x);
 }
 inline double cosh(double x) {
   const double e = exp_core(exp_clamp(fabs(x)), 0.0, -1.0);
@@ -217,7 +217,8 @@ inline double arcsinh(double x) {
 inline double arccosh(double x) {
   const double t = x - 1.0;
   const bool large = x > 0x1p60;
-  return log1p(large ? x : t + sqrt(t * (t + 2.0))) + (large ? kLn2 : 0.0);
+  const double y = log1p(large ? x : t + sqrt(t * (t + 2.0))) + (large ? kLn2 : 0.0);
+  return x < 1.0 ? kNan : y;
 }
 inline double arctanh(double x) {
   const double a = fabs(x);

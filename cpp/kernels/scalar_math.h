@@ -1,6 +1,7 @@
 // The transcendental functions, for float and double.
 //
-// The float functions below are the double ones rounded, which costs width but leaves half an ULP of error.
+// The float functions that networks run on work in float. The others are the double ones rounded, which costs width
+// but leaves half an ULP of error.
 #pragma once
 
 #include "kernels/exp_log.h"
@@ -11,13 +12,68 @@ namespace ist {
 namespace {
 namespace scalar {
 
+// exp(x) for x in [-150, 150].
+inline float exp_core(float x) {
+  const float k = fma(x, 0x1.715476p+0f, kRoundMagicF) - kRoundMagicF;
+  const float r = fma(-k, -0x1.05c610p-29f, fma(-k, 0x1.62e430p-1f, x));
+  const float p = polynomial(r, 0x1.a1256cp-13f, 0x1.6d43b0p-10f, 0x1.1110e0p-7f, 0x1.5554e8p-5f, 0x1.555556p-3f, 0.5f);
+  const float y = 1.0f + fma(r * r, p, r);
+  const float half = fma(k, 0.5f, kRoundMagicF) - kRoundMagicF;
+  return y * exp2_integer(half) * exp2_integer(k - half);
+}
+inline float exp(float x) {
+  x = x > 150.0f ? 150.0f : x;
+  return exp_core(x < -150.0f ? -150.0f : x);
+}
+inline float sigmoid(float x) {
+  const float e = exp(-fabs(x));
+  return (x >= 0.0f ? 1.0f : e) / (1.0f + e);
+}
+inline float tanh(float x) {
+  const float a = fabs(x);
+  const float z = x * x;
+  const float p = polynomial(z, 0x1.4a0670p-9f, -0x1.173324p-7f, 0x1.657366p-6f, -0x1.ba13e6p-5f, 0x1.111104p-3f,
+                             -0x1.555556p-2f);
+  const float small = fma(x * z, p, x);
+  const float large = 1.0f - 2.0f / (exp_core(a > 20.0f ? 40.0f : 2.0f * a) + 1.0f);
+  return a < 0.55f ? small : copysign(large, x);
+}
+
+inline float log(float x) {
+  const bool subnormal = x < 0x1p-126f;
+  const uint32_t bits = bits_of(subnormal ? x * 0x1p24f : x);
+  const uint32_t shifted = bits + (0x3f800000u - 0x3f3504f3u);
+  const float exponent = float_of((shifted >> 23) | 0x4b000000u) - (0x1p23f + 127.0f);
+  const float k = exponent - (subnormal ? 24.0f : 0.0f);
+  const float f = float_of((shifted & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
+  const float s = f / (2.0f + f);
+  const float z = s * s;
+  const float r = z * polynomial(z, 0x1.ddd4dap-3f, 0x1.245c28p-2f, 0x1.9999ecp-2f, 0x1.555556p-1f);
+  const float half_square = 0.5f * f * f;
+  // ln 2 in two parts, the first short enough for an exact product with k.
+  float y = k * 0x1.62e3p-1f - ((half_square - (s * (half_square + r) + k * 0x1.2fefa4p-17f)) - f);
+  y = x < kInfF ? y : x;
+  y = x == 0.0f ? -kInfF : y;
+  return x < 0.0f ? kNanF : y;
+}
+
+inline float erf(float x) {
+  const float a = fabs(x);
+  const float c = a > 4.0f ? 4.0f : a;
+  const float z = c * c;
+  const float p = polynomial(z, -0x1.56d132p-17f, 0x1.e05216p-14f, -0x1.be17c2p-11f, 0x1.5644e0p-8f, -0x1.b82bf2p-6f,
+                             0x1.ce2f1ep-4f, -0x1.812746p-2f);
+  const float small = fma(x, 0x1.20dd76p+0f, x * fma(z, p, -0x1.f7ac92p-25f));
+  const float scaled_complement = polynomial(c, -0x1.9c725ep-18f, 0x1.53c10ep-13f, -0x1.f53f7ep-10f, 0x1.b62a88p-7f,
+                                             -0x1.fab9a2p-5f, 0x1.9a6a52p-3f, -0x1.e1ab46p-2f, 0x1.a22b42p-1f,
+                                             -0x1.0e5116p+0f, 0x1.f9574ep-1f);
+  const float large = 1.0f - exp_core(-z) * scaled_complement;
+  const float y = a < 1.0f ? small : copysign(large, x);
+  return x != x ? x : y;
+}
+
 #define IST_FLOAT_BY_DOUBLE(name) \
   inline float name(float x) { return static_cast<float>(name(static_cast<double>(x))); }
-IST_FLOAT_BY_DOUBLE(exp)
-IST_FLOAT_BY_DOUBLE(log)
-IST_FLOAT_BY_DOUBLE(tanh)
-IST_FLOAT_BY_DOUBLE(sigmoid)
-IST_FLOAT_BY_DOUBLE(erf)
 IST_FLOAT_BY_DOUBLE(expm1)
 IST_FLOAT_BY_DOUBLE(log2)
 IST_FLOAT_BY_DOUBLE(log10)
@@ -35,7 +91,8 @@ IST_FLOAT_BY_DOUBLE(arctanh)
 inline float erfinv(float x) {
   const double a = fabs(static_cast<double>(x));
   const double c = a < 1.0 ? a : 0.0;
-  const double y = erfinv_estimate(c, -log((1.0 - c) * (1.0 + c)));
+  const double w = -log((1.0 - c) * (1.0 + c));
+  const double y = c * (w < 5.0 ? erfinv_central(w) : erfinv_tail_float(sqrt(w)));
   return copysign(static_cast<float>(a < 1.0 ? y : (a == 1.0 ? kInf : kNan)), x);
 }
 inline float power(float x, float y) {

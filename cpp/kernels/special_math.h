@@ -9,12 +9,13 @@ namespace scalar {
 
 // exp(x^2) erfc(x) for x in [0.4, 6.1].
 inline double erfcx(double x) {
-  const double t = 4.0 / (4.0 + x);
-  return polynomial(t, 0x1.f643d23055b50p-7, -0x1.712a8d6e074b7p-3, 0x1.e81c2c683551cp-1, -0x1.807f88939158fp+1,
-                    0x1.96d9d8e64295ap+2, -0x1.382f334089297p+3, 0x1.6cb1ba8d78bccp+3, -0x1.49d04a5ac834ep+3,
-                    0x1.de3ff523bf487p+2, -0x1.0c5879ea7b072p+2, 0x1.035fd0a707536p+1, -0x1.36b729717565fp-1,
-                    0x1.437cc220aed40p-2, 0x1.57c26f1651bb2p-4, 0x1.2667ad2b1eec9p-3, 0x1.1f37544be66aep-3,
-                    0x1.20fb4262292fcp-3, -0x1.f9cf94fe00cdcp-20);
+  // Centred, which keeps the coefficients and so the rounding errors small.
+  const double t = 4.0 / (4.0 + x) - 0.65625;
+  return polynomial(t, 0x1.f643d23055b50p-7, -0x1.2f4435f5388bcp-7, -0x1.54c45a551e4bbp-5, 0x1.5eaea03258efdp-7,
+                    0x1.b0516766bfc60p-4, 0x1.6f0167e1fa878p-5, -0x1.e48b87d756eb5p-3, -0x1.9be08d6f9f7e3p-2,
+                    0x1.87bd2e7f55af2p-4, 0x1.771f10e7c580bp+0, 0x1.a09f7a30812b7p+1, 0x1.2873cd42ce09dp+2,
+                    0x1.3f713f8329dd6p+2, 0x1.149e01088aa64p+2, 0x1.8b7d07bd16397p+1, 0x1.d847bfbf9e13cp+0,
+                    0x1.d7ea258fa3b58p-1, 0x1.f6f852b5e8e4dp-3);
 }
 // erf(x) / x - 2/sqrt(pi) for z = x^2 <= 1.
 inline double erf_small(double z) {
@@ -34,26 +35,31 @@ inline double erf(double x) {
   return x != x ? x : y;
 }
 
-// erfinv(x) to about 1e-7 (|x| near 1) or 1e-10, from x and w = -log(1 - x^2).
-inline double erfinv_estimate(double x, double w) {
-  const double central = polynomial(w, -0x1.75045e36fd876p-36, 0x1.a156df38d3583p-31, -0x1.842a08de17ca2p-27,
-                                    0x1.66a868832209cp-24, -0x1.f8cae3077e0e3p-23, -0x1.338c887785c47p-21,
-                                    0x1.6943316b01a0ep-20, 0x1.8ce479c2bcccep-15, -0x1.0d86822c4e93bp-13,
-                                    -0x1.320a7010c4bd8p-9, 0x1.7a728bb0e65adp-7, 0x1.db29fbaf6dba9p-3,
-                                    0x1.c5bf891ad6db3p-1);
-  const double v = sqrt(w);
-  const double tail = polynomial(v, 0x1.375a0b5e7cd8cp-21, -0x1.caf387df506cap-16, 0x1.2eaa555ec68f2p-11,
-                                 -0x1.d633e3f2ad55fp-8, 0x1.dc20c53f11e87p-5, -0x1.47ff3b74fee8ap-2,
-                                 0x1.36a5f6d93f91bp+0, -0x1.8d5bd1e4cb178p+1, 0x1.43de572ce2f59p+2,
-                                 -0x1.203776472a95ep+2, 0x1.0972c4d1517e4p+1, 0x1.6aab6fb26278ep-1);
-  return x * (w < 5.0 ? central : tail);
+// erfinv(x) / x as a function of w = -log(1 - x^2): for w < 5, to 1e-10.
+inline double erfinv_central(double w) {
+  return polynomial(w, -0x1.75045e36fd876p-36, 0x1.a156df38d3583p-31, -0x1.842a08de17ca2p-27, 0x1.66a868832209cp-24,
+                    -0x1.f8cae3077e0e3p-23, -0x1.338c887785c47p-21, 0x1.6943316b01a0ep-20, 0x1.8ce479c2bcccep-15,
+                    -0x1.0d86822c4e93bp-13, -0x1.320a7010c4bd8p-9, 0x1.7a728bb0e65adp-7, 0x1.db29fbaf6dba9p-3,
+                    0x1.c5bf891ad6db3p-1);
+}
+// For w >= 5, as a function of sqrt(w): to 1e-6 for every double.
+inline double erfinv_tail(double v) {
+  return polynomial(v, 0x1.375a0b5e7cd8cp-21, -0x1.caf387df506cap-16, 0x1.2eaa555ec68f2p-11, -0x1.d633e3f2ad55fp-8,
+                    0x1.dc20c53f11e87p-5, -0x1.47ff3b74fee8ap-2, 0x1.36a5f6d93f91bp+0, -0x1.8d5bd1e4cb178p+1,
+                    0x1.43de572ce2f59p+2, -0x1.203776472a95ep+2, 0x1.0972c4d1517e4p+1, 0x1.6aab6fb26278ep-1);
+}
+// To 3e-8 relative, for the floats: their w is below 16.
+inline double erfinv_tail_float(double v) {
+  return polynomial(v, 0x1.8b9979eca4893p-14, -0x1.72fd609329193p-9, 0x1.31e792f0766a9p-5, -0x1.222ca9a087354p-2,
+                    0x1.5b43255d0c0a2p+0, -0x1.0dac8f4e618fep+2, 0x1.0bd811dd756f2p+3, -0x1.3e402a0527a18p+3,
+                    0x1.bb88cb8caa5edp+2, -0x1.235e4cc7de323p+0);
 }
 
 inline double erfinv(double x) {
   const double a = fabs(x);
   const double c = a < 1.0 ? a : 0.0;
   const double w = -log((1.0 - c) * (1.0 + c));
-  const double y = erfinv_estimate(c, w);
+  const double y = c * (w < 5.0 ? erfinv_central(w) : erfinv_tail(sqrt(w)));
   // One Halley step; u is the residual over the derivative. Near 1 the residual is that of erfc, 1 - c being exact.
   const double z = y < 0.6 ? y * y : 0.25;
   const double growth = exp_core(y * y, 0.0, 0.0);

@@ -30,7 +30,7 @@ def _numbers(argnums: int | Sequence[int] | None, argnames: list[str], name: str
         if number in seen:
             raise error(_core.ArgumentError, name, f"argument {number} is named twice in argnums")
         seen.add(number)
-    return numbers, single or len(numbers) == 1
+    return sorted(numbers), single or len(numbers) == 1  # gradients come in the order of the arguments, as upstream
 
 
 def _names(argnames: str | Sequence[str], name: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import zipfile
 from typing import Any, Mapping
 
 import numpy as np
@@ -111,12 +112,12 @@ def _load(file: Any, format: str, return_metadata: bool) -> Any:
         if format == "npz" and isinstance(loaded, np.lib.npyio.NpzFile):
             with loaded:
                 return {name: _from_numpy(loaded[name], f"{file}: {name!r}") for name in loaded.files}
+    except _core.IsthmusError:
+        raise
     except OSError as problem:
         raise error(_core.FileError, "load", f"cannot read '{file}': {problem.strerror or problem}") from problem
-    except (ValueError, EOFError) as problem:
-        if isinstance(problem, _core.IsthmusError):
-            raise
-        raise error(_core.FormatError, "load", f"'{file}': {problem}") from problem
+    except (ValueError, EOFError, zipfile.BadZipFile) as problem:
+        raise error(_core.FormatError, "load", f"'{file}' is not a valid .{format} file of numbers") from problem
     raise error(_core.FormatError, "load", f"'{file}' is not an .{format} file")
 
 

@@ -146,8 +146,10 @@ def tree_merge(tree_a: Any, tree_b: Any, merge_fn: Callable | None = None) -> An
     None and empty containers give way to what the other tree has.
     """
     if isinstance(tree_a, (dict, list, tuple)) and not tree_a:
-        if type(tree_a) is type(tree_b) and not tree_b:
-            return tree_a
+        if isinstance(tree_b, (dict, list, tuple)) and not tree_b:
+            if type(tree_a) is type(tree_b):
+                return tree_a
+            raise ValueError("tree_merge: the trees have empty containers of different types at the same place")
         tree_a = None
     if isinstance(tree_b, (dict, list, tuple)) and not tree_b:
         tree_b = None

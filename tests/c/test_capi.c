@@ -145,7 +145,7 @@ static void errors(void) {
   FAILS(ist_op(IST_OP_SUM, &a, 1, &bad_axis, &out), IST_ERROR_INDEX, "sum", "7");
   FAILS(ist_array_copy(a, (void*)&values, 1), IST_ERROR_VALUE, "24 bytes");
   FAILS(ist_array_create(IST_FLOAT32, 1, &negative, NULL, values, &out), IST_ERROR_VALUE, "negative");
-  FAILS(ist_array_create((ist_dtype)77, 0, NULL, NULL, values, &out), IST_ERROR_DTYPE, "77");
+  FAILS(ist_array_create(77, 0, NULL, NULL, values, &out), IST_ERROR_DTYPE, "77");
   FAILS(ist_device_find("toaster", &(uint32_t){0}), IST_ERROR_DEVICE, "toaster", "cpu");
   FAILS(ist_set_default_device(1000), IST_ERROR_DEVICE, "1000");
   FAILS(ist_to_device(a, 1000, &out), IST_ERROR_DEVICE, "1000");

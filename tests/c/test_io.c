@@ -84,7 +84,7 @@ static void malformed(const char* path) {
   } cases[] = {
       {"", 0, "does not start with '{'"},
       {"[]", 0, "does not start with '{'"},
-      {"{\"a\":{}", 0, "JSON"},
+      {"{\"a\":", 0, "JSON"},
       {"{\"a\":{}}", 0, "no dtype"},
       {"{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, "F8_E4M3"},
       {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "non-negative"},

@@ -121,6 +121,7 @@ def main() -> None:
     arguments = parser.parse_args()
     sentences = arguments.sentences or SENTENCES
 
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
@@ -132,15 +133,16 @@ def main() -> None:
         elapsed = time.perf_counter() - start
         similarity = (embeddings @ embeddings.T).tolist()
 
-    table = Table(title="cosine similarity")
+    console = Console()
+    room = console.width - 7 * len(sentences) - 6
+    table = Table(title="cosine similarity", box=box.SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("", justify="right")
-    table.add_column("sentence")
+    table.add_column("sentence", no_wrap=True, overflow="ellipsis", max_width=max(room, 12))
     for i in range(len(sentences)):
-        table.add_column(str(i + 1), justify="right")
+        table.add_column(str(i + 1), justify="right", no_wrap=True)
     for i, (sentence, row) in enumerate(zip(sentences, similarity)):
         cells = [f"[bold]{v:.2f}[/bold]" if v > 0.5 and i != j else f"{v:.2f}" for j, v in enumerate(row)]
         table.add_row(str(i + 1), sentence, *cells)
-    console = Console()
     console.print(table)
     console.print(f"{elapsed / len(sentences) * 1000:.2f} ms a sentence on '{arguments.device}'")
 

@@ -24,8 +24,8 @@ import isthmus as ist
 
 WANTED = 0.96
 HIDDEN = 128
-BATCH = 64
-EPOCHS = 40
+BATCH = 32
+EPOCHS = 80
 RATE = 0.2
 
 
@@ -55,12 +55,13 @@ def accuracy(p: dict[str, ist.Tensor], x: ist.Tensor, labels: ist.Tensor) -> flo
 
 
 def train(p: dict[str, ist.Tensor], x: ist.Tensor, labels: ist.Tensor, epochs: int) -> float:
-    """Stochastic gradient descent, in place; returns the last loss."""
+    """Stochastic gradient descent, in place; returns the mean loss of the last epoch."""
     order = np.random.default_rng(0)
-    loss = None
+    losses = []
     for epoch in track(range(epochs), description="training"):
         rate = RATE * (1 - epoch / epochs)
         shuffled = order.permutation(x.shape[0]).astype(np.int32)
+        losses.clear()
         for start in range(0, len(shuffled), BATCH):
             chosen = ist.array(shuffled[start : start + BATCH])
             loss = cross_entropy(logits(p, x[chosen]), labels[chosen])
@@ -69,8 +70,9 @@ def train(p: dict[str, ist.Tensor], x: ist.Tensor, labels: ist.Tensor, epochs: i
                 for name, value in p.items():
                     updated = value - value.grad * rate
                     p[name] = ist.array(updated, requires_grad=True)
-                ist.eval(p)
-    return loss.item()
+                ist.eval(p, loss)
+            losses.append(loss.item())
+    return sum(losses) / len(losses)
 
 
 def main() -> int:

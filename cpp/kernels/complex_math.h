@@ -138,7 +138,7 @@ inline ComplexD sinh(ComplexD z) {
 }
 inline ComplexD cosh(ComplexD z) {
   const bool axis = (z.re == 0.0) | (z.im == 0.0);
-  return {cosh(z.re) * cos(z.im), axis ? z.re * copysign(0.0, z.im) * 0.0 : sinh(z.re) * sin(z.im)};
+  return {cosh(z.re) * cos(z.im), axis ? copysign(0.0, z.re) * copysign(1.0, z.im) : sinh(z.re) * sin(z.im)};
 }
 inline ComplexD tanh(ComplexD z) {
   // With t = tan y, h = tanh x, s = sech^2 x: (h (1 + t^2) + i t s) / (1 + h^2 t^2), times cos^2 y in both parts.
@@ -159,19 +159,28 @@ inline complex64 sin(complex64 a) { return narrow(over_i(sinh(times_i(widen(a)))
 inline complex64 cos(complex64 a) { return narrow(cosh(times_i(widen(a)))); }
 inline complex64 tan(complex64 a) { return narrow(over_i(tanh(times_i(widen(a))))); }
 
+// Infinite parts stand in as numbers large enough to leave the angle to them.
+inline double bounded(double x) { return fabs(x) == kInf ? copysign(0x1p400, x) : x; }
+inline bool any_infinite(ComplexD z) { return (fabs(z.re) == kInf) | (fabs(z.im) == kInf); }
+
 // arcsin and arccos from sqrt(1 + z) and sqrt(1 - z) (Kahan): no cancellation beyond that of 1 +- z, which is exact
 // enough in double.
 inline ComplexD arcsinh(ComplexD z) {
+  const bool infinite = any_infinite(z);
+  z = {bounded(z.re), bounded(z.im)};
   const ComplexD p = sqrt(ComplexD{1.0 - z.im, z.re});   // sqrt(1 + i z)
   const ComplexD m = sqrt(ComplexD{1.0 + z.im, -z.re});  // sqrt(1 - i z)
   const double re = arcsinh(p.re * m.im - p.im * m.re);
   const double im = arctan2(z.im, p.re * m.re - p.im * m.im);
-  return {copysign(fabs(re), z.re), im};
+  return {copysign(infinite ? kInf : fabs(re), z.re), im};
 }
 inline ComplexD arccos(ComplexD z) {
+  const bool infinite = any_infinite(z);
+  z = {bounded(z.re), bounded(z.im)};
   const ComplexD m = sqrt(ComplexD{1.0 - z.re, -z.im});
   const ComplexD p = sqrt(ComplexD{1.0 + z.re, z.im});
-  return {2.0 * arctan2(m.re, p.re), copysign(fabs(arcsinh(p.re * m.im - p.im * m.re)), -z.im)};
+  const double im = infinite ? kInf : fabs(arcsinh(p.re * m.im - p.im * m.re));
+  return {2.0 * arctan2(m.re, p.re), copysign(im, -z.im)};
 }
 inline complex64 arcsinh(complex64 a) { return narrow(arcsinh(widen(a))); }
 inline complex64 arcsin(complex64 a) { return narrow(over_i(arcsinh(times_i(widen(a))))); }

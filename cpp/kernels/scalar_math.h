@@ -27,7 +27,12 @@ inline float exp(float x) {
 }
 inline float sigmoid(float x) {
   const float e = exp(-fabs(x));
-  return (x >= 0.0f ? 1.0f : e) / (1.0f + e);
+  const float d = 1.0f + e;
+  const float lost = e - (d - 1.0f);
+  const float inverse = 1.0f / d;
+  // One Newton step takes back what the rounding of 1 + e and of the division lost.
+  const float refined = fma(inverse, fma(-d, inverse, 1.0f) - lost * inverse, inverse);
+  return x >= 0.0f ? refined : e * refined;
 }
 inline float tanh(float x) {
   const float a = fabs(x);
@@ -36,7 +41,7 @@ inline float tanh(float x) {
                              -0x1.555556p-2f);
   const float small = fma(x * z, p, x);
   const float large = 1.0f - 2.0f / (exp_core(a > 20.0f ? 40.0f : 2.0f * a) + 1.0f);
-  return a < 0.55f ? small : copysign(large, x);
+  return copysign(a < 0.55f ? small : large, x);
 }
 
 inline float log(float x) {
@@ -64,11 +69,12 @@ inline float erf(float x) {
   const float p = polynomial(z, -0x1.56d132p-17f, 0x1.e05216p-14f, -0x1.be17c2p-11f, 0x1.5644e0p-8f, -0x1.b82bf2p-6f,
                              0x1.ce2f1ep-4f, -0x1.812746p-2f);
   const float small = fma(x, 0x1.20dd76p+0f, x * fma(z, p, -0x1.f7ac92p-25f));
-  const float scaled_complement = polynomial(c, -0x1.9c725ep-18f, 0x1.53c10ep-13f, -0x1.f53f7ep-10f, 0x1.b62a88p-7f,
-                                             -0x1.fab9a2p-5f, 0x1.9a6a52p-3f, -0x1.e1ab46p-2f, 0x1.a22b42p-1f,
-                                             -0x1.0e5116p+0f, 0x1.f9574ep-1f);
+  const float scaled_complement = polynomial(c - 2.0f, -0x1.bab8160p-22f, 0x1.083edc0p-18f, -0x1.2b86a40p-16f,
+                                             0x1.ee2ca20p-15f, -0x1.83a8300p-13f, 0x1.34f4120p-11f,
+                                             -0x1.dfdd900p-10f, 0x1.64a51a0p-8f, -0x1.faa1680p-7f, 0x1.56725e0p-5f,
+                                             -0x1.b570280p-4f, 0x1.0586720p-2f);
   const float large = 1.0f - exp_core(-z) * scaled_complement;
-  const float y = a < 1.0f ? small : copysign(large, x);
+  const float y = copysign(a < 1.0f ? small : large, x);
   return x != x ? x : y;
 }
 

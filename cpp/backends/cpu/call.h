@@ -35,7 +35,8 @@ struct Call {
   int threads() const { return context.threads; }
   View view(const ist_tensor& t) const {
     char* data = static_cast<char*>(value_at(context.program, t.value).buffer->data);
-    return {data + t.offset * (int64_t{1} << size_log2(t.dtype)), t.dtype, static_cast<int>(t.rank), t.shape, t.strides};
+    data += t.offset * (int64_t{1} << size_log2(t.dtype));
+    return {data, t.dtype, static_cast<int>(t.rank), t.shape, t.strides};
   }
   View input(uint32_t i) const { return view(input_at(node, context.program.tensor_size, i)); }
   View output() const { return view(node.output); }

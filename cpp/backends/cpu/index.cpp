@@ -148,7 +148,8 @@ void run_gather(const Call& call) {
   for (int i = 0; i < data.rank; ++i) loop.nest.add(attrs.slice_sizes[i], strides[i], data.strides[i]);
   loop.prepare(data.log2(), writer(call, false, data.dtype));
   const int64_t bytes = int64_t{1} << data.log2();
-  parallel_for(call.threads(), static_cast<int64_t>(offsets.size()), 1 + kGrain / slice, [&](int64_t begin, int64_t end) {
+  const int64_t n = static_cast<int64_t>(offsets.size());
+  parallel_for(call.threads(), n, 1 + kGrain / slice, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) loop.run(out.data + i * slice * bytes, data.data + offsets[i] * bytes);
   });
 }

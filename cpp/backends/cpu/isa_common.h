@@ -64,7 +64,8 @@ using Bits64 = uint64_t __attribute__((may_alias));
 #define IST_CHOOSE(...) IST_SECOND(__VA_ARGS__, ~)
 #define IST_ROW_WITH_BODY(id, name, dtypes) IST_CHOOSE(IST_NO_BODY_##name, IST_BODY_ROW)(id, name, dtypes)
 
-// IST_ARITY_1, _2 and _3 are defined by the files that include ops.def; rows whose dtypes are a rule are no tile kernels.
+// IST_ARITY_1, _2 and _3 are defined by the files that include ops.def; rows whose dtypes are a rule have no tile
+// kernel.
 #define IST_CLASS_any(id, name, arity) IST_ARITY_##arity(id, name, any)
 #define IST_CLASS_inexact(id, name, arity) IST_ARITY_##arity(id, name, inexact)
 #define IST_CLASS_real_inexact(id, name, arity) IST_ARITY_##arity(id, name, real_inexact)

@@ -21,15 +21,14 @@ struct Row {
   const RowKernels& row;
   int64_t size;  // of an accumulator
 
-  Row(const Sequences& s)
+  explicit Row(const Sequences& s)
       : sequences(s),
         max(s.kernels.reduce->fn[kMax][s.acc]),
         sum(s.kernels.reduce->fn[kSum][s.acc]),
         row(s.kernels.row->fn[s.acc == IST_FLOAT64 ? 1 : 0]),
         size(int64_t{1} << size_log2(s.acc)) {}
 
-  // The largest element, and the sum of exp(x - m). Exponentials go to `kept` one after another, or nowhere when it is
-  // null. `memory` is that of Sequences::load and one block more.
+  // `memory` is kRowScratch bytes.
   void find_max(const char* start, char* memory, void* m) const {
     alignas(8) char levels[Tree::kDepth * 8];
     Tree tree(max, levels, 1, size);
@@ -40,6 +39,7 @@ struct Row {
     }
     std::memcpy(m, tree.finish(), static_cast<size_t>(size));
   }
+  // The sum of exp(x - m). The exponentials stay in `kept`, if it is not null.
   void sum_exp(const char* start, char* memory, const void* m, char* kept, void* s) const {
     alignas(8) char levels[Tree::kDepth * 8];
     Tree tree(sum, levels, 1, size);

@@ -1,5 +1,6 @@
-// A run of elementwise nodes as instructions over tiles: every node of the run is evaluated on a few thousand elements,
-// each rounding to its dtype, before the next tile is touched, so that what stays inside the run never leaves the cache.
+// A run of elementwise nodes as instructions over tiles: every node of the run is evaluated on a few thousand
+// elements, each rounding to its dtype, before the next tile is touched, so that what stays inside the run never leaves
+// the cache.
 #pragma once
 
 #include "backends/cpu/call.h"

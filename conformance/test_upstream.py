@@ -7,13 +7,13 @@ error is larger than ours. Deviations are listed in xfails.toml with their reaso
 from __future__ import annotations
 
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
 import numpy as np
 import pytest
+import tomllib
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -58,7 +58,9 @@ def test_agrees_with_upstream(name: str, device: str, data: st.DataObject) -> No
     if excluded.get("all"):
         return
     call = CASES[name](data.draw)
-    if any(spec.dtype in excluded.get("dtypes", []) for spec in call.inputs) or call.attrs.get("dtype") in excluded.get("dtypes", []):
+    if any(spec.dtype in excluded.get("dtypes", []) for spec in call.inputs) or call.attrs.get("dtype") in excluded.get(
+        "dtypes", []
+    ):
         return
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     if excluded.get("values"):
@@ -67,7 +69,9 @@ def test_agrees_with_upstream(name: str, device: str, data: st.DataObject) -> No
                 spec.values = excluded["values"]
     made = [arrays.values(spec, rng) for spec in call.inputs]
     with ist.device(device):
-        own_kind, own = outcome(lambda: evaluated(ist, call.run(ist, *(arrays.place(ist, a, "plain", device) for a in made))))
+        own_kind, own = outcome(
+            lambda: evaluated(ist, call.run(ist, *(arrays.place(ist, a, "plain", device) for a in made)))
+        )
     their_kind, theirs = outcome(lambda: evaluated(mx, call.run(mx, *(upstream(a) for a in made))))
     assert own_kind == their_kind, f"isthmus: {own!r}, upstream: {theirs!r}"
     if own_kind == "error":
@@ -82,7 +86,11 @@ def test_agrees_with_upstream(name: str, device: str, data: st.DataObject) -> No
             tolerance = TOLERANCE[str(a.dtype).split(".")[-1]]
             wide = np.complex128 if x.dtype.kind == "c" else np.float64
             x, y = x.astype(wide), y.astype(wide)
-            scale = np.abs(y[np.isfinite(y)]).max(initial=0.0) if name in ("sum", "matmul", "addmm", "mean", "var", "std", "prod") else 0
+            scale = (
+                np.abs(y[np.isfinite(y)]).max(initial=0.0)
+                if name in ("sum", "matmul", "addmm", "mean", "var", "std", "prod")
+                else 0
+            )
             np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance * max(scale, 1e-3))
 
 

@@ -13,9 +13,9 @@ import argparse
 import json
 import math
 import time
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Sequence
 
 import isthmus as ist
 

@@ -161,8 +161,9 @@ typedef struct ist_dtype_attrs {
 } ist_dtype_attrs;
 
 /* ---- programs ---- */
-#define IST_VALUE_INPUT 1u  /* `buffer` is set by the host and must not be written */
-#define IST_VALUE_OUTPUT 2u /* the value leaves the program: the backend sets `buffer`, with one reference for the host */
+#define IST_VALUE_INPUT 1u /* `buffer` is set by the host and must not be written */
+#define IST_VALUE_OUTPUT \
+  2u /* the value leaves the program: the backend sets `buffer`, with one reference for the host */
 
 /* Storage for one tensor of the program. A value that is neither input nor output may never exist in memory. */
 typedef struct ist_value {
@@ -212,10 +213,10 @@ typedef struct ist_host {
   uint32_t struct_size;
   uint16_t abi_major;
   uint16_t abi_minor;
-  const char* version;                        /* of the runtime, "0.1.0" */
-  ist_buffer* (*allocate)(uint64_t nbytes);   /* cached host memory, one reference; NULL when memory is out */
-  int32_t (*num_threads)(void);               /* how many threads a backend may use now, at least 1 */
-  const char* (*op_name)(uint32_t op);        /* "unknown" for an id that this runtime does not know */
+  const char* version;                      /* of the runtime, "0.1.0" */
+  ist_buffer* (*allocate)(uint64_t nbytes); /* cached host memory, one reference; NULL when memory is out */
+  int32_t (*num_threads)(void);             /* how many threads a backend may use now, at least 1 */
+  const char* (*op_name)(uint32_t op);      /* "unknown" for an id that this runtime does not know */
   const char* (*dtype_name)(uint32_t dtype);
 } ist_host;
 
@@ -226,11 +227,11 @@ typedef struct ist_backend {
   uint32_t struct_size;
   uint16_t abi_major;
   uint16_t abi_minor;
-  const char* name;     /* the device name that users write; letters, digits, '_' */
-  const char* version;  /* of the backend, free text */
+  const char* name;    /* the device name that users write; letters, digits, '_' */
+  const char* version; /* of the backend, free text */
   uint32_t n_devices;
-  uint32_t flags;       /* IST_BACKEND_* */
-  void* self;           /* passed back in every call */
+  uint32_t flags; /* IST_BACKEND_* */
+  void* self;     /* passed back in every call */
 
   /* Nonzero when run() can execute this node. Must look at op, dtypes and ranks only; called from any thread. */
   int32_t (*supports)(void* self, const ist_node* node);
@@ -246,7 +247,7 @@ typedef struct ist_backend {
 } ist_backend;
 
 #define IST_BACKEND_COMPUTES_NOTHING 1u /* contents of outputs are undefined (a null device) */
-#define IST_BACKEND_CONCURRENT 2u        /* run() takes calls from several threads on one queue; otherwise one at a time */
+#define IST_BACKEND_CONCURRENT 2u /* run() takes calls from several threads on one queue; otherwise one at a time */
 
 /* Sets *out to a table that lives as long as the process. The backend checks host->abi_major itself too. */
 typedef ist_status (*ist_backend_query_fn)(const ist_host* host, const ist_backend** out, ist_error* error);

@@ -130,17 +130,28 @@ void ist_clear_error(void) {
 
 const char* ist_status_name(ist_status status) {
   switch (status) {
-    case IST_OK: return "ok";
-    case IST_ERROR_VALUE: return "value";
-    case IST_ERROR_SHAPE: return "shape";
-    case IST_ERROR_DTYPE: return "dtype";
-    case IST_ERROR_INDEX: return "index";
-    case IST_ERROR_DEVICE: return "device";
-    case IST_ERROR_MEMORY: return "memory";
-    case IST_ERROR_IO: return "io";
-    case IST_ERROR_FORMAT: return "format";
-    case IST_ERROR_BACKEND: return "backend";
-    case IST_ERROR_STATE: return "state";
+    case IST_OK:
+      return "ok";
+    case IST_ERROR_VALUE:
+      return "value";
+    case IST_ERROR_SHAPE:
+      return "shape";
+    case IST_ERROR_DTYPE:
+      return "dtype";
+    case IST_ERROR_INDEX:
+      return "index";
+    case IST_ERROR_DEVICE:
+      return "device";
+    case IST_ERROR_MEMORY:
+      return "memory";
+    case IST_ERROR_IO:
+      return "io";
+    case IST_ERROR_FORMAT:
+      return "format";
+    case IST_ERROR_BACKEND:
+      return "backend";
+    case IST_ERROR_STATE:
+      return "state";
   }
   return "unknown";
 }
@@ -230,9 +241,7 @@ uint64_t ist_array_nbytes(const ist_array* array) {
 }
 uint32_t ist_array_device(const ist_array* array) { return node(array)->device; }
 
-const char* ist_dtype_name(uint32_t dtype) {
-  return is_dtype(dtype) ? name(static_cast<DType>(dtype)) : "unknown";
-}
+const char* ist_dtype_name(uint32_t dtype) { return is_dtype(dtype) ? name(static_cast<DType>(dtype)) : "unknown"; }
 uint64_t ist_dtype_size(uint32_t dtype) {
   return is_dtype(dtype) ? static_cast<uint64_t>(itemsize(static_cast<DType>(dtype))) : 0;
 }
@@ -380,8 +389,8 @@ ist_status ist_vjp(ist_function function, void* context, ist_array* const* prima
         if (!owned[i]) fail(Code::value, kName, "the function left result ", i, " of ", n_outputs, " NULL");
       return owned;
     };
-    auto [values, pulled] = vjp(traced, tensors(primals, n_primals, kName, "primals"),
-                                tensors(cotangents, n_outputs, kName, "cotangents"));
+    auto [values, pulled] =
+        vjp(traced, tensors(primals, n_primals, kName, "primals"), tensors(cotangents, n_outputs, kName, "cotangents"));
     for (size_t i = 0; i < n_outputs && outputs != nullptr; ++i) outputs[i] = handle(std::move(values[i]));
     for (size_t i = 0; i < n_primals; ++i) gradients[i] = handle(std::move(pulled[i]));
   });

@@ -185,8 +185,12 @@ ist_status ist_memory_figures(ist_memory* out) {
   });
 }
 
-void ist_memory_reset_peak(void) { guarded([] { memory::reset_peak(); }); }
-void ist_memory_clear_cache(void) { guarded([] { memory::clear_cache(); }); }
+void ist_memory_reset_peak(void) {
+  guarded([] { memory::reset_peak(); });
+}
+void ist_memory_clear_cache(void) {
+  guarded([] { memory::clear_cache(); });
+}
 uint64_t ist_memory_set_limit(uint64_t bytes) {
   uint64_t previous = 0;
   guarded([&] { previous = memory::set_limit(bytes); });

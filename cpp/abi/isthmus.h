@@ -79,8 +79,8 @@ IST_API ist_status ist_op(uint32_t op, ist_array* const* inputs, size_t n_inputs
  * how much is needed, and no reference is handed out. */
 IST_API ist_status ist_op_many(uint32_t op, ist_array* const* inputs, size_t n_inputs, const void* attrs,
                                ist_array** outputs, size_t* n_outputs);
-IST_API const char* ist_op_name(uint32_t op);                     /* NULL for an unknown id */
-IST_API ist_status ist_op_find(const char* name, uint32_t* op);   /* IST_ERROR_VALUE for an unknown name */
+IST_API const char* ist_op_name(uint32_t op);                   /* NULL for an unknown id */
+IST_API ist_status ist_op_find(const char* name, uint32_t* op); /* IST_ERROR_VALUE for an unknown name */
 
 /* ---- gradients ---- */
 /* Tape: mark leaves, compute, call ist_backward, read the grads. Grads of several calls add up. */

@@ -46,20 +46,34 @@ struct View {
 
 const char* pep3118_format(DType dtype) {
   switch (dtype) {
-    case DType::bool_: return "?";
-    case DType::uint8: return "B";
-    case DType::uint16: return "H";
-    case DType::uint32: return "I";
-    case DType::uint64: return sizeof(long) == 8 ? "L" : "Q";
-    case DType::int8: return "b";
-    case DType::int16: return "h";
-    case DType::int32: return "i";
-    case DType::int64: return sizeof(long) == 8 ? "l" : "q";
-    case DType::float16: return "e";
-    case DType::float32: return "f";
-    case DType::float64: return "d";
-    case DType::complex64: return "Zf";
-    case DType::bfloat16: return nullptr;
+    case DType::bool_:
+      return "?";
+    case DType::uint8:
+      return "B";
+    case DType::uint16:
+      return "H";
+    case DType::uint32:
+      return "I";
+    case DType::uint64:
+      return sizeof(long) == 8 ? "L" : "Q";
+    case DType::int8:
+      return "b";
+    case DType::int16:
+      return "h";
+    case DType::int32:
+      return "i";
+    case DType::int64:
+      return sizeof(long) == 8 ? "l" : "q";
+    case DType::float16:
+      return "e";
+    case DType::float32:
+      return "f";
+    case DType::float64:
+      return "d";
+    case DType::complex64:
+      return "Zf";
+    case DType::bfloat16:
+      return nullptr;
   }
   return nullptr;
 }
@@ -77,38 +91,50 @@ Format parse_format(const Py_buffer& view, const char* op) {
     format.erase(0, 1);
   const auto sized = [&](DType a1, DType a2, DType a4, DType a8) -> Format {
     switch (view.itemsize) {
-      case 1: return {a1};
-      case 2: return {a2};
-      case 4: return {a4};
-      default: return {a8};
+      case 1:
+        return {a1};
+      case 2:
+        return {a2};
+      case 4:
+        return {a4};
+      default:
+        return {a8};
     }
   };
   if (format == "Zf") return {DType::complex64};
   if (format == "Zd") return {DType::complex64, true};
   if (format.size() == 1) {
     switch (format[0]) {
-      case '?': return {DType::bool_};
+      case '?':
+        return {DType::bool_};
       case 'c':
-      case 'B': return {DType::uint8};
+      case 'B':
+        return {DType::uint8};
       case 'H':
       case 'I':
       case 'L':
       case 'N':
-      case 'Q': return sized(DType::uint8, DType::uint16, DType::uint32, DType::uint64);
+      case 'Q':
+        return sized(DType::uint8, DType::uint16, DType::uint32, DType::uint64);
       case 'b':
       case 'h':
       case 'i':
       case 'l':
       case 'n':
-      case 'q': return sized(DType::int8, DType::int16, DType::int32, DType::int64);
-      case 'e': return {DType::float16};
-      case 'f': return {DType::float32};
-      case 'd': return {DType::float64};
-      default: break;
+      case 'q':
+        return sized(DType::int8, DType::int16, DType::int32, DType::int64);
+      case 'e':
+        return {DType::float16};
+      case 'f':
+        return {DType::float32};
+      case 'd':
+        return {DType::float64};
+      default:
+        break;
     }
   }
-  fail(Code::dtype, op, "arrays with elements of format '", given,
-       "' (", view.itemsize, " bytes) have no dtype here; convert them to a plain number type first");
+  fail(Code::dtype, op, "arrays with elements of format '", given, "' (", view.itemsize,
+       " bytes) have no dtype here; convert them to a plain number type first");
 }
 
 struct BufferView {
@@ -135,7 +161,8 @@ void copy_strided(char*& out, const char* in, const Py_buffer& view, int axis, b
     }
     return;
   }
-  for (Py_ssize_t i = 0; i < view.shape[axis]; ++i) copy_strided(out, in + i * view.strides[axis], view, axis + 1, narrow);
+  for (Py_ssize_t i = 0; i < view.shape[axis]; ++i)
+    copy_strided(out, in + i * view.strides[axis], view, axis + 1, narrow);
 }
 
 }  // namespace
@@ -169,19 +196,32 @@ py::object element(const char* at, DType dtype) {
     return value;
   };
   switch (dtype) {
-    case DType::bool_: return py::bool_(read(uint8_t{}) != 0);
-    case DType::uint8: return py::int_(read(uint8_t{}));
-    case DType::uint16: return py::int_(read(uint16_t{}));
-    case DType::uint32: return py::int_(read(uint32_t{}));
-    case DType::uint64: return py::int_(read(uint64_t{}));
-    case DType::int8: return py::int_(static_cast<int>(read(int8_t{})));
-    case DType::int16: return py::int_(read(int16_t{}));
-    case DType::int32: return py::int_(read(int32_t{}));
-    case DType::int64: return py::int_(read(int64_t{}));
-    case DType::float16: return py::float_(to_float(read(float16{})));
-    case DType::bfloat16: return py::float_(to_float(read(bfloat16{})));
-    case DType::float32: return py::float_(read(float{}));
-    case DType::float64: return py::float_(read(double{}));
+    case DType::bool_:
+      return py::bool_(read(uint8_t{}) != 0);
+    case DType::uint8:
+      return py::int_(read(uint8_t{}));
+    case DType::uint16:
+      return py::int_(read(uint16_t{}));
+    case DType::uint32:
+      return py::int_(read(uint32_t{}));
+    case DType::uint64:
+      return py::int_(read(uint64_t{}));
+    case DType::int8:
+      return py::int_(static_cast<int>(read(int8_t{})));
+    case DType::int16:
+      return py::int_(read(int16_t{}));
+    case DType::int32:
+      return py::int_(read(int32_t{}));
+    case DType::int64:
+      return py::int_(read(int64_t{}));
+    case DType::float16:
+      return py::float_(to_float(read(float16{})));
+    case DType::bfloat16:
+      return py::float_(to_float(read(bfloat16{})));
+    case DType::float32:
+      return py::float_(read(float{}));
+    case DType::float64:
+      return py::float_(read(double{}));
     case DType::complex64: {
       const complex64 z = read(complex64{});
       return py::reinterpret_steal<py::object>(PyComplex_FromDoubles(z.re, z.im));

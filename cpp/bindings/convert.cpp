@@ -7,14 +7,22 @@ namespace {
 
 bool fits(int64_t value, DType dtype) {
   switch (dtype) {
-    case DType::uint8: return value >= 0 && value <= UINT8_MAX;
-    case DType::uint16: return value >= 0 && value <= UINT16_MAX;
-    case DType::uint32: return value >= 0 && value <= int64_t{UINT32_MAX};
-    case DType::uint64: return value >= 0;
-    case DType::int8: return value >= INT8_MIN && value <= INT8_MAX;
-    case DType::int16: return value >= INT16_MIN && value <= INT16_MAX;
-    case DType::int32: return value >= INT32_MIN && value <= INT32_MAX;
-    default: return true;
+    case DType::uint8:
+      return value >= 0 && value <= UINT8_MAX;
+    case DType::uint16:
+      return value >= 0 && value <= UINT16_MAX;
+    case DType::uint32:
+      return value >= 0 && value <= int64_t{UINT32_MAX};
+    case DType::uint64:
+      return value >= 0;
+    case DType::int8:
+      return value >= INT8_MIN && value <= INT8_MAX;
+    case DType::int16:
+      return value >= INT16_MIN && value <= INT16_MAX;
+    case DType::int32:
+      return value >= INT32_MIN && value <= INT32_MAX;
+    default:
+      return true;
   }
 }
 

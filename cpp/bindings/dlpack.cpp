@@ -51,8 +51,13 @@ M* fill(Tensor tensor) {
   held->strides = tensor->layout.strides;
   auto managed = std::make_unique<M>();
   *managed = M{};
-  managed->array = {const_cast<char*>(start), {dl::kCPU, 0}, tensor.rank(), to_dl(tensor.dtype()),
-                    held->shape.data(), held->strides.data(), 0};
+  managed->array = {const_cast<char*>(start),
+                    {dl::kCPU, 0},
+                    tensor.rank(),
+                    to_dl(tensor.dtype()),
+                    held->shape.data(),
+                    held->strides.data(),
+                    0};
   managed->deleter = delete_exported<M>;
   held->tensor = std::move(tensor);
   managed->context = held.release();
@@ -191,7 +196,8 @@ void bind_dlpack(py::module_& m) {
   add("__dlpack__", export_dlpack, py::kw_only(), py::arg("stream") = py::none(), py::arg("max_version") = py::none(),
       py::arg("dl_device") = py::none(), py::arg("copy") = py::none(),
       "A DLPack capsule over the tensor's memory, marked read-only where the consumer knows versions.");
-  add("__dlpack_device__", [](const Tensor&) { return py::make_tuple(static_cast<int>(dl::kCPU), 0); },
+  add(
+      "__dlpack_device__", [](const Tensor&) { return py::make_tuple(static_cast<int>(dl::kCPU), 0); },
       "The DLPack device: (1, 0), memory of the host.");
   m.def(
       "from_dlpack",

@@ -15,16 +15,26 @@ ErrorClasses classes;
 
 const char* code_name(Code code) {
   switch (code) {
-    case Code::value: return "value";
-    case Code::shape: return "shape";
-    case Code::dtype: return "dtype";
-    case Code::index: return "index";
-    case Code::device: return "device";
-    case Code::memory: return "memory";
-    case Code::io: return "io";
-    case Code::format: return "format";
-    case Code::backend: return "backend";
-    case Code::state: return "state";
+    case Code::value:
+      return "value";
+    case Code::shape:
+      return "shape";
+    case Code::dtype:
+      return "dtype";
+    case Code::index:
+      return "index";
+    case Code::device:
+      return "device";
+    case Code::memory:
+      return "memory";
+    case Code::io:
+      return "io";
+    case Code::format:
+      return "format";
+    case Code::backend:
+      return "backend";
+    case Code::state:
+      return "state";
   }
   return "unknown";
 }
@@ -103,10 +113,8 @@ void bind_errors(py::module_& m) {
   by_code[IST_ERROR_IO] =
       new_class(m, "FileError", "A file that cannot be opened, read or written.", {base, PyExc_RuntimeError});
   by_code[IST_ERROR_FORMAT] = new_class(m, "FormatError", "A file with malformed content.", {base, PyExc_RuntimeError});
-  by_code[IST_ERROR_BACKEND] =
-      new_class(m, "BackendError", "A backend refused or failed.", {base, PyExc_RuntimeError});
-  by_code[IST_ERROR_STATE] =
-      new_class(m, "StateError", "A call that is not possible now.", {base, PyExc_RuntimeError});
+  by_code[IST_ERROR_BACKEND] = new_class(m, "BackendError", "A backend refused or failed.", {base, PyExc_RuntimeError});
+  by_code[IST_ERROR_STATE] = new_class(m, "StateError", "A call that is not possible now.", {base, PyExc_RuntimeError});
   py::register_exception_translator([](std::exception_ptr error) {
     try {
       if (error) std::rethrow_exception(error);

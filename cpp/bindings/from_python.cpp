@@ -76,20 +76,31 @@ void check_range(const Number& n, DType dtype, const char* op) {
 void store(void* out, DType dtype, const Number& n) {
   const auto put = [out](auto value) { std::memcpy(out, &value, sizeof value); };
   switch (dtype) {
-    case DType::bool_: return put(static_cast<uint8_t>(n.re != 0 || n.im != 0 || n.re != n.re || n.bits != 0));
+    case DType::bool_:
+      return put(static_cast<uint8_t>(n.re != 0 || n.im != 0 || n.re != n.re || n.bits != 0));
     case DType::uint8:
-    case DType::int8: return put(static_cast<uint8_t>(as_narrow(n)));
+    case DType::int8:
+      return put(static_cast<uint8_t>(as_narrow(n)));
     case DType::uint16:
-    case DType::int16: return put(static_cast<uint16_t>(as_narrow(n)));
-    case DType::int32: return put(as_narrow(n));
-    case DType::uint32: return put(static_cast<uint32_t>(as_integer(n)));
+    case DType::int16:
+      return put(static_cast<uint16_t>(as_narrow(n)));
+    case DType::int32:
+      return put(as_narrow(n));
+    case DType::uint32:
+      return put(static_cast<uint32_t>(as_integer(n)));
     case DType::uint64:
-    case DType::int64: return put(as_integer(n));
-    case DType::float16: return put(to_float16(static_cast<float>(n.re)).bits);
-    case DType::bfloat16: return put(to_bfloat16(static_cast<float>(n.re)).bits);
-    case DType::float32: return put(static_cast<float>(n.re));
-    case DType::float64: return put(n.re);
-    case DType::complex64: return put(complex64{static_cast<float>(n.re), static_cast<float>(n.im)});
+    case DType::int64:
+      return put(as_integer(n));
+    case DType::float16:
+      return put(to_float16(static_cast<float>(n.re)).bits);
+    case DType::bfloat16:
+      return put(to_bfloat16(static_cast<float>(n.re)).bits);
+    case DType::float32:
+      return put(static_cast<float>(n.re));
+    case DType::float64:
+      return put(n.re);
+    case DType::complex64:
+      return put(complex64{static_cast<float>(n.re), static_cast<float>(n.im)});
   }
 }
 
@@ -155,12 +166,15 @@ void scan(PyObject* object, int depth, ListScan& out, const char* op) {
 
 DType natural_dtype(Kind kind, bool needs_int64, bool wide, const char* op) {
   switch (kind) {
-    case Kind::boolean: return DType::bool_;
+    case Kind::boolean:
+      return DType::bool_;
     case Kind::integer:
       if (wide) fail(Code::value, op, "an int does not fit int64; give dtype=isthmus.uint64 or a float dtype");
       return needs_int64 ? DType::int64 : DType::int32;
-    case Kind::floating: return DType::float32;
-    case Kind::complex: return DType::complex64;
+    case Kind::floating:
+      return DType::float32;
+    case Kind::complex:
+      return DType::complex64;
   }
   return DType::float32;
 }
@@ -178,8 +192,9 @@ Tensor from_list(PyObject* list, std::optional<DType> dtype, const char* op) {
   if (static_cast<int64_t>(found.numbers.size()) != element_count(found.shape, op))
     fail(Code::value, op, "the nested list is not rectangular");
   const bool empty = found.numbers.empty();
-  const DType type =
-      dtype ? *dtype : empty ? DType::float32 : natural_dtype(found.kind, found.needs_int64, found.wide, op);
+  const DType type = dtype   ? *dtype
+                     : empty ? DType::float32
+                             : natural_dtype(found.kind, found.needs_int64, found.wide, op);
   void* data = nullptr;
   Tensor made = make_empty(type, found.shape, &data, op);
   char* out = static_cast<char*>(data);

@@ -1,5 +1,3 @@
-#include "io/safetensors.h"
-
 #include <pybind11/pybind11.h>
 
 #include <string>
@@ -8,6 +6,7 @@
 
 #include "bindings/errors.h"
 #include "bindings/py_tensor.h"
+#include "io/safetensors.h"
 
 namespace {
 

@@ -8,10 +8,10 @@ namespace py = pybind11;
 namespace ist::python {
 
 void bind_errors(py::module_& m);
-void bind_types(py::module_& m);         // Dtype, Device
-void bind_tensor(py::module_& m);        // the class: construction, properties, slots
+void bind_types(py::module_& m);   // Dtype, Device
+void bind_tensor(py::module_& m);  // the class: construction, properties, slots
 void bind_tensor_methods(py::module_& m);
-void bind_indexing(py::module_& m);      // Tensor.at
+void bind_indexing(py::module_& m);  // Tensor.at
 void bind_dlpack(py::module_& m);
 void bind_elementwise(py::module_& m);
 void bind_reductions(py::module_& m);

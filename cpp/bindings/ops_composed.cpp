@@ -9,8 +9,7 @@ Tensor is_close(const Tensor& a, const Tensor& b, double rtol, double atol, bool
   const LabelScope label("isclose");
   const Tensor magnitude = ops::abs(b);
   const Tensor real = is_inexact(magnitude.dtype()) ? magnitude : ops::astype(magnitude, DType::float32);
-  const Tensor bound =
-      ops::add(ops::scalar_like(atol, real), ops::multiply(ops::scalar_like(rtol, real), real));
+  const Tensor bound = ops::add(ops::scalar_like(atol, real), ops::multiply(ops::scalar_like(rtol, real), real));
   const Tensor near = ops::less_equal(ops::abs(ops::subtract(a, b)), bound);
   // An infinite bound would accept everything: infinities are close only to themselves.
   const Tensor finite = ops::logical_and(ops::isfinite(a), ops::isfinite(b));
@@ -39,8 +38,7 @@ Tensor inner(const Tensor& a, const Tensor& b) {
   const LabelScope label("inner");
   if (a.rank() == 0 || b.rank() == 0) return ops::multiply(a, b);
   const int64_t k = a.shape(-1);
-  if (b.shape(-1) != k)
-    fail(Code::shape, "inner", "the last extents differ: a ", a.shape(), ", b ", b.shape());
+  if (b.shape(-1) != k) fail(Code::shape, "inner", "the last extents differ: a ", a.shape(), ", b ", b.shape());
   Dims shape = a.shape();
   shape.pop_back();
   int64_t rows = 1, columns = 1;
@@ -132,8 +130,8 @@ void bind_compositions(py::module_& m) {
         for (Tensor& part : parts) part = ops::squeeze(part, Dims{along});
         return to_tuple(std::move(parts));
       },
-      py::arg("a"), py::kw_only(), py::arg("axis") = 0, py::arg("stream") = py::none(),
-      py::arg("device") = py::none(), "The slices along `axis`, a tuple.");
+      py::arg("a"), py::kw_only(), py::arg("axis") = 0, py::arg("stream") = py::none(), py::arg("device") = py::none(),
+      "The slices along `axis`, a tuple.");
   m.def(
       "result_type",
       [](const py::args& arrays_and_dtypes) {

@@ -108,10 +108,11 @@ void bind_filled(py::module_& m) {
 
 void bind_creation(py::module_& m) {
   bind_filled(m);
-  m.def("arange", arange, py::arg("start") = py::none(), py::arg("stop") = py::none(), py::arg("step") = py::none(),
-        py::arg("dtype") = py::none(), IST_PLACE,
-        "arange(stop) or arange(start, stop, step): numbers from start (0) up to stop, exclusive. int32 for ints (int64 "
-        "where they need it), float32 otherwise.");
+  m.def(
+      "arange", arange, py::arg("start") = py::none(), py::arg("stop") = py::none(), py::arg("step") = py::none(),
+      py::arg("dtype") = py::none(), IST_PLACE,
+      "arange(stop) or arange(start, stop, step): numbers from start (0) up to stop, exclusive. int32 for ints (int64 "
+      "where they need it), float32 otherwise.");
   m.def(
       "linspace",
       [](py::object start, py::object stop, py::object num, bool endpoint, py::object dtype, py::object stream,
@@ -121,9 +122,8 @@ void bind_creation(py::module_& m) {
                              num.is_none() ? 50 : int_argument(num, "linspace", "num"),
                              optional_dtype(dtype, "linspace").value_or(DType::float32), endpoint);
       },
-      py::arg("start"), py::arg("stop"), py::arg("num") = 50, py::arg("endpoint") = true,
-      py::arg("dtype") = py::none(), IST_PLACE_POSITIONAL,
-      "`num` numbers evenly spaced from start to stop, inclusive with `endpoint`.");
+      py::arg("start"), py::arg("stop"), py::arg("num") = 50, py::arg("endpoint") = true, py::arg("dtype") = py::none(),
+      IST_PLACE_POSITIONAL, "`num` numbers evenly spaced from start to stop, inclusive with `endpoint`.");
   m.def(
       "eye",
       [](py::object n, py::object columns, py::object k, py::object dtype, py::object stream, py::object device) {

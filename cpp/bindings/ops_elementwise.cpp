@@ -11,21 +11,45 @@ const char* keep(std::string text) { return (new std::string(std::move(text)))->
 const char* doc_of(const OpInfo& row) {
   std::string text = row.doc;
   switch (row.arity) {
-    case 1: text += "\n\n`a` is a tensor or a number. The result has its shape; "; break;
-    case 2: text += "\n\n`a` and `b` are tensors or numbers, of one device. The result has their broadcast shape; "; break;
-    default: text += "\n\nOperands are tensors or numbers. The result has their broadcast shape; "; break;
+    case 1:
+      text += "\n\n`a` is a tensor or a number. The result has its shape; ";
+      break;
+    case 2:
+      text += "\n\n`a` and `b` are tensors or numbers, of one device. The result has their broadcast shape; ";
+      break;
+    default:
+      text += "\n\nOperands are tensors or numbers. The result has their broadcast shape; ";
+      break;
   }
   switch (row.dtypes) {
-    case DTypeClass::any: text += "the promoted dtype."; break;
-    case DTypeClass::inexact: text += "the promoted dtype, float32 for integers and bool."; break;
-    case DTypeClass::real_inexact: text += "the promoted dtype, float32 for integers and bool; complex64 is refused."; break;
-    case DTypeClass::real: text += "the promoted dtype; complex64 is refused."; break;
-    case DTypeClass::magnitude: text += "its dtype, float32 for complex64."; break;
+    case DTypeClass::any:
+      text += "the promoted dtype.";
+      break;
+    case DTypeClass::inexact:
+      text += "the promoted dtype, float32 for integers and bool.";
+      break;
+    case DTypeClass::real_inexact:
+      text += "the promoted dtype, float32 for integers and bool; complex64 is refused.";
+      break;
+    case DTypeClass::real:
+      text += "the promoted dtype; complex64 is refused.";
+      break;
+    case DTypeClass::magnitude:
+      text += "its dtype, float32 for complex64.";
+      break;
     case DTypeClass::compare:
-    case DTypeClass::logical: text += "dtype bool."; break;
-    case DTypeClass::bitwise: text += "the promoted dtype, which must be an integer or bool."; break;
-    case DTypeClass::select: text += "the promoted dtype of x and y."; break;
-    case DTypeClass::rule: text += "its dtype."; break;
+    case DTypeClass::logical:
+      text += "dtype bool.";
+      break;
+    case DTypeClass::bitwise:
+      text += "the promoted dtype, which must be an integer or bool.";
+      break;
+    case DTypeClass::select:
+      text += "the promoted dtype of x and y.";
+      break;
+    case DTypeClass::rule:
+      text += "its dtype.";
+      break;
   }
   if (row.arity == 2) text += " Shapes that do not broadcast raise ShapeError.";
   return keep(text);
@@ -61,10 +85,17 @@ struct Alias {
   Op op;
 };
 constexpr Alias kAliases[] = {
-    {"acos", Op::arccos},     {"acosh", Op::arccosh},   {"asin", Op::arcsin},
-    {"asinh", Op::arcsinh},   {"atan", Op::arctan},     {"atanh", Op::arctanh},
-    {"atan2", Op::arctan2},   {"absolute", Op::abs},    {"conj", Op::conjugate},
-    {"pow", Op::power},       {"bitwise_left_shift", Op::left_shift},
+    {"acos", Op::arccos},
+    {"acosh", Op::arccosh},
+    {"asin", Op::arcsin},
+    {"asinh", Op::arcsinh},
+    {"atan", Op::arctan},
+    {"atanh", Op::arctanh},
+    {"atan2", Op::arctan2},
+    {"absolute", Op::abs},
+    {"conj", Op::conjugate},
+    {"pow", Op::power},
+    {"bitwise_left_shift", Op::left_shift},
     {"bitwise_right_shift", Op::right_shift},
 };
 

@@ -27,7 +27,8 @@ void bind_index_ops(py::module_& m) {
         return ops::take(input, place(indices_argument(indices, input, "take")), optional_int(axis, "take", "axis"));
       },
       py::arg("a"), py::arg("indices"), py::arg("axis") = py::none(), IST_PLACE,
-      "Slices of `a` at `indices` along `axis`, or elements of the flat tensor without one. Negative indices count from "
+      "Slices of `a` at `indices` along `axis`, or elements of the flat tensor without one. Negative indices count "
+      "from "
       "the end; one out of bounds raises IndexError.");
   m.def(
       "take_along_axis",

@@ -1,6 +1,5 @@
-#include "bindings/reduce.h"
-
 #include "bindings/module.h"
+#include "bindings/reduce.h"
 
 namespace ist::python {
 

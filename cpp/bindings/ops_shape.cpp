@@ -65,8 +65,7 @@ void with_nothing(py::module_& m, const char* op, F function, const char* doc) {
 }
 
 template <class F>
-void with_two_ints(py::module_& m, const char* op, const char* first, const char* second, F function,
-                   const char* doc) {
+void with_two_ints(py::module_& m, const char* op, const char* first, const char* second, F function, const char* doc) {
   m.def(
       op,
       [=](py::object a, py::object i, py::object j, py::object stream, py::object device) {
@@ -102,8 +101,7 @@ void bind_joins(py::module_& m) {
       "stack",
       [](py::object arrays, py::object axis, py::object stream, py::object device) {
         const Placement place(stream, device, "stack");
-        return ops::stack(placed(place, tensor_list(arrays, "stack")),
-                          optional_int(axis, "stack", "axis").value_or(0));
+        return ops::stack(placed(place, tensor_list(arrays, "stack")), optional_int(axis, "stack", "axis").value_or(0));
       },
       py::arg("arrays"), py::arg("axis") = 0, IST_PLACE, "Tensors of one shape joined along a new axis.");
   m.def(
@@ -228,7 +226,8 @@ void bind_shape_ops(py::module_& m) {
         const Placement place(stream, device, "pad");
         const Tensor input = place(tensor_argument(a, "pad"));
         const auto [low, high] = pad_widths(pad_width, input.rank());
-        const Tensor value = place(ops::astype(operand(constant_values, &input, "pad", "constant_values"), input.dtype()));
+        const Tensor value =
+            place(ops::astype(operand(constant_values, &input, "pad", "constant_values"), input.dtype()));
         return ops::pad(input, low, high, pad_mode(mode), value);
       },
       py::arg("a"), py::arg("pad_width"), py::arg("mode") = "constant", py::arg("constant_values") = 0, IST_PLACE,

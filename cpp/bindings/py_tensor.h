@@ -11,8 +11,7 @@ namespace py = pybind11;
 namespace ist::python {
 
 struct PyTensor {
-  PyObject_HEAD
-  Tensor tensor;
+  PyObject_HEAD Tensor tensor;
   PyObject* weak_references;
 };
 
@@ -35,13 +34,13 @@ struct NumberSlots {
   PyType_Slot* begin;
   size_t count;
 };
-NumberSlots number_slots();                                        // tensor_operators.cpp
-PyObject* rich_compare(PyObject* a, PyObject* b, int comparison);  // tensor_operators.cpp
-int get_buffer(PyObject* self, Py_buffer* view, int flags);        // buffer.cpp
-void release_buffer(PyObject* self, Py_buffer* view);              // buffer.cpp
-PyObject* get_item_slot(PyObject* self, PyObject* key);            // indexing.cpp
-PyObject* sequence_item(PyObject* self, Py_ssize_t index);         // indexing.cpp
-int set_item_slot(PyObject* self, PyObject* key, PyObject* value); // indexing.cpp
+NumberSlots number_slots();                                         // tensor_operators.cpp
+PyObject* rich_compare(PyObject* a, PyObject* b, int comparison);   // tensor_operators.cpp
+int get_buffer(PyObject* self, Py_buffer* view, int flags);         // buffer.cpp
+void release_buffer(PyObject* self, Py_buffer* view);               // buffer.cpp
+PyObject* get_item_slot(PyObject* self, PyObject* key);             // indexing.cpp
+PyObject* sequence_item(PyObject* self, Py_ssize_t index);          // indexing.cpp
+int set_item_slot(PyObject* self, PyObject* key, PyObject* value);  // indexing.cpp
 
 // Gives `self` the values of `result`, as in-place syntax does. A leaf with requires_grad stays one, inside no_grad;
 // outside, IST_ERROR_STATE is raised.

@@ -24,19 +24,41 @@ void append_element(std::string& out, const char* at, DType dtype) {
     return value;
   };
   switch (dtype) {
-    case DType::bool_: out += read(uint8_t{}) != 0 ? "True" : "False"; return;
-    case DType::uint8: out += std::to_string(read(uint8_t{})); return;
-    case DType::uint16: out += std::to_string(read(uint16_t{})); return;
-    case DType::uint32: out += std::to_string(read(uint32_t{})); return;
-    case DType::uint64: out += std::to_string(read(uint64_t{})); return;
-    case DType::int8: out += std::to_string(static_cast<int>(read(int8_t{}))); return;
-    case DType::int16: out += std::to_string(read(int16_t{})); return;
-    case DType::int32: out += std::to_string(read(int32_t{})); return;
-    case DType::int64: out += std::to_string(read(int64_t{})); return;
-    case DType::float16: return append_float(out, to_float(read(float16{})));
-    case DType::bfloat16: return append_float(out, to_float(read(bfloat16{})));
-    case DType::float32: return append_float(out, read(float{}));
-    case DType::float64: return append_float(out, read(double{}));
+    case DType::bool_:
+      out += read(uint8_t{}) != 0 ? "True" : "False";
+      return;
+    case DType::uint8:
+      out += std::to_string(read(uint8_t{}));
+      return;
+    case DType::uint16:
+      out += std::to_string(read(uint16_t{}));
+      return;
+    case DType::uint32:
+      out += std::to_string(read(uint32_t{}));
+      return;
+    case DType::uint64:
+      out += std::to_string(read(uint64_t{}));
+      return;
+    case DType::int8:
+      out += std::to_string(static_cast<int>(read(int8_t{})));
+      return;
+    case DType::int16:
+      out += std::to_string(read(int16_t{}));
+      return;
+    case DType::int32:
+      out += std::to_string(read(int32_t{}));
+      return;
+    case DType::int64:
+      out += std::to_string(read(int64_t{}));
+      return;
+    case DType::float16:
+      return append_float(out, to_float(read(float16{})));
+    case DType::bfloat16:
+      return append_float(out, to_float(read(bfloat16{})));
+    case DType::float32:
+      return append_float(out, read(float{}));
+    case DType::float64:
+      return append_float(out, read(double{}));
     case DType::complex64: {
       const complex64 z = read(complex64{});
       append_float(out, z.re);

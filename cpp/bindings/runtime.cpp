@@ -1,6 +1,5 @@
 // Evaluation, memory, threads, backends.
 #include "abi/isthmus.h"
-#include "abi/isthmus.h"
 #include "bindings/buffer.h"
 #include "bindings/module.h"
 #include "ops/op_table.h"
@@ -49,14 +48,14 @@ py::dict describe(const Backend& backend) {
 }
 
 py::list op_table() {
-  static const char* const kFamilies[] = {"leaf", "elementwise", "reduce", "arg_reduce", "linalg",
-                                          "shape", "copy", "index", "create", "random"};
+  static const char* const kFamilies[] = {"leaf",  "elementwise", "reduce", "arg_reduce", "linalg",
+                                          "shape", "copy",        "index",  "create",     "random"};
   static const char* const kClasses[] = {"any",     "inexact", "real_inexact", "real",   "magnitude",
                                          "compare", "logical", "bitwise",      "select", "rule"};
   static const char* const kDerivatives[] = {"partial", "linear", "vjp", "zero", "composite"};
   static const char* const kExecutions[] = {"kernel", "view", "composite", "many", "data"};
-  static const char* const kDTypes[] = {"any", "inexact", "real_inexact", "real", "magnitude",
-                                        "compare", "logical", "bitwise", "select", "rule"};
+  static const char* const kDTypes[] = {"any",     "inexact", "real_inexact", "real",   "magnitude",
+                                        "compare", "logical", "bitwise",      "select", "rule"};
   py::list rows;
   for (const Op op : all_ops()) {
     const OpInfo& row = info(op);
@@ -84,9 +83,8 @@ void bind_memory(py::module_& m) {
   m.def("reset_peak_memory", memory::reset_peak, "Starts the peak figure anew.");
   m.def("clear_cache", memory::clear_cache, "Gives the memory kept for reuse back to the system.");
   m.def(
-      "set_memory_limit",
-      [](py::object limit) { return memory::set_limit(bytes_argument(limit, "set_memory_limit")); }, py::arg("limit"),
-      "Sets the bytes beyond which allocations raise MemoryError; returns the previous limit.");
+      "set_memory_limit", [](py::object limit) { return memory::set_limit(bytes_argument(limit, "set_memory_limit")); },
+      py::arg("limit"), "Sets the bytes beyond which allocations raise MemoryError; returns the previous limit.");
   m.def(
       "set_cache_limit",
       [](py::object limit) { return memory::set_cache_limit(bytes_argument(limit, "set_cache_limit")); },
@@ -117,7 +115,8 @@ void bind_runtime(py::module_& m) {
       "backends",
       [] {
         py::list all;
-        for (size_t i = 0; i < registry::count(); ++i) all.append(describe(registry::backend(static_cast<DeviceId>(i))));
+        for (size_t i = 0; i < registry::count(); ++i)
+          all.append(describe(registry::backend(static_cast<DeviceId>(i))));
         return all;
       },
       "The loaded backends: dicts of name, version, description, path, abi.");

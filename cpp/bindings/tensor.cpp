@@ -1,6 +1,4 @@
 // The class Tensor: construction, conversion to Python's own types, properties.
-#include "bindings/py_tensor.h"
-
 #include <structmember.h>
 
 #include <cstring>
@@ -8,6 +6,7 @@
 
 #include "bindings/buffer.h"
 #include "bindings/module.h"
+#include "bindings/py_tensor.h"
 #include "bindings/repr.h"
 #include "transforms/autograd.h"
 
@@ -150,8 +149,8 @@ template <class F>
 PyObject* property(PyObject* self, F&& get) {
   return guarded<PyObject*>(nullptr, [&]() -> PyObject* { return get(tensor_of(self)).release().ptr(); });
 }
-#define IST_PROPERTY(function, expression)                                                     \
-  PyObject* function(PyObject* self, void*) {                                                  \
+#define IST_PROPERTY(function, expression)                                             \
+  PyObject* function(PyObject* self, void*) {                                          \
     return property(self, [](const Tensor& a) -> py::object { return (expression); }); \
   }
 IST_PROPERTY(get_shape, to_tuple(a.shape()))
@@ -227,9 +226,8 @@ PyGetSetDef properties[] = {
     {"is_leaf", get_is_leaf, nullptr, "True unless a recorded op made this tensor.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
-PyMemberDef members[] = {
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(PyTensor, weak_references), READONLY, nullptr},
-    {nullptr, 0, 0, 0, nullptr}};
+PyMemberDef members[] = {{"__weaklistoffset__", T_PYSSIZET, offsetof(PyTensor, weak_references), READONLY, nullptr},
+                         {nullptr, 0, 0, 0, nullptr}};
 
 template <class F>
 PyType_Slot slot(int id, F* function) {
@@ -265,8 +263,8 @@ void bind_tensor(py::module_& m) {
   const NumberSlots numbers = number_slots();
   slots.insert(slots.end(), numbers.begin, numbers.begin + numbers.count);
   slots.push_back({0, nullptr});
-  PyType_Spec spec = {"isthmus.Tensor", static_cast<int>(sizeof(PyTensor)), 0,
-                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots.data()};
+  PyType_Spec spec = {"isthmus.Tensor", static_cast<int>(sizeof(PyTensor)), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                      slots.data()};
   PyObject* type = PyType_FromSpec(&spec);
   if (type == nullptr) throw py::error_already_set();
   tensor_type = reinterpret_cast<PyTypeObject*>(type);  // kept for the life of the process

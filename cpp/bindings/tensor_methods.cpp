@@ -26,9 +26,9 @@ void bind_elementwise_methods() {
   };
   // The ones that upstream's array has as methods.
   static constexpr Row kRows[] = {
-      {"abs", Op::abs},     {"conj", Op::conjugate}, {"cos", Op::cos},     {"exp", Op::exp},   {"log", Op::log},
-      {"log10", Op::log10}, {"log1p", Op::log1p},    {"log2", Op::log2},   {"rsqrt", Op::rsqrt}, {"sin", Op::sin},
-      {"sqrt", Op::sqrt},   {"square", Op::square},
+      {"abs", Op::abs},     {"conj", Op::conjugate}, {"cos", Op::cos},     {"exp", Op::exp},
+      {"log", Op::log},     {"log10", Op::log10},    {"log1p", Op::log1p}, {"log2", Op::log2},
+      {"rsqrt", Op::rsqrt}, {"sin", Op::sin},        {"sqrt", Op::sqrt},   {"square", Op::square},
   };
   for (const Row& row : kRows)
     method(
@@ -67,8 +67,8 @@ void bind_reduction_methods() {
     const char* op = reduction.name;
     method(
         op,
-        [op, function = reduction.function](const Tensor& self, py::object axis, py::object keepdims,
-                                            py::object stream, py::object device) {
+        [op, function = reduction.function](const Tensor& self, py::object axis, py::object keepdims, py::object stream,
+                                            py::object device) {
           const Placement place(stream, device, op);
           return function(place(self), optional_dims(axis, op, "axis"), flag(keepdims, op, "keepdims"));
         },
@@ -177,8 +177,7 @@ py::object to_nested_list(const Tensor& tensor, const char* at, int axis) {
 
 py::object item(const Tensor& self) {
   if (self.size() != 1)
-    fail(Code::value, "item", "only tensors with one element become Python numbers; this one has shape ",
-         self.shape());
+    fail(Code::value, "item", "only tensors with one element become Python numbers; this one has shape ", self.shape());
   return element(evaluated_data(self), self.dtype());
 }
 
@@ -251,21 +250,21 @@ void bind_protocols(py::module_& m) {
   method("__bytes__", to_bytes, "The elements' bytes in row-major order.");
   method("__complex__", [](const Tensor& self) {
     const py::object number = item(self);
-    return py::reinterpret_steal<py::object>(
-        PyComplex_Check(number.ptr()) ? number.inc_ref().ptr()
-                                      : PyComplex_FromDoubles(PyFloat_AsDouble(number.ptr()), 0));
+    return py::reinterpret_steal<py::object>(PyComplex_Check(number.ptr())
+                                                 ? number.inc_ref().ptr()
+                                                 : PyComplex_FromDoubles(PyFloat_AsDouble(number.ptr()), 0));
   });
   method("__format__", format, py::arg("spec"));
   method("__copy__", copy_of);
   method("__deepcopy__", [](const Tensor& self, py::handle) { return copy_of(self); }, py::arg("memo"));
-  method("__array_namespace__",
-         [](const Tensor&, py::object) { return py::module_::import("isthmus"); },
-         py::kw_only(), py::arg("api_version") = py::none(), "The module isthmus.");
+  method(
+      "__array_namespace__", [](const Tensor&, py::object) { return py::module_::import("isthmus"); }, py::kw_only(),
+      py::arg("api_version") = py::none(), "The module isthmus.");
   m.def("_rebuild", rebuild, "Unpickles a tensor.");
   method("__reduce__", [rebuilder = m.attr("_rebuild").ptr()](const Tensor& self) {
-    return py::make_tuple(py::reinterpret_borrow<py::object>(rebuilder),
-                          py::make_tuple(to_bytes(self), name(self.dtype()), to_tuple(self.shape()),
-                                         self->leaf != nullptr));
+    return py::make_tuple(
+        py::reinterpret_borrow<py::object>(rebuilder),
+        py::make_tuple(to_bytes(self), name(self.dtype()), to_tuple(self.shape()), self->leaf != nullptr));
   });
 }
 

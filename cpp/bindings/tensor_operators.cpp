@@ -52,7 +52,8 @@ PyObject* in_place(PyObject* self, PyObject* other) {
 
 template <Op op>
 PyObject* unary(PyObject* self) {
-  return guarded<PyObject*>(nullptr, [&] { return wrap(elementwise(op, std::span<const Tensor>(&tensor_of(self), 1))); });
+  return guarded<PyObject*>(nullptr,
+                            [&] { return wrap(elementwise(op, std::span<const Tensor>(&tensor_of(self), 1))); });
 }
 
 PyObject* positive(PyObject* self) {
@@ -99,12 +100,18 @@ PyObject* in_place_multiply_matrices(PyObject* self, PyObject* other) {
 
 Op comparison_op(int comparison) {
   switch (comparison) {
-    case Py_LT: return Op::less;
-    case Py_LE: return Op::less_equal;
-    case Py_EQ: return Op::equal;
-    case Py_NE: return Op::not_equal;
-    case Py_GT: return Op::greater;
-    default: return Op::greater_equal;
+    case Py_LT:
+      return Op::less;
+    case Py_LE:
+      return Op::less_equal;
+    case Py_EQ:
+      return Op::equal;
+    case Py_NE:
+      return Op::not_equal;
+    case Py_GT:
+      return Op::greater;
+    default:
+      return Op::greater_equal;
   }
 }
 

@@ -70,7 +70,8 @@ void bind_types(py::module_& m) {
   py::class_<PyDtype>(m, "Dtype", "The type of a tensor's elements, such as `isthmus.float32`.")
       .def_property_readonly(
           "name", [](const PyDtype& self) { return name(self.dtype); }, "Its name, such as 'float32'.")
-      .def_property_readonly("size", [](const PyDtype& self) { return itemsize(self.dtype); }, "Bytes per element.")
+      .def_property_readonly(
+          "size", [](const PyDtype& self) { return itemsize(self.dtype); }, "Bytes per element.")
       .def_property_readonly(
           "kind", [](const PyDtype& self) { return kind(self.dtype); },
           "'bool', 'unsigned', 'signed', 'float' or 'complex'.")
@@ -137,8 +138,9 @@ void bind_types(py::module_& m) {
       "default_device", [] { return device_object(current_device()); },
       "The Device on which new tensors are made now, on this thread.");
   m.def(
-      "set_default_device", [](py::object device) { set_default_device(device_argument(device, "set_default_device")); },
-      py::arg("device"), "Sets the device on which all threads make new tensors, outside of `device` blocks.");
+      "set_default_device",
+      [](py::object device) { set_default_device(device_argument(device, "set_default_device")); }, py::arg("device"),
+      "Sets the device on which all threads make new tensors, outside of `device` blocks.");
   m.def(
       "devices",
       [] {

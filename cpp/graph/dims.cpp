@@ -18,12 +18,15 @@ int64_t element_count(const Dims& shape, const char* op) {
   bool zero = false;
   for (int64_t extent : shape) {
     if (extent < 0) fail(Code::value, op, "negative extent in shape ", shape);
-    if (extent == 0) zero = true;
-    else overflow |= __builtin_mul_overflow(count, extent, &count);
+    if (extent == 0)
+      zero = true;
+    else
+      overflow |= __builtin_mul_overflow(count, extent, &count);
   }
   if (zero) return 0;
   // Room for the itemsize: byte counts must fit, too.
-  if (overflow || count > INT64_MAX / 16) fail(Code::value, op, "shape ", shape, " has more elements than memory can hold");
+  if (overflow || count > INT64_MAX / 16)
+    fail(Code::value, op, "shape ", shape, " has more elements than memory can hold");
   return count;
 }
 
@@ -60,7 +63,8 @@ Dims broadcast_shapes(const Dims& a, const Dims& b, const char* op) {
 
 int normalize_axis(int64_t axis, int rank, const char* op) {
   if (axis < -rank || axis >= rank)
-    fail(Code::index, op, "axis ", axis, " is out of bounds for a tensor with ", rank, rank == 1 ? " dimension" : " dimensions");
+    fail(Code::index, op, "axis ", axis, " is out of bounds for a tensor with ", rank,
+         rank == 1 ? " dimension" : " dimensions");
   return static_cast<int>(axis < 0 ? axis + rank : axis);
 }
 

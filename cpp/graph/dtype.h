@@ -28,7 +28,7 @@ enum class DType : uint8_t {
 inline constexpr int kDTypeCount = 14;
 
 int itemsize(DType dtype);
-const char* name(DType dtype);           // "float32"; "bool" for bool_
+const char* name(DType dtype);  // "float32"; "bool" for bool_
 bool parse_dtype(std::string_view name, DType& out);
 
 inline bool is_bool(DType t) { return t == DType::bool_; }

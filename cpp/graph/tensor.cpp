@@ -82,8 +82,8 @@ Tensor make_node(Op op, DType dtype, Dims shape, std::span<const Tensor> inputs,
   const bool tracing = differentiable && trace_depth() > 0;
   for (const Tensor& input : inputs) {
     if (input.device() != node.device)
-      fail(Code::device, public_name, "operands are on different devices: ", registry::device_name(node.device), " and ",
-           registry::device_name(input.device()), "; move one with to_device");
+      fail(Code::device, public_name, "operands are on different devices: ", registry::device_name(node.device),
+           " and ", registry::device_name(input.device()), "; move one with to_device");
     node.taped |= recording && (input->taped || input->leaf);
     node.traced |= tracing && input->traced;
   }

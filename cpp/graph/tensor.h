@@ -76,9 +76,9 @@ struct Node {
   uint32_t mark_index = 0;      // and its number there
   const char* label = nullptr;  // public name of the function that made it, a string literal; for messages
   Dims shape;
-  Layout layout;                     // valid when state is ready
+  Layout layout;                       // valid when state is ready
   std::unique_ptr<const Attrs> attrs;  // null means NoAttrs
-  std::unique_ptr<Leaf> leaf;        // set on tensors with requires_grad
+  std::unique_ptr<Leaf> leaf;          // set on tensors with requires_grad
 
   std::span<const Tensor> inputs() const { return {inputs_, n_inputs}; }
   const Attrs& attributes() const;

@@ -51,12 +51,17 @@ Cursor::Kind Cursor::peek() {
   if (at_end()) error("text ends where a value was expected");
   const char c = text_[at_];
   switch (c) {
-    case '{': return Kind::object;
-    case '[': return Kind::array;
-    case '"': return Kind::string;
+    case '{':
+      return Kind::object;
+    case '[':
+      return Kind::array;
+    case '"':
+      return Kind::string;
     case 't':
-    case 'f': return Kind::boolean;
-    case 'n': return Kind::null;
+    case 'f':
+      return Kind::boolean;
+    case 'n':
+      return Kind::null;
     default:
       if (c == '-' || is_digit(c)) return Kind::number;
       error("a value expected, found " + shown(c));
@@ -86,14 +91,29 @@ void Cursor::escape(std::string& out) {
   switch (c) {
     case '"':
     case '\\':
-    case '/': out.push_back(c); return;
-    case 'b': out.push_back('\b'); return;
-    case 'f': out.push_back('\f'); return;
-    case 'n': out.push_back('\n'); return;
-    case 'r': out.push_back('\r'); return;
-    case 't': out.push_back('\t'); return;
-    case 'u': break;
-    default: --at_; error("unknown escape " + shown(c));
+    case '/':
+      out.push_back(c);
+      return;
+    case 'b':
+      out.push_back('\b');
+      return;
+    case 'f':
+      out.push_back('\f');
+      return;
+    case 'n':
+      out.push_back('\n');
+      return;
+    case 'r':
+      out.push_back('\r');
+      return;
+    case 't':
+      out.push_back('\t');
+      return;
+    case 'u':
+      break;
+    default:
+      --at_;
+      error("unknown escape " + shown(c));
   }
   uint32_t code = hex4();
   if (code >= 0xdc00 && code <= 0xdfff) error("low surrogate without a high one");

@@ -43,10 +43,10 @@ class Cursor {
     do on_element();
     while (more(']'));
   }
-  std::string string();      // as UTF-8, escapes resolved
-  uint64_t unsigned_int();   // no sign, fraction or exponent; an error if it does not fit 64 bits
-  void skip();               // any value, nested at most kMaxDepth deep
-  void finish();             // raises unless only whitespace is left
+  std::string string();     // as UTF-8, escapes resolved
+  uint64_t unsigned_int();  // no sign, fraction or exponent; an error if it does not fit 64 bits
+  void skip();              // any value, nested at most kMaxDepth deep
+  void finish();            // raises unless only whitespace is left
 
   static constexpr size_t kMaxDepth = 64;
 

@@ -48,8 +48,7 @@ MappedFile::MappedFile(const std::string& path, const char* op) : data_(kNothing
   if (status.st_size == 0) return;
 
   void* mapped = ::mmap(nullptr, static_cast<size_t>(status.st_size), PROT_READ, MAP_SHARED, fd, 0);
-  if (mapped == MAP_FAILED)
-    fail(Code::io, op, "cannot map '", path, "' (", status.st_size, " bytes): ", reason(errno));
+  if (mapped == MAP_FAILED) fail(Code::io, op, "cannot map '", path, "' (", status.st_size, " bytes): ", reason(errno));
   data_ = static_cast<const unsigned char*>(mapped);
   size_ = static_cast<uint64_t>(status.st_size);
 }

@@ -1,11 +1,10 @@
-#include "io/safetensors.h"
-
 #include <algorithm>
 #include <bit>
 #include <cstring>
 #include <unordered_set>
 
 #include "io/json.h"
+#include "io/safetensors.h"
 #include "runtime/error.h"
 
 namespace ist {
@@ -22,10 +21,10 @@ struct FormatDType {
   DType dtype;
 };
 constexpr FormatDType kDTypes[] = {
-    {"BOOL", DType::bool_},    {"U8", DType::uint8},    {"I8", DType::int8},      {"U16", DType::uint16},
-    {"I16", DType::int16},     {"U32", DType::uint32},  {"I32", DType::int32},    {"U64", DType::uint64},
-    {"I64", DType::int64},     {"F16", DType::float16}, {"BF16", DType::bfloat16}, {"F32", DType::float32},
-    {"F64", DType::float64},   {"C64", DType::complex64},
+    {"BOOL", DType::bool_},  {"U8", DType::uint8},      {"I8", DType::int8},       {"U16", DType::uint16},
+    {"I16", DType::int16},   {"U32", DType::uint32},    {"I32", DType::int32},     {"U64", DType::uint64},
+    {"I64", DType::int64},   {"F16", DType::float16},   {"BF16", DType::bfloat16}, {"F32", DType::float32},
+    {"F64", DType::float64}, {"C64", DType::complex64},
 };
 
 template <class... Parts>
@@ -123,9 +122,8 @@ void check_cover(const std::vector<SafetensorsEntry>& entries, uint64_t data_siz
   std::vector<const SafetensorsEntry*> sorted;
   sorted.reserve(entries.size());
   for (const auto& entry : entries) sorted.push_back(&entry);
-  std::sort(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) {
-    return std::pair(a->begin, a->end) < std::pair(b->begin, b->end);
-  });
+  std::sort(sorted.begin(), sorted.end(),
+            [](const auto* a, const auto* b) { return std::pair(a->begin, a->end) < std::pair(b->begin, b->end); });
   uint64_t covered = 0;
   for (const auto* entry : sorted) {
     if (entry->begin < covered)

@@ -23,20 +23,34 @@ constexpr uint64_t kMaxHeader = 100'000'000;
 
 const char* format_name(DType dtype) {
   switch (dtype) {
-    case DType::bool_: return "BOOL";
-    case DType::uint8: return "U8";
-    case DType::uint16: return "U16";
-    case DType::uint32: return "U32";
-    case DType::uint64: return "U64";
-    case DType::int8: return "I8";
-    case DType::int16: return "I16";
-    case DType::int32: return "I32";
-    case DType::int64: return "I64";
-    case DType::float16: return "F16";
-    case DType::bfloat16: return "BF16";
-    case DType::float32: return "F32";
-    case DType::float64: return "F64";
-    case DType::complex64: return "C64";
+    case DType::bool_:
+      return "BOOL";
+    case DType::uint8:
+      return "U8";
+    case DType::uint16:
+      return "U16";
+    case DType::uint32:
+      return "U32";
+    case DType::uint64:
+      return "U64";
+    case DType::int8:
+      return "I8";
+    case DType::int16:
+      return "I16";
+    case DType::int32:
+      return "I32";
+    case DType::int64:
+      return "I64";
+    case DType::float16:
+      return "F16";
+    case DType::bfloat16:
+      return "BF16";
+    case DType::float32:
+      return "F32";
+    case DType::float64:
+      return "F64";
+    case DType::complex64:
+      return "C64";
   }
   fail(Code::dtype, kSave, "a tensor has an unknown dtype");
 }

@@ -21,10 +21,10 @@ inline constexpr double kLn2ShortLow = 0x1.ef35793c76730p-45;
 
 // exp(r) - 1 for |r| <= ln(2) / 2.
 inline double expm1_reduced(double r) {
-  const double p = polynomial(r, 0x1.1f730349868cep-29, 0x1.af4de97ca4194p-26, 0x1.27e4db646b17ep-22,
-                              0x1.71de0231960ebp-19, 0x1.a01a01a6d889cp-16, 0x1.a01a01abe7fe1p-13,
-                              0x1.6c16c16c162d4p-10, 0x1.11111111100dcp-7, 0x1.5555555555556p-5,
-                              0x1.5555555555557p-3, 0x1.0000000000000p-1);
+  const double p =
+      polynomial(r, 0x1.1f730349868cep-29, 0x1.af4de97ca4194p-26, 0x1.27e4db646b17ep-22, 0x1.71de0231960ebp-19,
+                 0x1.a01a01a6d889cp-16, 0x1.a01a01abe7fe1p-13, 0x1.6c16c16c162d4p-10, 0x1.11111111100dcp-7,
+                 0x1.5555555555556p-5, 0x1.5555555555557p-3, 0x1.0000000000000p-1);
   return fma(r * r, p, r);
 }
 
@@ -81,9 +81,9 @@ inline Normalized normalize(double x) {
 inline Pair log_reduced(double f) {
   const double s = f / (2.0 + f);
   const double z = s * s;
-  const double r = z * polynomial(z, 0x1.0c0aff044a970p-3, 0x1.0fbde0f4ad17bp-3, 0x1.3b1c3c1c81c8fp-3,
-                                  0x1.745cf8e4bba1bp-3, 0x1.c71c7201a55d7p-3, 0x1.2492492476a1ap-2,
-                                  0x1.9999999999a39p-2, 0x1.5555555555555p-1);
+  const double r =
+      z * polynomial(z, 0x1.0c0aff044a970p-3, 0x1.0fbde0f4ad17bp-3, 0x1.3b1c3c1c81c8fp-3, 0x1.745cf8e4bba1bp-3,
+                     0x1.c71c7201a55d7p-3, 0x1.2492492476a1ap-2, 0x1.9999999999a39p-2, 0x1.5555555555555p-1);
   const double half_square = 0.5 * f * f;
   return {half_square, s * (half_square + r)};
 }

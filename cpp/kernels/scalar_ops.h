@@ -64,18 +64,18 @@ inline T conjugate(T x) {
   return x;
 }
 
-#define IST_ROUNDING(name)                \
-  template <class T>                      \
-  inline T name(T x) {                    \
-    return x;                             \
-  }                                       \
-  template <>                             \
-  inline float name<float>(float x) {     \
-    return __builtin_##name##f(x);        \
-  }                                       \
-  template <>                             \
-  inline double name<double>(double x) {  \
-    return __builtin_##name(x);           \
+#define IST_ROUNDING(name)               \
+  template <class T>                     \
+  inline T name(T x) {                   \
+    return x;                            \
+  }                                      \
+  template <>                            \
+  inline float name<float>(float x) {    \
+    return __builtin_##name##f(x);       \
+  }                                      \
+  template <>                            \
+  inline double name<double>(double x) { \
+    return __builtin_##name(x);          \
   }
 IST_ROUNDING(ceil)
 IST_ROUNDING(floor)

@@ -9,40 +9,40 @@ namespace ist {
 namespace {
 namespace scalar {
 
-// Column j: 2/pi * 2^(32 j) modulo 2^54, as the sum of four doubles. For |x| in [2^(32 j), 2^(32 (j + 1))) the bits left out
-// would add multiples of 4 to the product.
+// Column j: 2/pi * 2^(32 j) modulo 2^54, as the sum of four doubles. For |x| in [2^(32 j), 2^(32 (j + 1))) the bits
+// left out would add multiples of 4 to the product.
 inline constexpr double kTwoOverPi[4][32] = {
-    {0x1.45f306dc9c883p-1, 0x1.45f306dc9c883p+31, 0x1.cc1b727220a95p+53, 0x1.054a7f09d5f48p+50, 0x1.3abe8fa9a6ee0p+53,
-     0x1.a6ee06db14acdp+53, 0x1.14acc9e21c821p+53, 0x1.c820ff28b1d5fp+49, 0x1.163abdebbc562p+52,
-     0x1.de2b0db92371dp+53, 0x1.2371d2126e970p+53, 0x1.ba5c00c925dd4p+51, 0x1.25dd413a3243ap+51,
-     0x1.1921cfe1deb1dp+52, 0x1.deb1cb129a73fp+52, 0x1.4d39f74411afbp+53, 0x1.1afa975da2427p+49,
-     0x1.da24274ce3813p+53, 0x1.c7026b45f7e41p+52, 0x1.f7e413991d63ap+52, 0x1.1d639835339f5p+52,
-     0x1.339f49c845f8cp+52, 0x1.17e2ef7e4a0ecp+50, 0x1.c941d8ffc4c00p+53, 0x1.c4bffef02cc08p+53,
-     0x1.6603fbcbc462dp+50, 0x1.788c5ad053690p+53, 0x1.4da3eda6cfd9ep+51, 0x1.b3f6793e584dcp+53,
-     0x1.6136e9e8c7ecdp+51, 0x1.8fd9a797fa8b6p+50, 0x1.fea2d7527bac8p+52},
+    {0x1.45f306dc9c883p-1,  0x1.45f306dc9c883p+31, 0x1.cc1b727220a95p+53, 0x1.054a7f09d5f48p+50, 0x1.3abe8fa9a6ee0p+53,
+     0x1.a6ee06db14acdp+53, 0x1.14acc9e21c821p+53, 0x1.c820ff28b1d5fp+49, 0x1.163abdebbc562p+52, 0x1.de2b0db92371dp+53,
+     0x1.2371d2126e970p+53, 0x1.ba5c00c925dd4p+51, 0x1.25dd413a3243ap+51, 0x1.1921cfe1deb1dp+52, 0x1.deb1cb129a73fp+52,
+     0x1.4d39f74411afbp+53, 0x1.1afa975da2427p+49, 0x1.da24274ce3813p+53, 0x1.c7026b45f7e41p+52, 0x1.f7e413991d63ap+52,
+     0x1.1d639835339f5p+52, 0x1.339f49c845f8cp+52, 0x1.17e2ef7e4a0ecp+50, 0x1.c941d8ffc4c00p+53, 0x1.c4bffef02cc08p+53,
+     0x1.6603fbcbc462dp+50, 0x1.788c5ad053690p+53, 0x1.4da3eda6cfd9ep+51, 0x1.b3f6793e584dcp+53, 0x1.6136e9e8c7ecdp+51,
+     0x1.8fd9a797fa8b6p+50, 0x1.fea2d7527bac8p+52},
     {-0x1.6b01ec5417056p-55, -0x1.6b01ec5417056p-23, -0x1.ec54170565912p-7, -0x1.596447e493ad5p-5,
-     0x1.b6c52b3278872p-1, -0x1.8778df7c035d4p-1, -0x1.ae9c5421443aap-8, -0x1.443a9e48db91cp-8, -0x1.236e4716f6c8bp-2,
-     0x1.09374b801924cp-2, 0x1.924bba8274648p-6, 0x1.3a32439fc3bd6p-5, -0x1.e214e34ed658cp-8, -0x1.3b5963045df73p-2,
-     -0x1.77dca0ad144bbp-4, -0x1.a28976f62cc72p-1, 0x1.338e04d68befdp-5, 0x1.68befc827323bp-1, 0x1.cc8eb1cc1a99dp-3,
-     -0x1.f2b3182d8dee8p-2, -0x1.8dee81d1081b6p-2, -0x1.081b5f13801dap-2, 0x1.ff897ffde0598p-4, -0x1.0fd33f8086877p-3,
-     -0x1.0d0ee74a5f593p-4, 0x1.a0a6d1f6d367fp-4, -0x1.25930261b069fp-1, 0x1.3e584dba7a320p-3, -0x1.61738132c3403p-1,
-     0x1.e5fea2d7527bbp-4, -0x1.5b08a7028341dp-5, -0x1.41a0e84c2f8c6p-4},
-    {-0x1.6447e493ad4cep-109, -0x1.6447e493ad4cep-77, 0x1.b6c52b3278872p-65, 0x1.93c439041fe51p-60,
-     0x1.07f9458eaf7afp-58, 0x1.d5ef5de2b0db9p-55, 0x1.b7246e3a424ddp-64, -0x1.6f6c8b47fe6dbp-62,
-     -0x1.1ff9b6d115f63p-56, -0x1.15f62e6de301ep-56, 0x1.cfe1deb1cb12ap-60, 0x1.cb129a73ee882p-60,
-     -0x1.177dca0ad144cp-64, 0x1.f52ebb4484e9ap-56, -0x1.ec598e3f652e8p-58, 0x1.35a2fbf209cc9p-59,
-     -0x1.f633714e33e56p-59, -0x1.c67cacc60b638p-56, -0x1.6c6f740e8840ep-61, -0x1.d1081b5f13802p-58,
-     0x1.d8ffc4bffef03p-59, -0x1.0fd33f8086877p-67, 0x1.fde5e2316b415p-61, -0x1.d297d64b824b2p-58,
-     0x1.f6d367ecf27cbp-60, -0x1.86c1a7b24585dp-59, 0x1.b74f463f669e6p-56, -0x1.32c3402ba515bp-57,
-     0x1.16ba93dd63f5fp-55, -0x1.c0a0d0742617cp-59, -0x1.30be31821d6b6p-62, -0x1.0eb5ada2b2809p-61},
-    {0x1.e21c820ff28b2p-163, 0x1.e21c820ff28b2p-131, 0x1.07f9458eaf7afp-122, 0x1.8eaf7aef1586ep-114,
-     -0x1.d4f246dc8e2dfp-115, 0x1.1b8e909374b80p-110, 0x1.700324977504fp-119, -0x1.115f62e6de302p-116,
-     0x1.921cfe1deb1cbp-112, -0x1.0a71a76b2c609p-111, -0x1.63045df7282b4p-114, 0x1.afa975da24275p-115,
-     0x1.213a671c09ad1p-118, -0x1.c7eca5d040df6p-111, -0x1.037d8cdc538d0p-113, -0x1.4e33e566305b2p-115,
-     -0x1.8c16c6f740e88p-113, 0x1.17e2ef7e4a0ecp-110, 0x1.41d8ffc4bffefp-115, 0x1.2fffbc0b301fep-113,
+     0x1.b6c52b3278872p-1,   -0x1.8778df7c035d4p-1,  -0x1.ae9c5421443aap-8, -0x1.443a9e48db91cp-8,
+     -0x1.236e4716f6c8bp-2,  0x1.09374b801924cp-2,   0x1.924bba8274648p-6,  0x1.3a32439fc3bd6p-5,
+     -0x1.e214e34ed658cp-8,  -0x1.3b5963045df73p-2,  -0x1.77dca0ad144bbp-4, -0x1.a28976f62cc72p-1,
+     0x1.338e04d68befdp-5,   0x1.68befc827323bp-1,   0x1.cc8eb1cc1a99dp-3,  -0x1.f2b3182d8dee8p-2,
+     -0x1.8dee81d1081b6p-2,  -0x1.081b5f13801dap-2,  0x1.ff897ffde0598p-4,  -0x1.0fd33f8086877p-3,
+     -0x1.0d0ee74a5f593p-4,  0x1.a0a6d1f6d367fp-4,   -0x1.25930261b069fp-1, 0x1.3e584dba7a320p-3,
+     -0x1.61738132c3403p-1,  0x1.e5fea2d7527bbp-4,   -0x1.5b08a7028341dp-5, -0x1.41a0e84c2f8c6p-4},
+    {-0x1.6447e493ad4cep-109, -0x1.6447e493ad4cep-77, 0x1.b6c52b3278872p-65,  0x1.93c439041fe51p-60,
+     0x1.07f9458eaf7afp-58,   0x1.d5ef5de2b0db9p-55,  0x1.b7246e3a424ddp-64,  -0x1.6f6c8b47fe6dbp-62,
+     -0x1.1ff9b6d115f63p-56,  -0x1.15f62e6de301ep-56, 0x1.cfe1deb1cb12ap-60,  0x1.cb129a73ee882p-60,
+     -0x1.177dca0ad144cp-64,  0x1.f52ebb4484e9ap-56,  -0x1.ec598e3f652e8p-58, 0x1.35a2fbf209cc9p-59,
+     -0x1.f633714e33e56p-59,  -0x1.c67cacc60b638p-56, -0x1.6c6f740e8840ep-61, -0x1.d1081b5f13802p-58,
+     0x1.d8ffc4bffef03p-59,   -0x1.0fd33f8086877p-67, 0x1.fde5e2316b415p-61,  -0x1.d297d64b824b2p-58,
+     0x1.f6d367ecf27cbp-60,   -0x1.86c1a7b24585dp-59, 0x1.b74f463f669e6p-56,  -0x1.32c3402ba515bp-57,
+     0x1.16ba93dd63f5fp-55,   -0x1.c0a0d0742617cp-59, -0x1.30be31821d6b6p-62, -0x1.0eb5ada2b2809p-61},
+    {0x1.e21c820ff28b2p-163,  0x1.e21c820ff28b2p-131,  0x1.07f9458eaf7afp-122,  0x1.8eaf7aef1586ep-114,
+     -0x1.d4f246dc8e2dfp-115, 0x1.1b8e909374b80p-110,  0x1.700324977504fp-119,  -0x1.115f62e6de302p-116,
+     0x1.921cfe1deb1cbp-112,  -0x1.0a71a76b2c609p-111, -0x1.63045df7282b4p-114, 0x1.afa975da24275p-115,
+     0x1.213a671c09ad1p-118,  -0x1.c7eca5d040df6p-111, -0x1.037d8cdc538d0p-113, -0x1.4e33e566305b2p-115,
+     -0x1.8c16c6f740e88p-113, 0x1.17e2ef7e4a0ecp-110,  0x1.41d8ffc4bffefp-115,  0x1.2fffbc0b301fep-113,
      -0x1.9fc04343b9d29p-114, -0x1.d297d64b824b2p-122, -0x1.2e092c98130d8p-116, -0x1.8130d834f648bp-112,
-     0x1.36e9e8c7ecd3dp-117, 0x1.fb34f2ff516bbp-115, -0x1.5d28ad8453814p-116, -0x1.14e050683a131p-114,
-     0x1.7c5ecf41ce7dep-110, -0x1.8c10eb5ada2b3p-113, 0x1.2ea6bfb5fb120p-116, -0x1.0277039517bd5p-115},
+     0x1.36e9e8c7ecd3dp-117,  0x1.fb34f2ff516bbp-115,  -0x1.5d28ad8453814p-116, -0x1.14e050683a131p-114,
+     0x1.7c5ecf41ce7dep-110,  -0x1.8c10eb5ada2b3p-113, 0x1.2ea6bfb5fb120p-116,  -0x1.0277039517bd5p-115},
 };
 
 inline constexpr double kPi = 0x1.921fb54442d18p+1, kPiLow = 0x1.1a62633145c07p-53;
@@ -89,16 +89,16 @@ inline Reduced reduce_quadrant(double a) {
 
 inline double sin_reduced(double r, double lo) {
   const double z = r * r;
-  const double p = polynomial(z, -0x1.ab17bdcbd3414p-41, 0x1.61217ee5cca1bp-33, -0x1.ae64541295cdfp-26,
-                              0x1.71de3a54607a5p-19, -0x1.a01a01a019937p-13, 0x1.1111111111110p-7,
-                              -0x1.5555555555555p-3);
+  const double p =
+      polynomial(z, -0x1.ab17bdcbd3414p-41, 0x1.61217ee5cca1bp-33, -0x1.ae64541295cdfp-26, 0x1.71de3a54607a5p-19,
+                 -0x1.a01a01a019937p-13, 0x1.1111111111110p-7, -0x1.5555555555555p-3);
   return r + fma(r * z, p, lo * (1.0 - 0.5 * z));
 }
 inline double cos_reduced(double r, double lo) {
   const double z = r * r;
-  const double p = polynomial(z, 0x1.ab78473be59d7p-45, -0x1.9394b9eb4d56dp-37, 0x1.1eed8deb82809p-29,
-                              -0x1.27e4fb7712ca2p-22, 0x1.a01a01a019d0ap-16, -0x1.6c16c16c16c16p-10,
-                              0x1.5555555555555p-5);
+  const double p =
+      polynomial(z, 0x1.ab78473be59d7p-45, -0x1.9394b9eb4d56dp-37, 0x1.1eed8deb82809p-29, -0x1.27e4fb7712ca2p-22,
+                 0x1.a01a01a019d0ap-16, -0x1.6c16c16c16c16p-10, 0x1.5555555555555p-5);
   const double half = 0.5 * z;
   const double head = 1.0 - half;
   return head + (((1.0 - head) - half) + (z * z * p - r * lo));
@@ -157,14 +157,14 @@ inline ReducedFloat reduce_quadrant_float(double a) {
 }
 inline double sin_reduced_float(double r) {
   const double z = r * r;
-  const double p = polynomial(z, 0x1.6dbded5452c9bp-19, -0x1.a013a740c35cep-13, 0x1.11110deef0ae3p-7,
-                              -0x1.555555545df18p-3);
+  const double p =
+      polynomial(z, 0x1.6dbded5452c9bp-19, -0x1.a013a740c35cep-13, 0x1.11110deef0ae3p-7, -0x1.555555545df18p-3);
   return fma(r * z, p, r);
 }
 inline double cos_reduced_float(double r) {
   const double z = r * r;
-  const double p = polynomial(z, -0x1.25243c2f39550p-22, 0x1.a015c4462d9e2p-16, -0x1.6c16bf54be1f5p-10,
-                              0x1.5555555502c6dp-5);
+  const double p =
+      polynomial(z, -0x1.25243c2f39550p-22, 0x1.a015c4462d9e2p-16, -0x1.6c16bf54be1f5p-10, 0x1.5555555502c6dp-5);
   return fma(z * z, p, fma(-0.5, z, 1.0));
 }
 inline float sin(float x) {
@@ -191,10 +191,9 @@ inline float tan(float x) {
 inline double arctan_tail(double t) {
   const double z = t * t;
   const double p = polynomial(z, -0x1.c807c7fd8901cp-7, 0x1.f5ea203927f08p-6, -0x1.503b1df32251dp-5,
-                              0x1.829c9a46152b5p-5, -0x1.aebd143c55a36p-5, 0x1.e1d8e89291b2fp-5,
-                              -0x1.1110ceddb22d6p-4, 0x1.3b13aea970e58p-4, -0x1.745d173561ae0p-4,
-                              0x1.c71c71c6ddb13p-4, -0x1.24924924920acp-3, 0x1.9999999999997p-3,
-                              -0x1.5555555555555p-2);
+                              0x1.829c9a46152b5p-5, -0x1.aebd143c55a36p-5, 0x1.e1d8e89291b2fp-5, -0x1.1110ceddb22d6p-4,
+                              0x1.3b13aea970e58p-4, -0x1.745d173561ae0p-4, 0x1.c71c71c6ddb13p-4, -0x1.24924924920acp-3,
+                              0x1.9999999999997p-3, -0x1.5555555555555p-2);
   return t * (z * p);
 }
 

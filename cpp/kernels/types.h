@@ -71,13 +71,13 @@ inline float16 to_float16(float x) {
 template <int dtype>
 struct Storage;
 
-#define IST_PLAIN_STORAGE(id, T)                       \
-  template <>                                          \
-  struct Storage<id> {                                 \
-    using type = T;                                    \
-    using compute = T;                                 \
-    static inline T load(T x) { return x; }            \
-    static inline T store(T x) { return x; }           \
+#define IST_PLAIN_STORAGE(id, T)             \
+  template <>                                \
+  struct Storage<id> {                       \
+    using type = T;                          \
+    using compute = T;                       \
+    static inline T load(T x) { return x; }  \
+    static inline T store(T x) { return x; } \
   };
 IST_PLAIN_STORAGE(IST_BOOL, bool)
 IST_PLAIN_STORAGE(IST_UINT8, uint8_t)

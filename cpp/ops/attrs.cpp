@@ -174,9 +174,7 @@ struct Lift {
     const auto& in = checked<ist_dtype_attrs>(attrs, op);
     return DTypeAttrs{dtype_from(in.dtype, op)};
   }
-  Attrs operator()(const DeviceAttrs&) const {
-    fail(Code::value, op, "cannot be called by id; use ist_to_device");
-  }
+  Attrs operator()(const DeviceAttrs&) const { fail(Code::value, op, "cannot be called by id; use ist_to_device"); }
 };
 
 template <size_t I = 0>

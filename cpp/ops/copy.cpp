@@ -68,8 +68,7 @@ Tensor run_of_one(const Tensor& a, int axis, int64_t at, int64_t count) {
 Tensor pad_from_inside(const Tensor& a, int axis, int64_t low, int64_t high, PadMode mode) {
   if (low == 0 && high == 0) return a;
   const int64_t extent = a.shape()[axis];
-  if (extent == 0)
-    fail(Code::value, "pad", "axis ", axis, " is empty: only mode 'constant' can pad it");
+  if (extent == 0) fail(Code::value, "pad", "axis ", axis, " is empty: only mode 'constant' can pad it");
   std::vector<Tensor> runs;
   if (mode == PadMode::edge || (mode == PadMode::reflect && extent == 1)) {
     if (low > 0) runs.push_back(run_of_one(a, axis, 0, low));
@@ -104,8 +103,7 @@ Tensor call_pad(std::span<const Tensor> inputs, const Attrs& attrs) {
   const Tensor& a = inputs[0];
   PadAttrs widths = std::get<PadAttrs>(attrs);
   const int rank = a.rank();
-  if (widths.mode > PadMode::symmetric)
-    fail(Code::value, "pad", "unknown mode ", static_cast<uint32_t>(widths.mode));
+  if (widths.mode > PadMode::symmetric) fail(Code::value, "pad", "unknown mode ", static_cast<uint32_t>(widths.mode));
   for (Dims* side : {&widths.low, &widths.high}) {
     if (side->size() == 1) *side = Dims(static_cast<size_t>(rank), (*side)[0]);  // one width is for every axis
     if (side->size() != rank)

@@ -13,10 +13,14 @@ namespace {
 // `x` as a floating dtype holds it.
 double rounded_to(double x, DType dtype) {
   switch (dtype) {
-    case DType::float16: return to_float(to_float16(static_cast<float>(x)));
-    case DType::bfloat16: return to_float(to_bfloat16(static_cast<float>(x)));
-    case DType::float64: return x;
-    default: return static_cast<float>(x);
+    case DType::float16:
+      return to_float(to_float16(static_cast<float>(x)));
+    case DType::bfloat16:
+      return to_float(to_bfloat16(static_cast<float>(x)));
+    case DType::float64:
+      return x;
+    default:
+      return static_cast<float>(x);
   }
 }
 
@@ -156,8 +160,8 @@ Tensor arange(double start, double stop, double step, DType dtype) {
   attrs.start = rounded_to(start, dtype);
   attrs.step = rounded_to(rounded_to(start + step, dtype) - attrs.start, dtype);
   attrs.int_start = to_integer(start);
-  attrs.int_step = static_cast<int64_t>(static_cast<uint64_t>(to_integer(start + step)) -
-                                        static_cast<uint64_t>(attrs.int_start));
+  attrs.int_step =
+      static_cast<int64_t>(static_cast<uint64_t>(to_integer(start + step)) - static_cast<uint64_t>(attrs.int_start));
   return call_arange({}, attrs);
 }
 

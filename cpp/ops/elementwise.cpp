@@ -67,8 +67,10 @@ Tensor elementwise(Op op, std::span<const Tensor> inputs) {
   Dims shape = inputs[0].shape();
   for (size_t i = 1; i < inputs.size(); ++i) {
     if (inputs[i].shape() == shape) continue;
-    if (inputs.size() == 2) shape = broadcast_shapes(inputs[0].shape(), inputs[1].shape(), public_name(row.name));
-    else shape = broadcast_shapes(shape, inputs[i].shape(), public_name(row.name));
+    if (inputs.size() == 2)
+      shape = broadcast_shapes(inputs[0].shape(), inputs[1].shape(), public_name(row.name));
+    else
+      shape = broadcast_shapes(shape, inputs[i].shape(), public_name(row.name));
   }
   if (!casts) return make_node(op, dtypes.output, std::move(shape), inputs);
 

@@ -36,30 +36,54 @@ Tensor make_scalar(V value, DType dtype) {
   void* data = nullptr;
   Tensor result = make_empty(dtype, Dims(), &data, "scalar");
   switch (dtype) {
-    case DType::bool_: store(data, value != 0); break;
+    case DType::bool_:
+      store(data, value != 0);
+      break;
     case DType::uint8:
-    case DType::int8: store(data, static_cast<uint8_t>(to_uint64(value))); break;
+    case DType::int8:
+      store(data, static_cast<uint8_t>(to_uint64(value)));
+      break;
     case DType::uint16:
-    case DType::int16: store(data, static_cast<uint16_t>(to_uint64(value))); break;
+    case DType::int16:
+      store(data, static_cast<uint16_t>(to_uint64(value)));
+      break;
     case DType::uint32:
-    case DType::int32: store(data, static_cast<uint32_t>(to_uint64(value))); break;
+    case DType::int32:
+      store(data, static_cast<uint32_t>(to_uint64(value)));
+      break;
     case DType::uint64:
-    case DType::int64: store(data, static_cast<uint64_t>(to_uint64(value))); break;
-    case DType::float16: store(data, to_float16(static_cast<float>(value))); break;
-    case DType::bfloat16: store(data, to_bfloat16(static_cast<float>(value))); break;
-    case DType::float32: store(data, static_cast<float>(value)); break;
-    case DType::float64: store(data, static_cast<double>(value)); break;
-    case DType::complex64: store(data, complex64{static_cast<float>(value), 0.0f}); break;
+    case DType::int64:
+      store(data, static_cast<uint64_t>(to_uint64(value)));
+      break;
+    case DType::float16:
+      store(data, to_float16(static_cast<float>(value)));
+      break;
+    case DType::bfloat16:
+      store(data, to_bfloat16(static_cast<float>(value)));
+      break;
+    case DType::float32:
+      store(data, static_cast<float>(value));
+      break;
+    case DType::float64:
+      store(data, static_cast<double>(value));
+      break;
+    case DType::complex64:
+      store(data, complex64{static_cast<float>(value), 0.0f});
+      break;
   }
   return result;
 }
 
 double largest_finite(DType dtype) {
   switch (dtype) {
-    case DType::float16: return 65504;
-    case DType::bfloat16: return 0x1.fep127;
-    case DType::float64: return std::numeric_limits<double>::max();
-    default: return std::numeric_limits<float>::max();
+    case DType::float16:
+      return 65504;
+    case DType::bfloat16:
+      return 0x1.fep127;
+    case DType::float64:
+      return std::numeric_limits<double>::max();
+    default:
+      return std::numeric_limits<float>::max();
   }
 }
 

@@ -174,7 +174,8 @@ AlongAxis along_axis(const Tensor& a, const Tensor& indices, int64_t given_axis,
   const int axis = normalize_axis(given_axis, a.rank(), op);
   check_index_dtype(indices, op);
   if (indices.rank() != a.rank())
-    fail(Code::value, op, "indices of shape ", indices.shape(), " need as many axes as the tensor of shape ", a.shape());
+    fail(Code::value, op, "indices of shape ", indices.shape(), " need as many axes as the tensor of shape ",
+         a.shape());
   Dims a_shape = a.shape(), index_shape = indices.shape();
   for (int i = 0; i < a.rank(); ++i) {
     if (i == axis || a_shape[i] == index_shape[i]) continue;

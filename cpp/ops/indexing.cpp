@@ -25,7 +25,8 @@ struct Plan {
 void check_tensor(const Tensor& index, const char* op) {
   if (is_bool(index.dtype()))
     fail(Code::value, op,
-         "boolean indices are not supported here, because the shape of the result would depend on the values; use where");
+         "boolean indices are not supported here, because the shape of the result would depend on the values; use "
+         "where");
   if (!is_integer(index.dtype())) fail(Code::value, op, "indices must be integers, but are ", index.dtype());
 }
 
@@ -53,16 +54,17 @@ Plan resolve(const Tensor& a, std::span<const Index> indices, const char* op) {
   int n_axes = 0, n_ellipses = 0;
   bool has_tensor = false;
   for (const Index& index : indices) {
-    if (std::holds_alternative<Ellipsis>(index)) ++n_ellipses;
-    else if (!std::holds_alternative<NewAxis>(index)) ++n_axes;
+    if (std::holds_alternative<Ellipsis>(index))
+      ++n_ellipses;
+    else if (!std::holds_alternative<NewAxis>(index))
+      ++n_axes;
     if (const Tensor* tensor = std::get_if<Tensor>(&index)) {
       check_tensor(*tensor, op);
       has_tensor = true;
     }
   }
   if (n_ellipses > 1) fail(Code::value, op, "an index can have only one ellipsis (...)");
-  if (n_axes > a.rank())
-    fail(Code::value, op, "too many indices: ", n_axes, " for a tensor of shape ", a.shape());
+  if (n_axes > a.rank()) fail(Code::value, op, "too many indices: ", n_axes, " for a tensor of shape ", a.shape());
 
   Plan plan;
   plan.slice = whole_slice(a.shape());
@@ -252,8 +254,8 @@ Tensor set_masked(const Tensor& a, const Tensor& mask, const Tensor& value) {
   const int64_t inner_size = element_count(inner);
   const int64_t wanted = places.size() * inner_size;
   if (source.size() < wanted)
-    fail(Code::value, op, "the mask selects ", wanted, " elements, but the value of shape ", value.shape(), " has only ",
-         source.size());
+    fail(Code::value, op, "the mask selects ", wanted, " elements, but the value of shape ", value.shape(),
+         " has only ", source.size());
   if (wanted == 0) return a;
   const Tensor chosen = slice(reshape(source, {source.size()}), {0}, {1}, {wanted});
   const Tensor rows = reshape(a, {mask.size(), inner_size});

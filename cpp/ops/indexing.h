@@ -20,8 +20,8 @@ using Index = std::variant<int64_t, Slice, Ellipsis, NewAxis, Tensor>;
 // a slice or a new axis stands between them. Integers out of bounds raise IST_ERROR_INDEX at once, elements of
 // index tensors at evaluation.
 Tensor get_item(const Tensor& a, std::span<const Index> indices);
-// A copy of `a` whose a[indices] is `value`, broadcast to it and cast to a's dtype. A boolean tensor alone is a mask over
-// the leading axes: its places take the elements of `value` one after another.
+// A copy of `a` whose a[indices] is `value`, broadcast to it and cast to a's dtype. A boolean tensor alone is a mask
+// over the leading axes: its places take the elements of `value` one after another.
 Tensor set_item(const Tensor& a, std::span<const Index> indices, const Tensor& value);
 // A copy of `a` with `value` added at a[indices]; places that occur several times add up.
 Tensor add_item(const Tensor& a, std::span<const Index> indices, const Tensor& value);

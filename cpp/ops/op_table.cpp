@@ -8,8 +8,10 @@ namespace {
 
 template <class A, size_t I = 0>
 constexpr uint8_t kind_of() {
-  if constexpr (std::is_same_v<A, std::variant_alternative_t<I, Attrs>>) return I;
-  else return kind_of<A, I + 1>();
+  if constexpr (std::is_same_v<A, std::variant_alternative_t<I, Attrs>>)
+    return I;
+  else
+    return kind_of<A, I + 1>();
 }
 
 // Elementwise rows with a dtype class share one inference; every other row has its own call_NAME.
@@ -62,25 +64,25 @@ struct Table {
 
 Table build() {
   Table table;
-#define IST_OP(id, opname, fam, n, attrs, dtype_class, deriv, exec, text)                             \
-  {                                                                                                   \
-    static_assert(id < kOpIdLimit);                                                                   \
-    static_assert((Derivative::deriv == Derivative::composite) ==                                     \
+#define IST_OP(id, opname, fam, n, attrs, dtype_class, deriv, exec, text)                              \
+  {                                                                                                    \
+    static_assert(id < kOpIdLimit);                                                                    \
+    static_assert((Derivative::deriv == Derivative::composite) ==                                      \
                       (Execution::exec == Execution::composite || Execution::exec == Execution::many), \
-                  "composites, and only they, have composite derivatives: " #opname);                 \
-    static_assert(Execution::exec != Execution::view || n == 1, "a view has one input: " #opname);    \
-    OpInfo& row = table.rows[id];                                                                     \
-    row.op = Op::opname;                                                                              \
-    row.name = #opname;                                                                               \
-    row.doc = text;                                                                                   \
-    row.family = Family::fam;                                                                         \
-    row.arity = n;                                                                                    \
-    row.attrs_kind = kind_of<attrs##Attrs>();                                                         \
-    row.dtypes = DTypeClass::dtype_class;                                                             \
-    row.derivative = Derivative::deriv;                                                               \
-    row.execution = Execution::exec;                                                                  \
-    IST_EXEC_##exec(opname, dtype_class) IST_RULE_##deriv(opname) table.order.push_back(Op::opname);  \
-    table.names.emplace(#opname, Op::opname);                                                         \
+                  "composites, and only they, have composite derivatives: " #opname);                  \
+    static_assert(Execution::exec != Execution::view || n == 1, "a view has one input: " #opname);     \
+    OpInfo& row = table.rows[id];                                                                      \
+    row.op = Op::opname;                                                                               \
+    row.name = #opname;                                                                                \
+    row.doc = text;                                                                                    \
+    row.family = Family::fam;                                                                          \
+    row.arity = n;                                                                                     \
+    row.attrs_kind = kind_of<attrs##Attrs>();                                                          \
+    row.dtypes = DTypeClass::dtype_class;                                                              \
+    row.derivative = Derivative::deriv;                                                                \
+    row.execution = Execution::exec;                                                                   \
+    IST_EXEC_##exec(opname, dtype_class) IST_RULE_##deriv(opname) table.order.push_back(Op::opname);   \
+    table.names.emplace(#opname, Op::opname);                                                          \
   }
 #include "ops/ops.def"
 #undef IST_OP

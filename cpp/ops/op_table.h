@@ -45,7 +45,8 @@ struct RuleArgs {
 };
 
 using Tensors = std::vector<Tensor>;
-// Checks, promotes, infers shape and dtype, makes the node (or nodes). `attrs` holds the alternative that the row names.
+// Checks, promotes, infers shape and dtype, makes the node (or nodes). `attrs` holds the alternative that the row
+// names.
 using CallFn = Tensor (*)(std::span<const Tensor> inputs, const Attrs& attrs);
 using CallManyFn = Tensors (*)(std::span<const Tensor> inputs, const Attrs& attrs);
 // All rules return an empty Tensor for an exact zero (and for operands that have no derivative, such as indices).
@@ -92,7 +93,7 @@ Tensor elementwise(Op op, std::span<const Tensor> inputs);
 
 // ---- the functions that rows need, declared from their columns ----
 #define IST_DECLARE_EXEC_kernel(name) Tensor call_##name(std::span<const Tensor>, const Attrs&);
-#define IST_DECLARE_EXEC_view(name)                           \
+#define IST_DECLARE_EXEC_view(name)                          \
   Tensor call_##name(std::span<const Tensor>, const Attrs&); \
   bool layout_##name(const Node&, const StridedView&, StridedView&);
 #define IST_DECLARE_EXEC_composite(name) Tensor call_##name(std::span<const Tensor>, const Attrs&);

@@ -13,7 +13,7 @@ namespace ist::ops {
 // ---- elementwise rows with a dtype class: generated from the table ----
 #define IST_FN_1(name) \
   inline Tensor name(const Tensor& a) { return elementwise(Op::name, std::span<const Tensor>(&a, 1)); }
-#define IST_FN_2(name)                                  \
+#define IST_FN_2(name)                                   \
   inline Tensor name(const Tensor& a, const Tensor& b) { \
     const Tensor inputs[] = {a, b};                      \
     return elementwise(Op::name, inputs);                \

@@ -20,7 +20,8 @@ Tensor call_random_bits(std::span<const Tensor> inputs, const Attrs& attrs) {
   const Tensor& key = inputs[0];
   const auto& create = std::get<CreateAttrs>(attrs);
   if (key.dtype() != DType::uint32) fail(Code::value, "random.bits", "a key must be uint32, but is ", key.dtype());
-  if (!(key.shape() == Dims{2})) fail(Code::value, "random.bits", "a key has shape (2,), but this one has ", key.shape());
+  if (!(key.shape() == Dims{2}))
+    fail(Code::value, "random.bits", "a key has shape (2,), but this one has ", key.shape());
   if (create.dtype != DType::uint8 && create.dtype != DType::uint16 && create.dtype != DType::uint32)
     fail(Code::value, "random.bits", "bits come as uint8, uint16 or uint32, not as ", create.dtype);
   element_count(create.dims, "random.bits");
@@ -88,9 +89,12 @@ void check_parameters(const Dims& shape, const Tensor& a, const Tensor& b, const
 // The largest value below 1 of a floating dtype.
 double below_one(DType dtype) {
   switch (dtype) {
-    case DType::float16: return 1 - 0x1p-11;
-    case DType::bfloat16: return 1 - 0x1p-8;
-    default: return 1 - 0x1p-24;
+    case DType::float16:
+      return 1 - 0x1p-11;
+    case DType::bfloat16:
+      return 1 - 0x1p-8;
+    default:
+      return 1 - 0x1p-24;
   }
 }
 
@@ -164,8 +168,7 @@ Tensor uniform(const Tensor& low, const Tensor& high, const Dims& shape, DType d
 Tensor normal(const Dims& shape, DType dtype, const std::optional<Tensor>& loc, const std::optional<Tensor>& scale,
               const std::optional<Tensor>& key) {
   const LabelScope label("random.normal");
-  if (!is_inexact(dtype))
-    fail(Code::value, "random.normal", "dtype must be floating or complex64, but is ", dtype);
+  if (!is_inexact(dtype)) fail(Code::value, "random.normal", "dtype must be floating or complex64, but is ", dtype);
   for (const auto* parameter : {&loc, &scale}) {
     if (*parameter) check_parameters(shape, **parameter, **parameter, "random.normal");
   }
@@ -182,8 +185,7 @@ Tensor normal(const Dims& shape, DType dtype, const std::optional<Tensor>& loc, 
     const Tensor re = ops::reshape(call_slice({&parts, 1}, one_part), shape);
     one_part.starts.back() = 1;
     const Tensor im = ops::reshape(call_slice({&parts, 1}, one_part), shape);
-    sample = ops::add(ops::astype(re, dtype),
-                      ops::multiply(ops::astype(im, dtype), imaginary_unit(parts.device())));
+    sample = ops::add(ops::astype(re, dtype), ops::multiply(ops::astype(im, dtype), imaginary_unit(parts.device())));
     if (scale) sample = ops::multiply(sample, ops::astype(*scale, dtype));
   } else {
     const Tensor half = ops::astype(half_normal(chosen, shape), dtype);
@@ -201,7 +203,8 @@ Tensor randint(const Tensor& low, const Tensor& high, const Dims& shape, DType d
     fail(Code::value, "random.randint", "dtype must be an integer type or bool, but is ", dtype);
   check_parameters(shape, low, high, "random.randint");
   const Tensor sample = ops::floor(scaled_uniform(low, high, shape, DType::float32, key_or_next(key)));
-  // float32 may round up to `high`, and the range may be empty: the limits have the last word, the lower one before all.
+  // float32 may round up to `high`, and the range may be empty: the limits have the last word, the lower one before
+  // all.
   const Tensor limit = is_bool(high.dtype()) ? ops::astype(high, DType::int32) : high;
   const Tensor top = ops::astype(ops::subtract(limit, ops::scalar_like(1, limit)), dtype);
   return ops::maximum(ops::minimum(ops::astype(sample, dtype), top), ops::astype(low, dtype));

@@ -20,8 +20,10 @@ Dims resolve_axes(const Tensor& a, const OptionalAxes& axes, const char* op) {
 Dims reduced_shape(const Dims& shape, const Dims& axes, bool keepdims) {
   Dims result;
   for (int axis = 0; axis < shape.size(); ++axis) {
-    if (!axes.contains(axis)) result.push_back(shape[axis]);
-    else if (keepdims) result.push_back(1);
+    if (!axes.contains(axis))
+      result.push_back(shape[axis]);
+    else if (keepdims)
+      result.push_back(1);
   }
   return result;
 }
@@ -42,10 +44,13 @@ DType accumulated_dtype(DType dtype) {
   switch (dtype) {
     case DType::bool_:
     case DType::int8:
-    case DType::int16: return DType::int32;
+    case DType::int16:
+      return DType::int32;
     case DType::uint8:
-    case DType::uint16: return DType::uint32;
-    default: return dtype;
+    case DType::uint16:
+      return DType::uint32;
+    default:
+      return dtype;
   }
 }
 
@@ -59,8 +64,8 @@ Tensor extreme(Op op, const Tensor& a, const OptionalAxes& given, bool keepdims)
   const Dims axes = resolve_axes(a, given, name(op));
   for (int64_t axis : axes)
     if (a.shape(static_cast<int>(axis)) == 0)
-      fail(Code::value, public_name(name(op)), "axis ", axis, " of shape ", a.shape(),
-           " is empty, and nothing is the ", name(op), " of no elements");
+      fail(Code::value, public_name(name(op)), "axis ", axis, " of shape ", a.shape(), " is empty, and nothing is the ",
+           name(op), " of no elements");
   return axes.empty() ? a : reduce(op, a, a.dtype(), axes, keepdims);
 }
 
@@ -73,8 +78,10 @@ Tensor arg_extreme(Op op, const Tensor& a, std::optional<int64_t> given, bool ke
   const char* label = public_name(name(op));
   AxisAttrs attrs{0, keepdims, given.has_value()};
   Dims axes;
-  if (given) axes.push_back(attrs.axis = normalize_axis(*given, a.rank(), label));
-  else axes = resolve_axes(a, std::nullopt, label);
+  if (given)
+    axes.push_back(attrs.axis = normalize_axis(*given, a.rank(), label));
+  else
+    axes = resolve_axes(a, std::nullopt, label);
   if (a.size() == 0) fail(Code::value, label, "shape ", a.shape(), " has no elements");
   return make_node(op, DType::uint32, reduced_shape(a.shape(), axes, keepdims), std::span<const Tensor>(&a, 1), attrs);
 }
@@ -218,9 +225,7 @@ Tensor vjp_softmax(const RuleArgs& args, int, const Tensor& g) {
 
 namespace ops {
 
-Tensor sum(const Tensor& a, const OptionalAxes& axes, bool keepdims) {
-  return accumulate(Op::sum, a, axes, keepdims);
-}
+Tensor sum(const Tensor& a, const OptionalAxes& axes, bool keepdims) { return accumulate(Op::sum, a, axes, keepdims); }
 Tensor prod(const Tensor& a, const OptionalAxes& axes, bool keepdims) {
   return accumulate(Op::prod, a, axes, keepdims);
 }
@@ -286,10 +291,10 @@ Tensor std(const Tensor& a, const OptionalAxes& axes, bool keepdims, int ddof) {
 
 // ---- by id: the axes are those of the attributes, an empty list reduces nothing ----
 
-#define IST_CALL_REDUCTION(name)                                        \
+#define IST_CALL_REDUCTION(name)                                           \
   Tensor call_##name(std::span<const Tensor> inputs, const Attrs& attrs) { \
-    const auto& given = std::get<AxesAttrs>(attrs);                     \
-    return ops::name(inputs[0], given.axes, given.keepdims);            \
+    const auto& given = std::get<AxesAttrs>(attrs);                        \
+    return ops::name(inputs[0], given.axes, given.keepdims);               \
   }
 IST_CALL_REDUCTION(sum)
 IST_CALL_REDUCTION(prod)

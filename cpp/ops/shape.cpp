@@ -76,8 +76,10 @@ bool layout_reshape(const Node& node, const StridedView& input, StridedView& out
     int from_end = from + 1, to_end = to + 1;
     int64_t old_count = extents[from], new_count = shape[to];
     while (old_count != new_count) {
-      if (new_count < old_count) new_count *= shape[to_end++];
-      else old_count *= extents[from_end++];
+      if (new_count < old_count)
+        new_count *= shape[to_end++];
+      else
+        old_count *= extents[from_end++];
     }
     for (int i = from; i + 1 < from_end; ++i) {
       if (strides[i] != extents[i + 1] * strides[i + 1]) return false;
@@ -269,9 +271,7 @@ Tensor call_to_device(std::span<const Tensor> inputs, const Attrs& attrs) {
   return moved;
 }
 
-bool layout_to_device(const Node&, const StridedView& input, StridedView& output) {
-  return same_layout(input, output);
-}
+bool layout_to_device(const Node&, const StridedView& input, StridedView& output) { return same_layout(input, output); }
 
 Tensor transpose_to_device(const RuleArgs& args, int, const Tensor& cotangent) {
   return ops::to_device(cotangent, args.inputs[0].device());

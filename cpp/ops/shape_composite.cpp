@@ -44,8 +44,8 @@ Tensor call_flatten(std::span<const Tensor> inputs, const Attrs& attrs) {
   const int64_t first = std::max<int64_t>(given_first < 0 ? given_first + rank : given_first, 0);
   const int64_t last = std::min(given_last < 0 ? given_last + rank : given_last, rank - 1);
   if (first > last)
-    fail(Code::value, "flatten", "start axis ", given_first, " lies behind end axis ", given_last, " in a tensor of shape ",
-         a.shape());
+    fail(Code::value, "flatten", "start axis ", given_first, " lies behind end axis ", given_last,
+         " in a tensor of shape ", a.shape());
   Dims shape;
   int64_t merged = 1;
   for (int i = 0; i < rank; ++i) {
@@ -88,8 +88,10 @@ Tensor call_unflatten(std::span<const Tensor> inputs, const Attrs& attrs) {
   if (unknown >= 0) parts[unknown] = extent / count;
   Dims shape;
   for (int i = 0; i < a.rank(); ++i) {
-    if (i != axis) shape.push_back(a.shape()[i]);
-    else for (int64_t part : parts) shape.push_back(part);
+    if (i != axis)
+      shape.push_back(a.shape()[i]);
+    else
+      for (int64_t part : parts) shape.push_back(part);
   }
   return ops::reshape(a, shape);
 }
@@ -130,7 +132,8 @@ Tensor call_stack(std::span<const Tensor> inputs, const Attrs& attrs) {
   layers.reserve(inputs.size());
   for (const Tensor& a : inputs) {
     if (!(a.shape() == inputs[0].shape()))
-      fail(Code::shape, "stack", "all tensors must have one shape, but there are ", inputs[0].shape(), " and ", a.shape());
+      fail(Code::shape, "stack", "all tensors must have one shape, but there are ", inputs[0].shape(), " and ",
+           a.shape());
     layers.push_back(ops::expand_dims(a, {axis}));
   }
   return ops::concatenate(layers, axis);
@@ -290,7 +293,8 @@ Tensors split(const Tensor& a, int64_t sections, int64_t axis) {
   if (sections <= 0) fail(Code::value, "split", "the number of parts must be positive, but is ", sections);
   const int64_t extent = a.shape()[at];
   if (extent % sections != 0)
-    fail(Code::value, "split", "axis ", at, " of shape ", a.shape(), " does not divide into ", sections, " equal parts");
+    fail(Code::value, "split", "axis ", at, " of shape ", a.shape(), " does not divide into ", sections,
+         " equal parts");
   Dims indices;
   for (int64_t i = 1; i < sections; ++i) indices.push_back(i * (extent / sections));
   return split(a, indices, at);

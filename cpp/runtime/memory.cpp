@@ -193,7 +193,8 @@ BufferRef allocate(uint64_t nbytes, const char* op) {
   ist_buffer* buffer = try_allocate(nbytes);
   if (!buffer) {
     const Figures now = figures();
-    fail(Code::memory, op, "cannot allocate ", nbytes, " bytes: ", now.active, " are in use and the limit is ", now.limit);
+    fail(Code::memory, op, "cannot allocate ", nbytes, " bytes: ", now.active, " are in use and the limit is ",
+         now.limit);
   }
   return BufferRef::adopt(buffer);
 }

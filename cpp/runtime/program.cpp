@@ -80,8 +80,8 @@ ist_tensor Plan::operand(const Node& input, const Dims* broadcast_to) {
   const Dims& shape = broadcast_to ? *broadcast_to : input.shape;
   tensor.rank = static_cast<uint32_t>(shape.size());
   tensor.shape = shape.data();  // of a node that outlives the plan
-  tensor.strides = broadcast_to ? broadcast_strides(arena_, place.view, input.shape, shape)
-                                : copy_dims(arena_, place.view.strides);
+  tensor.strides =
+      broadcast_to ? broadcast_strides(arena_, place.view, input.shape, shape) : copy_dims(arena_, place.view.strides);
   return tensor;
 }
 
@@ -95,8 +95,8 @@ int Plan::step_for(int stage, DeviceId device) {
 }
 
 // Returns the new value. An op that the device does not support goes to "cpu" if the user allowed that.
-int Plan::add_kernel(Op op, const char* label, const Attrs* attrs, std::span<const ist_tensor> inputs, const Dims& shape,
-                     DType dtype, DeviceId device) {
+int Plan::add_kernel(Op op, const char* label, const Attrs* attrs, std::span<const ist_tensor> inputs,
+                     const Dims& shape, DType dtype, DeviceId device) {
   ist_node node{};
   node.op = static_cast<uint32_t>(op);
   node.n_inputs = static_cast<uint32_t>(inputs.size());
@@ -119,8 +119,8 @@ int Plan::add_kernel(Op op, const char* label, const Attrs* attrs, std::span<con
     constexpr DeviceId kCpu = 0;
     if (!fallback_allowed() || !supported(kCpu)) {
       const DType type = inputs.empty() ? dtype : static_cast<DType>(inputs[0].dtype);
-      fail(Code::backend, label, "device '", registry::device_name(device), "' does not support '", name(op), "' for ", type,
-           fallback_allowed() ? "" : "; allow_fallback(True) lets such ops run on cpu");
+      fail(Code::backend, label, "device '", registry::device_name(device), "' does not support '", name(op), "' for ",
+           type, fallback_allowed() ? "" : "; allow_fallback(True) lets such ops run on cpu");
     }
     device = kCpu;
   }
@@ -153,7 +153,8 @@ void Plan::add_view(const Node& node, Place& place) {
   if (layout(node, from.view, place.view)) return;
   // Not to be had with strides: view a row-major copy instead.
   const ist_tensor source = operand(input, nullptr);
-  place.value = add_kernel(Op::contiguous, node.label, nullptr, std::span(&source, 1), input.shape, input.dtype, input.device);
+  place.value =
+      add_kernel(Op::contiguous, node.label, nullptr, std::span(&source, 1), input.shape, input.dtype, input.device);
   if (!layout(node, {row_major_strides(input.shape), 0}, place.view))
     fail(Code::state, node.label, "no layout for shape ", node.shape, " over a row-major ", input.shape);
 }
@@ -188,7 +189,8 @@ void Plan::mark_leaving(std::span<Node* const> order) {
   for (const Node* node : order) {
     if (keeps_inputs(*node)) continue;
     for (const Tensor& input : node->inputs())
-      if (input->mark_index < order.size() && order[input->mark_index] == input.node()) ++internal_uses_[input->mark_index];
+      if (input->mark_index < order.size() && order[input->mark_index] == input.node())
+        ++internal_uses_[input->mark_index];
   }
   leaving_.assign(order.size(), 0);
   for (size_t i = 0; i < order.size(); ++i) {

@@ -32,7 +32,7 @@ class Arena {
 
 // Storage that one node makes, or that was there before.
 struct Value {
-  BufferRef buffer;      // set for inputs, and once the maker has run
+  BufferRef buffer;  // set for inputs, and once the maker has run
   uint64_t nbytes = 0;
   int step = -1;         // that makes it; -1: an input of the plan
   int last_stage = -1;   // of the steps that read it

@@ -59,10 +59,10 @@ std::string flaw(const ist_backend* table) {
     why << "it has no name";
   } else if (!table->supports || !table->queue_create || !table->queue_destroy || !table->run) {
     why << "backend '" << table->name << "' lacks "
-        << (!table->supports         ? "supports"
-            : !table->queue_create   ? "queue_create"
-            : !table->queue_destroy  ? "queue_destroy"
-                                     : "run");
+        << (!table->supports        ? "supports"
+            : !table->queue_create  ? "queue_create"
+            : !table->queue_destroy ? "queue_destroy"
+                                    : "run");
   } else if (table->n_devices == 0) {
     why << "backend '" << table->name << "' has no devices";
   }
@@ -146,9 +146,14 @@ void load_all() {
 }  // namespace
 
 const ist_host& host() {
-  static const ist_host table = {
-      sizeof(ist_host), IST_BACKEND_ABI_MAJOR, IST_BACKEND_ABI_MINOR, ISTHMUS_VERSION, memory::try_allocate,
-      [] { return static_cast<int32_t>(ist::num_threads()); }, op_name, dtype_name};
+  static const ist_host table = {sizeof(ist_host),
+                                 IST_BACKEND_ABI_MAJOR,
+                                 IST_BACKEND_ABI_MINOR,
+                                 ISTHMUS_VERSION,
+                                 memory::try_allocate,
+                                 [] { return static_cast<int32_t>(ist::num_threads()); },
+                                 op_name,
+                                 dtype_name};
   return table;
 }
 

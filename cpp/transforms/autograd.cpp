@@ -43,12 +43,15 @@ Walk walk_back(std::span<const Tensor> outputs, const IsTarget& is_target, const
       const bool target = is_target(node);
       if (!target && follows(node)) {
         if (node->n_inputs == 0)
-          fail(Code::state, op, "the graph of a '", node->label, "' result was released before its gradient was asked for");
+          fail(Code::state, op, "the graph of a '", node->label,
+               "' result was released before its gradient was asked for");
         if (frame.next < node->n_inputs) {
           const Tensor& input = node->inputs()[frame.next++];
           const auto seen = walk.position.find(input.node());
-          if (seen == walk.position.end()) stack.push_back({input});
-          else frame.depends |= walk.depends[seen->second];
+          if (seen == walk.position.end())
+            stack.push_back({input});
+          else
+            frame.depends |= walk.depends[seen->second];
           continue;
         }
       }
@@ -146,21 +149,24 @@ void set_requires_grad(const Tensor& a, bool value) {
     fail(Code::state, "requires_grad", "this tensor was computed from others that require a gradient; use detach()");
   }
   if (value && !is_inexact(a.dtype()))
-    fail(Code::dtype, "requires_grad", "only float and complex tensors can require a gradient, this one is ", a.dtype());
+    fail(Code::dtype, "requires_grad", "only float and complex tensors can require a gradient, this one is ",
+         a.dtype());
   if (value && !a->leaf) a->leaf = std::make_unique<Leaf>();
   if (!value) a->leaf.reset();
 }
 
 void backward(const Tensor& output, const Tensor* cotangent) {
-  if (!requires_grad(output)) fail(Code::state, "backward", "this tensor does not depend on any that requires a gradient");
+  if (!requires_grad(output))
+    fail(Code::state, "backward", "this tensor does not depend on any that requires a gradient");
   if (!cotangent && output.size() != 1)
-    fail(Code::value, "backward", "a tensor of shape ", output.shape(), " needs a cotangent; only a single number has none");
+    fail(Code::value, "backward", "a tensor of shape ", output.shape(),
+         " needs a cotangent; only a single number has none");
   if (cotangent) check_cotangent(output, *cotangent, "backward");
   const NoGradScope off;
   const Tensor seed = cotangent ? *cotangent : ops::ones_like(output);
   const auto is_target = [](const Node* node) { return node->leaf != nullptr; };
-  const Walk walk = walk_back(std::span<const Tensor>(&output, 1), is_target,
-                              [](const Node* node) { return node->taped; }, "backward");
+  const Walk walk = walk_back(
+      std::span<const Tensor>(&output, 1), is_target, [](const Node* node) { return node->taped; }, "backward");
   const std::vector<Tensor> sums =
       pull(walk, std::span<const Tensor>(&output, 1), std::span<const Tensor>(&seed, 1), is_target);
   for (size_t i = 0; i < walk.order.size(); ++i)

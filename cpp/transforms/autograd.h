@@ -43,7 +43,8 @@ std::pair<std::vector<Tensor>, std::vector<Tensor>> vjp(const Function& fun, std
 
 // ---- tape ----
 bool requires_grad(const Tensor& a);  // a leaf, or depends on one
-// On a leaf: float or complex only. On a tensor that depends on others: true does nothing, false raises IST_ERROR_STATE.
+// On a leaf: float or complex only. On a tensor that depends on others: true does nothing, false raises
+// IST_ERROR_STATE.
 void set_requires_grad(const Tensor& a, bool value);
 // Adds d output / d leaf to the grad of every leaf it depends on; without a cotangent the output must have one element.
 void backward(const Tensor& output, const Tensor* cotangent = nullptr);

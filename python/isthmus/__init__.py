@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import math as _math
 
-from isthmus import _core
-from isthmus._core import *  # noqa: F403  the ops; __all__ below says which names are public
+from isthmus import _core, memory, random, utils
+from isthmus._core import *
 from isthmus._core import __version__
-from isthmus import memory, random, utils
 from isthmus.autograd import grad, no_grad, value_and_grad, vjp
 from isthmus.io import load, save, save_safetensors, savez, savez_compressed
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from isthmus import _core
 from isthmus._errors import error
@@ -22,7 +23,7 @@ def _numbers(argnums: int | Sequence[int] | None, argnames: list[str], name: str
     if numbers is None or any(not isinstance(n, int) or isinstance(n, bool) for n in numbers):
         raise error(_core.ArgumentTypeError, name, f"argnums must be an int or a sequence of ints, got {argnums!r}")
     if not numbers and not argnames:
-        raise error(_core.ArgumentError, name, f"there is no argument to differentiate: argnums and argnames are empty")
+        raise error(_core.ArgumentError, name, "there is no argument to differentiate: argnums and argnames are empty")
     seen: set[int] = set()
     for number in numbers:
         if number < 0:
@@ -152,7 +153,7 @@ def _differentiate(
                 for key in names:
                     passed_names[key] = slots.fill(kwargs[key], f"argument {key!r}")
                 if not slots.traced:
-                    raise error(_core.ArgumentError, name, f"the arguments to differentiate hold no tensors")
+                    raise error(_core.ArgumentError, name, "the arguments to differentiate hold no tensors")
                 result = fun(*passed, **passed_names)
                 loss = _loss_of(result, name)
                 seed = _core.ones_like(loss)
@@ -247,7 +248,7 @@ def vjp(fun: Callable, primals: list[Tensor], cotangents: list[Tensor]) -> tuple
         return outputs, _core.pullback(outputs, traced, cotangents)
 
 
-class no_grad:  # noqa: N801  (used like a function)
+class no_grad:
     """While it lasts, on this thread, nothing is recorded for `backward()`: `with no_grad():`, or as a decorator."""
 
     def __init__(self, fun: Callable | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 
 def _table(rows: Iterable[Sequence[str]], header: Sequence[str] | None = None) -> str:
@@ -43,10 +43,7 @@ def _info() -> str:
         ("memory limit", _bytes(_core.get_memory_limit())),
         ("cache limit", _bytes(_core.get_cache_limit())),
     ]
-    rows = [
-        (b["name"], b["version"], _version(b["abi"]), b["description"], b["path"] or "built in")
-        for b in backends
-    ]
+    rows = [(b["name"], b["version"], _version(b["abi"]), b["description"], b["path"] or "built in") for b in backends]
     parts = [_table(facts), _table(rows, ("backend", "version", "ABI", "description", "library"))]
     refused = _core.refused_backends()
     if refused:

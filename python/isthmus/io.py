@@ -6,7 +6,8 @@ import os
 import shutil
 import tempfile
 import zipfile
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 

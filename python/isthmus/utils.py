@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from itertools import zip_longest
-from typing import Any, Callable, Iterator
+from typing import Any
 
 __all__ = [
     "tree_flatten",

@@ -9,23 +9,23 @@
 
 #include "isthmus.h"
 
-#define CHECK(condition)                                                                  \
-  do {                                                                                    \
-    if (!(condition)) {                                                                   \
-      fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #condition);       \
-      exit(1);                                                                            \
-    }                                                                                     \
+#define CHECK(condition)                                                            \
+  do {                                                                              \
+    if (!(condition)) {                                                             \
+      fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #condition); \
+      exit(1);                                                                      \
+    }                                                                               \
   } while (0)
 
 /* A call that must succeed. */
-#define OK(call)                                                                                              \
-  do {                                                                                                        \
-    const ist_status status_ = (call);                                                                        \
-    if (status_ != IST_OK) {                                                                                  \
-      fprintf(stderr, "%s:%d: %s failed (%s): %s\n", __FILE__, __LINE__, #call, ist_status_name(status_),     \
-              ist_last_error());                                                                              \
-      exit(1);                                                                                                \
-    }                                                                                                         \
+#define OK(call)                                                                                          \
+  do {                                                                                                    \
+    const ist_status status_ = (call);                                                                    \
+    if (status_ != IST_OK) {                                                                              \
+      fprintf(stderr, "%s:%d: %s failed (%s): %s\n", __FILE__, __LINE__, #call, ist_status_name(status_), \
+              ist_last_error());                                                                          \
+      exit(1);                                                                                            \
+    }                                                                                                     \
   } while (0)
 
 /* A call that must fail with `wanted`, with every one of the texts in its message. */
@@ -51,19 +51,19 @@ static inline void check_failed(ist_status got, ist_status wanted, const char* c
   check_failed((call), (wanted), (const char* const[]){__VA_ARGS__, NULL}, #call, __FILE__, __LINE__)
 
 /* Float32 elements, row-major; bit for bit. */
-#define CHECK_FLOATS(array, ...)                                                                             \
-  do {                                                                                                       \
-    const float wanted_[] = {__VA_ARGS__};                                                                   \
-    float got_[sizeof(wanted_) / sizeof(float)];                                                             \
-    CHECK(ist_array_dtype(array) == IST_FLOAT32);                                                            \
-    OK(ist_array_copy(array, got_, sizeof(got_)));                                                           \
-    for (size_t i_ = 0; i_ < sizeof(wanted_) / sizeof(float); ++i_) {                                        \
-      if (got_[i_] != wanted_[i_]) {                                                                         \
-        fprintf(stderr, "%s:%d: element %zu of %s is %.9g, wanted %.9g\n", __FILE__, __LINE__, i_, #array,   \
-                (double)got_[i_], (double)wanted_[i_]);                                                      \
-        exit(1);                                                                                             \
-      }                                                                                                      \
-    }                                                                                                        \
+#define CHECK_FLOATS(array, ...)                                                                           \
+  do {                                                                                                     \
+    const float wanted_[] = {__VA_ARGS__};                                                                 \
+    float got_[sizeof(wanted_) / sizeof(float)];                                                           \
+    CHECK(ist_array_dtype(array) == IST_FLOAT32);                                                          \
+    OK(ist_array_copy(array, got_, sizeof(got_)));                                                         \
+    for (size_t i_ = 0; i_ < sizeof(wanted_) / sizeof(float); ++i_) {                                      \
+      if (got_[i_] != wanted_[i_]) {                                                                       \
+        fprintf(stderr, "%s:%d: element %zu of %s is %.9g, wanted %.9g\n", __FILE__, __LINE__, i_, #array, \
+                (double)got_[i_], (double)wanted_[i_]);                                                    \
+        exit(1);                                                                                           \
+      }                                                                                                    \
+    }                                                                                                      \
   } while (0)
 
 static inline ist_array* floats(uint32_t rank, const int64_t* shape, const float* values) {

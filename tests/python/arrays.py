@@ -19,7 +19,24 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
 def special_floats(dtype: np.dtype[Any]) -> np.ndarray:
     info = ml_dtypes.finfo(dtype)
     return np.array(
-        [0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, float(info.max), float(info.min), float(info.tiny), -float(info.tiny) / 2, 0.5, 1e-3, 30.0, -88.0, 1e4]
+        [
+            0.0,
+            -0.0,
+            1.0,
+            -1.0,
+            np.inf,
+            -np.inf,
+            np.nan,
+            float(info.max),
+            float(info.min),
+            float(info.tiny),
+            -float(info.tiny) / 2,
+            0.5,
+            1e-3,
+            30.0,
+            -88.0,
+            1e4,
+        ]
     ).astype(dtype)
 
 
@@ -69,7 +86,9 @@ def place(ist: Any, array: np.ndarray, layout: str, device: str) -> Any:
     """A tensor equal to `array` whose memory layout is `layout` (where its rank allows it)."""
 
     def make(a: np.ndarray) -> Any:
-        return ist.array(np.ascontiguousarray(a), dtype=getattr(ist, "bool_" if a.dtype == bool else a.dtype.name), device=device)
+        return ist.array(
+            np.ascontiguousarray(a), dtype=getattr(ist, "bool_" if a.dtype == bool else a.dtype.name), device=device
+        )
 
     if layout == "plain" or array.ndim == 0:
         return make(array)
@@ -78,7 +97,9 @@ def place(ist: Any, array: np.ndarray, layout: str, device: str) -> Any:
     if layout == "reversed":
         return make(array[::-1])[::-1]
     if layout == "offset":
-        padded = np.concatenate([np.zeros_like(array[:1]) if len(array) else np.zeros((1, *array.shape[1:]), array.dtype), array])
+        padded = np.concatenate(
+            [np.zeros_like(array[:1]) if len(array) else np.zeros((1, *array.shape[1:]), array.dtype), array]
+        )
         return make(padded)[1:]
     if layout == "strided":
         wide = np.repeat(array, 2, axis=-1)

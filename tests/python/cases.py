@@ -25,7 +25,22 @@ REAL = BOOL + INTEGERS + FLOATS
 ALL = REAL + COMPLEX
 INEXACT = FLOATS + COMPLEX
 
-SHAPES = [(), (0,), (1,), (3, 0, 2), (7,), (1, 1), (5, 3), (33,), (2, 1, 9), (4, 5, 6), (1, 130), (129, 3), (2, 3, 1, 2, 5), (3, 2, 2, 3, 2)]
+SHAPES = [
+    (),
+    (0,),
+    (1,),
+    (3, 0, 2),
+    (7,),
+    (1, 1),
+    (5, 3),
+    (33,),
+    (2, 1, 9),
+    (4, 5, 6),
+    (1, 130),
+    (129, 3),
+    (2, 3, 1, 2, 5),
+    (3, 2, 2, 3, 2),
+]
 
 
 @dataclass
@@ -134,7 +149,11 @@ binary("arctan2", FLOATS, oracle=np.arctan2)
 binary("remainder", INTEGERS + FLOATS, oracle=np.remainder)
 binary("floor_divide", INTEGERS + FLOATS, oracle=np.floor_divide)
 binary("power", INTEGERS + INEXACT, "small", oracle=np.power)
-for _name, _oracle in {"bitwise_and": np.bitwise_and, "bitwise_or": np.bitwise_or, "bitwise_xor": np.bitwise_xor}.items():
+for _name, _oracle in {
+    "bitwise_and": np.bitwise_and,
+    "bitwise_or": np.bitwise_or,
+    "bitwise_xor": np.bitwise_xor,
+}.items():
     binary(_name, BOOL + INTEGERS, oracle=_oracle)
 binary("left_shift", INTEGERS, second="shift", oracle=np.left_shift)
 binary("right_shift", INTEGERS, second="shift", oracle=np.right_shift)
@@ -144,7 +163,11 @@ binary("right_shift", INTEGERS, second="shift", oracle=np.right_shift)
 def _astype(draw: Any) -> Call:
     target = draw(st.sampled_from(ALL))
     name = "bool_" if target == "bool" else target
-    return Call([Input(draw(shapes), draw(st.sampled_from(ALL)))], lambda m, a: a.astype(getattr(m, name)), attrs={"dtype": target})
+    return Call(
+        [Input(draw(shapes), draw(st.sampled_from(ALL)))],
+        lambda m, a: a.astype(getattr(m, name)),
+        attrs={"dtype": target},
+    )
 
 
 @case("where")
@@ -182,7 +205,9 @@ def _nan_to_num(draw: Any) -> Call:
 
 
 # ---- reductions ----
-def reduction(name: str, dtypes: Sequence[str], shape: Any = shapes, values: str = "any", oracle: Any = None, **extra: Any) -> None:
+def reduction(
+    name: str, dtypes: Sequence[str], shape: Any = shapes, values: str = "any", oracle: Any = None, **extra: Any
+) -> None:
     def make(draw: Any) -> Call:
         s = draw(st.one_of(shape, st.sampled_from([(5000,), (3, 4097), (4099, 3), (2, 70, 65)])))
         axes, keepdims = some_axes(draw, len(s)), draw(st.booleans())
@@ -213,7 +238,11 @@ def _softmax(draw: Any) -> Call:
     shape = draw(st.one_of(nonempty, st.sampled_from([(3, 4097), (4099, 3)])))
     axes = some_axes(draw, len(shape))
     axes = None if axes == () else axes
-    return Call([Input(shape, draw(st.sampled_from(FLOATS)))], lambda m, a: m.softmax(a, axis=axes), lambda a: sp.softmax(a, axis=axes))
+    return Call(
+        [Input(shape, draw(st.sampled_from(FLOATS)))],
+        lambda m, a: m.softmax(a, axis=axes),
+        lambda a: sp.softmax(a, axis=axes),
+    )
 
 
 def arg_reduction(name: str, oracle: Any) -> None:
@@ -264,7 +293,9 @@ def _addmm(draw: Any) -> Call:
 
 
 # ---- shape ----
-def shaped(name: str, attrs: Callable[[Any, tuple[int, ...]], tuple[Any, ...]], oracle: Any = None, shape: Any = shapes) -> None:
+def shaped(
+    name: str, attrs: Callable[[Any, tuple[int, ...]], tuple[Any, ...]], oracle: Any = None, shape: Any = shapes
+) -> None:
     def make(draw: Any) -> Call:
         s = draw(shape)
         args = attrs(draw, s)
@@ -292,7 +323,11 @@ def _axis(draw: Any, s: tuple[int, ...]) -> int:
 ranked = st.sampled_from([s for s in SHAPES if s])
 shaped("reshape", _new_shape, np.reshape)
 shaped("transpose", lambda draw, s: (tuple(draw(st.permutations(range(len(s))))),), np.transpose)
-shaped("broadcast_to", lambda draw, s: ((draw(st.integers(0, 3)), *(draw(st.integers(0, 3)) if n == 1 else n for n in s)),), np.broadcast_to)
+shaped(
+    "broadcast_to",
+    lambda draw, s: ((draw(st.integers(0, 3)), *(draw(st.integers(0, 3)) if n == 1 else n for n in s)),),
+    np.broadcast_to,
+)
 shaped("real", lambda draw, s: (), np.real)
 shaped("imag", lambda draw, s: (), np.imag)
 shaped("stop_gradient", lambda draw, s: ())
@@ -301,7 +336,9 @@ shaped("squeeze", lambda draw, s: (tuple(i for i, n in enumerate(s) if n == 1),)
 shaped("flatten", lambda draw, s: (), np.ravel)
 shaped("moveaxis", lambda draw, s: (_axis(draw, s), _axis(draw, s)), np.moveaxis, ranked)
 shaped("swapaxes", lambda draw, s: (_axis(draw, s), _axis(draw, s)), np.swapaxes, ranked)
-shaped("repeat", lambda draw, s: (draw(st.integers(0, 3)), draw(st.sampled_from([None, 0, -1])) if s else None), np.repeat)
+shaped(
+    "repeat", lambda draw, s: (draw(st.integers(0, 3)), draw(st.sampled_from([None, 0, -1])) if s else None), np.repeat
+)
 shaped("tile", lambda draw, s: (tuple(draw(st.lists(st.integers(0, 3), min_size=1, max_size=4))),), np.tile)
 shaped("tril", lambda draw, s: (draw(st.integers(-3, 3)),), np.tril, st.sampled_from([s for s in SHAPES if len(s) > 1]))
 shaped("triu", lambda draw, s: (draw(st.integers(-3, 3)),), np.triu, st.sampled_from([s for s in SHAPES if len(s) > 1]))
@@ -311,14 +348,22 @@ shaped("triu", lambda draw, s: (draw(st.integers(-3, 3)),), np.triu, st.sampled_
 def _unflatten(draw: Any) -> Call:
     s = draw(st.sampled_from([(6,), (2, 6), (6, 5)]))
     axis = s.index(6)
-    return Call([Input(s, "float32")], lambda m, a: m.unflatten(a, axis, (2, -1)), lambda a: a.reshape(*s[:axis], 2, 3, *s[axis + 1 :]))
+    return Call(
+        [Input(s, "float32")],
+        lambda m, a: m.unflatten(a, axis, (2, -1)),
+        lambda a: a.reshape(*s[:axis], 2, 3, *s[axis + 1 :]),
+    )
 
 
 @case("slice")
 def _slice(draw: Any) -> Call:
     s = draw(ranked)
     index = tuple(
-        slice(draw(st.one_of(st.none(), st.integers(-4, 4))), draw(st.one_of(st.none(), st.integers(-4, 4))), draw(st.sampled_from([None, 1, 2, -1, -2])))
+        slice(
+            draw(st.one_of(st.none(), st.integers(-4, 4))),
+            draw(st.one_of(st.none(), st.integers(-4, 4))),
+            draw(st.sampled_from([None, 1, 2, -1, -2])),
+        )
         for _ in s
     )
     return Call([Input(s, draw(st.sampled_from(ALL)))], lambda m, a: a[index], lambda a: a[index])
@@ -370,13 +415,21 @@ def _split(draw: Any) -> Call:
     s = draw(st.sampled_from([(6,), (2, 6), (6, 5)]))
     where = draw(st.sampled_from([2, 3, (1, 4), (2,)]))
     axis = s.index(6)
-    return Call([Input(s, draw(st.sampled_from(ALL)))], lambda m, a: m.split(a, where if isinstance(where, int) else list(where), axis), lambda a: np.split(a, where, axis))
+    return Call(
+        [Input(s, draw(st.sampled_from(ALL)))],
+        lambda m, a: m.split(a, where if isinstance(where, int) else list(where), axis),
+        lambda a: np.split(a, where, axis),
+    )
 
 
 @case("broadcast_arrays")
 def _broadcast_arrays(draw: Any) -> Call:
     s = draw(shapes)
-    return Call([Input(s, "float32"), Input(broadcastable(draw, s), "int8")], lambda m, *a: m.broadcast_arrays(*a), lambda *a: np.broadcast_arrays(*a))
+    return Call(
+        [Input(s, "float32"), Input(broadcastable(draw, s), "int8")],
+        lambda m, *a: m.broadcast_arrays(*a),
+        lambda *a: np.broadcast_arrays(*a),
+    )
 
 
 @case("meshgrid")
@@ -394,7 +447,9 @@ def _pad(draw: Any) -> Call:
     s = draw(st.sampled_from([(7,), (5, 3), (4, 5, 6)]))
     width = [(draw(st.integers(0, 2)), draw(st.integers(0, 2))) for _ in s]
     mode = draw(st.sampled_from(["constant", "edge"]))
-    return Call([Input(s, draw(st.sampled_from(ALL)))], lambda m, a: m.pad(a, width, mode), lambda a: np.pad(a, width, mode))
+    return Call(
+        [Input(s, draw(st.sampled_from(ALL)))], lambda m, a: m.pad(a, width, mode), lambda a: np.pad(a, width, mode)
+    )
 
 
 # ---- indices ----
@@ -404,7 +459,11 @@ def _take(draw: Any) -> Call:
     axis = draw(st.one_of(st.none(), st.integers(-len(s), len(s) - 1)))
     limit = math.prod(s) if axis is None else s[axis]
     index = Input(draw(shapes), draw(st.sampled_from(SIGNED)), "index", min(limit, 120))
-    return Call([Input(s, draw(st.sampled_from(ALL))), index], lambda m, a, i: m.take(a, i, axis), lambda a, i: np.take(a, i, axis, mode="wrap"))
+    return Call(
+        [Input(s, draw(st.sampled_from(ALL))), index],
+        lambda m, a, i: m.take(a, i, axis),
+        lambda a, i: np.take(a, i, axis, mode="wrap"),
+    )
 
 
 @case("take_along_axis")
@@ -414,7 +473,11 @@ def _take_along_axis(draw: Any) -> Call:
     own = list(s)
     own[axis] = draw(st.integers(0, 9))
     index = Input(tuple(own), draw(st.sampled_from(SIGNED)), "index", s[axis])
-    return Call([Input(s, draw(st.sampled_from(ALL))), index], lambda m, a, i: m.take_along_axis(a, i, axis), lambda a, i: np.take_along_axis(a, i, axis))
+    return Call(
+        [Input(s, draw(st.sampled_from(ALL))), index],
+        lambda m, a, i: m.take_along_axis(a, i, axis),
+        lambda a, i: np.take_along_axis(a, i, axis),
+    )
 
 
 @case("put_along_axis")
@@ -434,7 +497,9 @@ def _gather(draw: Any) -> Call:
     dtype = draw(st.sampled_from(ALL))
     count = draw(st.integers(1, len(s)))
     common = draw(shapes)
-    inputs = [Input(s, dtype)] + [Input(broadcastable(draw, common), draw(st.sampled_from(SIGNED)), "index", s[i]) for i in range(count)]
+    inputs = [Input(s, dtype)] + [
+        Input(broadcastable(draw, common), draw(st.sampled_from(SIGNED)), "index", s[i]) for i in range(count)
+    ]
     return Call(inputs, lambda m, a, *i: a[tuple(i)], lambda a, *i: a[tuple(i)])
 
 
@@ -443,7 +508,11 @@ def scattering(name: str, update: Callable[[Any, Any, Any], Any]) -> None:
         s = draw(st.sampled_from([(7,), (5, 3)]))
         dtype = draw(st.sampled_from(ALL))
         rows = draw(st.integers(0, 9))
-        inputs = [Input(s, dtype), Input((rows,), draw(st.sampled_from(SIGNED)), "index", s[0]), Input((rows, *s[1:]), dtype, "small")]
+        inputs = [
+            Input(s, dtype),
+            Input((rows,), draw(st.sampled_from(SIGNED)), "index", s[0]),
+            Input((rows, *s[1:]), dtype, "small"),
+        ]
         return Call(inputs, lambda m, a, i, v: update(m.array(a), i, v))
 
     CASES[name] = make
@@ -464,13 +533,20 @@ def created(name: str, draw_args: Callable[[Any], tuple[tuple[Any, ...], dict[st
         args, options = draw_args(draw)
         dtype = draw(st.sampled_from(("int32", "float32", "float16", "bfloat16")))
         return Call(
-            [], lambda m: getattr(m, name)(*args, **options, dtype=getattr(m, dtype)), oracle and (lambda: oracle(*args, **options)), {"dtype": dtype}
+            [],
+            lambda m: getattr(m, name)(*args, **options, dtype=getattr(m, dtype)),
+            oracle and (lambda: oracle(*args, **options)),
+            {"dtype": dtype},
         )
 
     CASES[name] = make
 
 
-created("arange", lambda draw: ((draw(st.integers(-5, 5)), draw(st.integers(-9, 300)), draw(st.sampled_from([1, 2, 3, -1]))), {}), np.arange)
+created(
+    "arange",
+    lambda draw: ((draw(st.integers(-5, 5)), draw(st.integers(-9, 300)), draw(st.sampled_from([1, 2, 3, -1]))), {}),
+    np.arange,
+)
 created("eye", lambda draw: ((draw(st.integers(0, 5)), draw(st.integers(0, 5)), draw(st.integers(-3, 3))), {}), np.eye)
 created("tri", lambda draw: ((draw(st.integers(0, 5)), draw(st.integers(0, 5)), draw(st.integers(-3, 3))), {}), np.tri)
 created("full", lambda draw: ((draw(shapes), draw(st.sampled_from([0, 1, 7]))), {}), np.full)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-import isthmus as ist
 import pytest
 from hypothesis import settings
+
+import isthmus as ist
 
 settings.register_profile("ci", deadline=None, max_examples=40, print_blob=True, derandomize=True)
 settings.register_profile("deep", deadline=None, max_examples=2000, print_blob=True)

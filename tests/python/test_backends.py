@@ -8,9 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import isthmus as ist
 import numpy as np
 import pytest
+
+import isthmus as ist
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -26,7 +27,20 @@ def build(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-
     def make(name: str, *defines: str) -> Path:
         library = folder / f"{name}.so"
         source = ROOT / "tests" / "c" / "toy_backend.c"
-        command = ["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", f"-I{include}", *(f"-D{d}" for d in defines), str(source), "-o", str(library)]
+        command = [
+            "cc",
+            "-std=c11",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-shared",
+            "-fPIC",
+            f"-I{include}",
+            *(f"-D{d}" for d in defines),
+            str(source),
+            "-o",
+            str(library),
+        ]
         subprocess.run(command, check=True)
         return library
 
@@ -88,5 +102,12 @@ def test_what_does_not_fit_is_refused(build, define: str, message: str) -> None:
 def test_the_environment_names_backends_and_refusals_are_shown(build) -> None:  # type: ignore[no-untyped-def]
     good, bad = build("named"), build("wrong", "TOY_WRONG_MAJOR")
     env = {**os.environ, "ISTHMUS_BACKENDS": f"{bad}:{good}:/does/not/exist.so"}
-    done = subprocess.run([sys.executable, "-m", "isthmus.cli", "info"], capture_output=True, text=True, env=env, check=True)
-    assert "toy" in done.stdout and "wrong.so" in done.stdout and "this runtime has" in done.stdout and "/does/not/exist.so" in done.stdout
+    done = subprocess.run(
+        [sys.executable, "-m", "isthmus.cli", "info"], capture_output=True, text=True, env=env, check=True
+    )
+    assert (
+        "toy" in done.stdout
+        and "wrong.so" in done.stdout
+        and "this runtime has" in done.stdout
+        and "/does/not/exist.so" in done.stdout
+    )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import arrays
-import isthmus as ist
 import numpy as np
 import pytest
 from cases import CASES, NOT_CALLED
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import isthmus as ist
 
 
 def results(value: object) -> list[ist.Tensor]:
@@ -63,7 +64,11 @@ def test_a_chain_of_ops_does_not_depend_on_fusion(data: st.DataObject) -> None:
         t = done(ist.tanh(done(done(x * y) + x)))
         u = done(ist.where(done(t > 0), t, done(ist.exp(y))))
         v = done(done(u - done(u.mean(axis=-1, keepdims=True))) * 0.5)
-        return [arrays.bits(v), arrays.bits(v.sum(axis=0)), arrays.bits(v.astype(ist.float32) @ ist.transpose(u.astype(ist.float32)))]
+        return [
+            arrays.bits(v),
+            arrays.bits(v.sum(axis=0)),
+            arrays.bits(v.astype(ist.float32) @ ist.transpose(u.astype(ist.float32))),
+        ]
 
     together = chain("cpu", False)
     for other in (chain("cpu", True), chain("reference", False)):

@@ -8,19 +8,35 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import isthmus as ist
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import isthmus as ist
+
 ERRORS: list[tuple[Callable[[], Any], type[Exception], type[Exception], str]] = [
     # shapes
-    (lambda: ist.ones((2, 3)) + ist.ones((4,)), ist.ShapeError, ValueError, r"add: shapes \(2, 3\) and \(4,\) cannot be broadcast"),
+    (
+        lambda: ist.ones((2, 3)) + ist.ones((4,)),
+        ist.ShapeError,
+        ValueError,
+        r"add: shapes \(2, 3\) and \(4,\) cannot be broadcast",
+    ),
     (lambda: ist.ones((2, 3)) @ ist.ones((4, 5)), ist.ShapeError, ValueError, r"matmul: .*\(2, 3\).*\(4, 5\)"),
     (lambda: ist.ones((2, 3)).reshape(5), ist.ShapeError, ValueError, r"reshape: .*\(2, 3\).*\(5,\)"),
-    (lambda: ist.concatenate([ist.ones((2, 3)), ist.ones((3, 4))]), ist.ShapeError, ValueError, r"concatenate: .*\(2, 3\).*\(3, 4\)"),
-    (lambda: ist.broadcast_to(ist.ones((2, 3)), (2, 4)), ist.ShapeError, ValueError, r"broadcast_to: .*\(2, 3\).*\(2, 4\)"),
+    (
+        lambda: ist.concatenate([ist.ones((2, 3)), ist.ones((3, 4))]),
+        ist.ShapeError,
+        ValueError,
+        r"concatenate: .*\(2, 3\).*\(3, 4\)",
+    ),
+    (
+        lambda: ist.broadcast_to(ist.ones((2, 3)), (2, 4)),
+        ist.ShapeError,
+        ValueError,
+        r"broadcast_to: .*\(2, 3\).*\(2, 4\)",
+    ),
     (lambda: ist.array([[1, 2], [3]]), ist.IsthmusError, ValueError, "(?i)array: .*length"),
     # values
     (lambda: ist.split(ist.ones(5), 2), ist.IsthmusError, ValueError, "split: .*5"),
@@ -38,18 +54,53 @@ ERRORS: list[tuple[Callable[[], Any], type[Exception], type[Exception], str]] = 
     (lambda: ist.array([1], requires_grad=True), ist.DTypeError, ValueError, "requires_grad: .*int32"),
     # indices and axes
     (lambda: ist.ones(3)[5], ist.OutOfBoundsError, IndexError, "index 5 is out of bounds for axis 0 with size 3"),
-    (lambda: ist.sum(ist.ones(3), axis=4), ist.OutOfBoundsError, IndexError, "sum: axis 4 is out of bounds for a tensor with 1 dimension"),
-    (lambda: ist.eval(ist.take(ist.ones(3), ist.array([7]))), ist.OutOfBoundsError, IndexError, "take: index 7 is out of bounds for axis 0 with size 3"),
+    (
+        lambda: ist.sum(ist.ones(3), axis=4),
+        ist.OutOfBoundsError,
+        IndexError,
+        "sum: axis 4 is out of bounds for a tensor with 1 dimension",
+    ),
+    (
+        lambda: ist.eval(ist.take(ist.ones(3), ist.array([7]))),
+        ist.OutOfBoundsError,
+        IndexError,
+        "take: index 7 is out of bounds for axis 0 with size 3",
+    ),
     (lambda: ist.eval(ist.take(ist.ones(3), ist.array([-4]))), ist.OutOfBoundsError, IndexError, "take: index -4 "),
-    (lambda: ist.eval(ist.ones((2, 3))[ist.array([2])]), ist.OutOfBoundsError, IndexError, "index 2 is out of bounds for axis 0 with size 2"),
-    (lambda: ist.eval(ist.take_along_axis(ist.ones((2, 3)), ist.array([[3], [0]]), axis=1)), ist.OutOfBoundsError, IndexError, "take_along_axis: index 3 "),
+    (
+        lambda: ist.eval(ist.ones((2, 3))[ist.array([2])]),
+        ist.OutOfBoundsError,
+        IndexError,
+        "index 2 is out of bounds for axis 0 with size 2",
+    ),
+    (
+        lambda: ist.eval(ist.take_along_axis(ist.ones((2, 3)), ist.array([[3], [0]]), axis=1)),
+        ist.OutOfBoundsError,
+        IndexError,
+        "take_along_axis: index 3 ",
+    ),
     # devices
-    (lambda: ist.ones(2, device="cuda"), ist.DeviceError, ValueError, "no device 'cuda'; there are: cpu, reference, null"),
-    (lambda: ist.ones(2, device="cpu") + ist.ones(2, device="reference"), ist.DeviceError, ValueError, "add: operands are on different devices: cpu and reference"),
+    (
+        lambda: ist.ones(2, device="cuda"),
+        ist.DeviceError,
+        ValueError,
+        "no device 'cuda'; there are: cpu, reference, null",
+    ),
+    (
+        lambda: ist.ones(2, device="cpu") + ist.ones(2, device="reference"),
+        ist.DeviceError,
+        ValueError,
+        "add: operands are on different devices: cpu and reference",
+    ),
     (lambda: np.asarray(ist.ones(2, device="null") + 1), ist.StateError, RuntimeError, "null.*computes nothing"),
     # autograd
     (lambda: ist.ones(2).backward(), ist.StateError, RuntimeError, "backward: "),
-    (lambda: (ist.ones(2, device="cpu") * ist.array([1.0, 2], requires_grad=True)).backward(), ist.IsthmusError, ValueError, r"backward: .*\(2,\)"),
+    (
+        lambda: (ist.ones(2, device="cpu") * ist.array([1.0, 2], requires_grad=True)).backward(),
+        ist.IsthmusError,
+        ValueError,
+        r"backward: .*\(2,\)",
+    ),
     (lambda: ist.grad(lambda x: x)(ist.ones(2)), Exception, ValueError, "(?i)scalar"),
     # files
     (lambda: ist.load("/does/not/exist.safetensors"), ist.FileError, RuntimeError, "/does/not/exist.safetensors"),
@@ -114,7 +165,11 @@ BAD_FILES: list[tuple[Any, bytes, str]] = [
     ({"a": {"dtype": "F32", "shape": [2]}}, bytes(8), "data_offsets"),
     ({"__metadata__": {"k": 1}, "a": GOOD}, bytes(8), "metadata"),
     ({"a": GOOD}, bytes(12), ""),
-    (b'{"a": {"dtype":"F32","shape":[2],"data_offsets":[0,8]}, "a": {"dtype":"F32","shape":[2],"data_offsets":[0,8]}}', bytes(8), "a"),
+    (
+        b'{"a": {"dtype":"F32","shape":[2],"data_offsets":[0,8]}, "a": {"dtype":"F32","shape":[2],"data_offsets":[0,8]}}',
+        bytes(8),
+        "a",
+    ),
 ]
 
 
@@ -148,7 +203,15 @@ def test_no_bytes_end_the_process(content: bytes) -> None:
             pass
 
 
-JUNK = st.one_of(st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(), st.text(max_size=3), st.lists(st.integers(), max_size=3), st.just(ist.ones((2, 3))))
+JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(),
+    st.text(max_size=3),
+    st.lists(st.integers(), max_size=3),
+    st.just(ist.ones((2, 3))),
+)
 
 
 @pytest.mark.parametrize("row", ist._core.op_table(), ids=lambda row: row["name"])

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import arrays
-import isthmus as ist
 import numpy as np
 import pytest
 from cases import CASES, INEXACT, Call
-from recorded_functions import RECORDED
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from recorded_functions import RECORDED
+
+import isthmus as ist
 
 # Where a function is smooth, and defined on both sides of a difference.
 DOMAIN = {
@@ -69,7 +70,9 @@ def test_gradient_agrees_with_central_differences(name: str, data: st.DataObject
     def at(t: float) -> float:
         return float(loss(*(ist.array(made[i] + t * directions[i], dtype=ist.float64) for i in floats)).item())
 
-    gradients = ist.grad(loss, argnums=list(range(len(floats))))(*(ist.array(made[i], dtype=ist.float64) for i in floats))
+    gradients = ist.grad(loss, argnums=list(range(len(floats))))(
+        *(ist.array(made[i], dtype=ist.float64) for i in floats)
+    )
     slope = sum(float((np.asarray(g) * directions[i]).sum()) for g, i in zip(gradients, floats, strict=True))
     for g, i in zip(gradients, floats, strict=True):
         assert g.shape == made[i].shape and g.dtype == ist.float64

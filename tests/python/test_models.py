@@ -83,7 +83,11 @@ print(peak() - before, files.weights.stat().st_size // 1024)
 
 
 def test_digits_train_to_96_percent(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, str(ROOT / "examples" / "train_digits.py"), "--output", str(tmp_path / "digits.safetensors")], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "train_digits.py"), "--output", str(tmp_path / "digits.safetensors")],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     accuracies = [float(x) for x in re.findall(r"(\d+\.\d+)\s*%", done.stdout)]
     assert accuracies and accuracies[-1] >= 96

@@ -11,7 +11,6 @@ import math
 from typing import Any
 
 import arrays
-import isthmus as ist
 import ml_dtypes
 import mpmath
 import numpy as np
@@ -19,6 +18,8 @@ import pytest
 from cases import CASES
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+
+import isthmus as ist
 
 TABLE = {row["name"]: row for row in ist._core.op_table()}
 ULPS = {"float16": 1, "bfloat16": 1, "float32": 3, "float64": 5, "complex64": 16}
@@ -62,7 +63,9 @@ def compare(got: np.ndarray, want: Any, dtype: str, allowance: Any) -> None:
         error = np.abs(got[finite] - want[finite])
         limit = np.broadcast_to(allowance, want.shape)[finite]
     worst = np.argmax(error - limit) if error.size else 0
-    assert np.all(error <= limit), f"{got[finite][worst]!r} should be {want[finite][worst]!r} ({error[worst] / limit[worst]:.3g} times the limit)"
+    assert np.all(error <= limit), (
+        f"{got[finite][worst]!r} should be {want[finite][worst]!r} ({error[worst] / limit[worst]:.3g} times the limit)"
+    )
 
 
 @pytest.mark.parametrize("name", sorted(n for n in CASES))
@@ -71,13 +74,17 @@ def compare(got: np.ndarray, want: Any, dtype: str, allowance: Any) -> None:
 def test_reference_agrees_with_numpy(name: str, data: st.DataObject) -> None:
     call = CASES[name](data.draw)
     assume(call.oracle is not None)
-    moved = [spec for spec in call.inputs if spec.values not in ("index", "key") and not (name == "where" and spec is call.inputs[0])]
+    moved = [
+        spec
+        for spec in call.inputs
+        if spec.values not in ("index", "key") and not (name == "where" and spec is call.inputs[0])
+    ]
     for spec in moved:
         spec.dtype = moved[-1].dtype
     dtype = moved[-1].dtype if moved else call.attrs.get("dtype", "float32")
     family = TABLE[name]["family"]
     assume(not (dtype == "complex64" and name in REAL_ONLY))
-    if family in ("reduce", "linalg") and name not in ("max", "min", "all", "any") or dtype == "complex64":
+    if (family in ("reduce", "linalg") and name not in ("max", "min", "all", "any")) or dtype == "complex64":
         for spec in moved:
             spec.values = "near_one" if name == "prod" else "small"
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
@@ -97,7 +104,13 @@ def test_reference_agrees_with_numpy(name: str, data: st.DataObject) -> None:
         for out, expected in outputs:
             array = np.array(out)
             result = str(out.dtype).split(".")[-1]
-            if made and made[0].dtype.kind in "biu" and family == "elementwise" and array.dtype.kind in "iu" and name in ("floor_divide", "remainder"):
+            if (
+                made
+                and made[0].dtype.kind in "biu"
+                and family == "elementwise"
+                and array.dtype.kind in "iu"
+                and name in ("floor_divide", "remainder")
+            ):
                 assume(not np.any(made[1] == 0))
             if array.dtype.kind in "biu":
                 compare(array, expected, result, 0)
@@ -106,14 +119,20 @@ def test_reference_agrees_with_numpy(name: str, data: st.DataObject) -> None:
             if family == "reduce":
                 terms = max(1, math.prod(made[0].shape))
                 total = np.abs(wide[0]).sum() if name in ("sum", "mean", "var", "std") else np.abs(np.asarray(expected))
-                unit = np.maximum(unit, spacing(np.asarray(total), result) if name == "sum" else unit) * (16 + math.log2(terms))
+                unit = np.maximum(unit, spacing(np.asarray(total), result) if name == "sum" else unit) * (
+                    16 + math.log2(terms)
+                )
                 if name == "prod":
                     unit = unit * terms
                 if name in ("mean", "var", "std"):
                     unit = np.maximum(unit, 64 * spacing(np.max(np.abs(wide[0]), initial=1.0) ** 2, result))
             elif family == "linalg":
                 k = made[-1].shape[-2] if made[-1].ndim > 1 else made[-1].shape[0]
-                bound = np.abs(wide[-2]) @ np.abs(wide[-1]) if name == "matmul" else np.abs(wide[0]) * 2 + np.abs(wide[1]) @ np.abs(wide[2])
+                bound = (
+                    np.abs(wide[-2]) @ np.abs(wide[-1])
+                    if name == "matmul"
+                    else np.abs(wide[0]) * 2 + np.abs(wide[1]) @ np.abs(wide[2])
+                )
                 unit = spacing(bound, result) * (k + 4)
             else:
                 unit = unit * ULPS[result]
@@ -143,7 +162,11 @@ def test_reference_agrees_with_mpmath(name: str, dtype: str) -> None:
     low, high = DOMAINS[name]
     rng = np.random.default_rng(1)
     spread = rng.uniform(low, high, 150)
-    near = low + (high - low) * 10.0 ** rng.uniform(-12, 0, 100) if low > 0 else rng.choice([-1.0, 1.0], 100) * 10.0 ** rng.uniform(-12, 0, 100) * min(-low, high)
+    near = (
+        low + (high - low) * 10.0 ** rng.uniform(-12, 0, 100)
+        if low > 0
+        else rng.choice([-1.0, 1.0], 100) * 10.0 ** rng.uniform(-12, 0, 100) * min(-low, high)
+    )
     x = np.concatenate([spread, np.clip(near, low, high)]).astype(dtype)
     got = np.array(getattr(ist, name)(ist.array(x, dtype=getattr(ist, dtype), device="reference"))).astype(np.float64)
     mpmath.mp.prec = 200
@@ -155,7 +178,23 @@ def test_reference_agrees_with_mpmath(name: str, dtype: str) -> None:
         assert abs(mpmath.mpf(float(gi)) - want) <= limit * unit, f"{name}({xi!r}) = {gi!r}, should be {float(want)!r}"
 
 
-COMPLEX_FUNCTIONS = ["exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sqrt", "arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh"]
+COMPLEX_FUNCTIONS = [
+    "exp",
+    "log",
+    "sin",
+    "cos",
+    "tan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "sqrt",
+    "arcsin",
+    "arccos",
+    "arctan",
+    "arcsinh",
+    "arccosh",
+    "arctanh",
+]
 
 
 @pytest.mark.parametrize("name", COMPLEX_FUNCTIONS)
@@ -166,4 +205,6 @@ def test_complex_functions_agree_with_mpmath(name: str) -> None:
     function = MPMATH.get(name) or getattr(mpmath, name)
     for zi, gi in zip(z, got, strict=True):
         want = complex(function(mpmath.mpc(complex(zi))))
-        assert abs(complex(gi) - want) <= 8 * 2.0**-23 * max(abs(want), 2.0**-4), f"{name}({zi}) = {gi}, should be {want}"
+        assert abs(complex(gi) - want) <= 8 * 2.0**-23 * max(abs(want), 2.0**-4), (
+            f"{name}({zi}) = {gi}, should be {want}"
+        )

@@ -8,9 +8,10 @@ import subprocess
 import sys
 import threading
 
-import isthmus as ist
 import numpy as np
 import pytest
+
+import isthmus as ist
 
 
 def test_nothing_computes_before_it_is_asked_for() -> None:
@@ -150,7 +151,9 @@ def test_tensors_may_be_evaluated_by_several_threads() -> None:
 
 
 def run_python(code: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **env}, timeout=120)
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **env}, timeout=120
+    )
 
 
 def test_a_forked_child_computes() -> None:

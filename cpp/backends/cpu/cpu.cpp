@@ -117,9 +117,20 @@ ist_status run(void*, ist_queue*, const ist_program* program, ist_error* error) 
 const char* describe(void*) { return kernels_->isa; }
 
 const ist_backend backend = {
-    sizeof(ist_backend), IST_BACKEND_ABI_MAJOR, IST_BACKEND_ABI_MINOR,
-    "cpu", "1", 1, 0, nullptr,
-    supports, queue_create, queue_destroy, run, nullptr, describe,
+    sizeof(ist_backend),
+    IST_BACKEND_ABI_MAJOR,
+    IST_BACKEND_ABI_MINOR,
+    "cpu",
+    "1",
+    1,
+    0,
+    nullptr,
+    supports,
+    queue_create,
+    queue_destroy,
+    run,
+    nullptr,
+    describe,
 };
 
 }  // namespace

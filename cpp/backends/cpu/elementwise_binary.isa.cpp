@@ -32,12 +32,12 @@ void where_tile(int64_t n, void* out, const void* const* in) {
   for (int64_t i = 0; i < n; ++i) r[i] = condition[i] ? a[i] : b[i];
 }
 
-#define IST_BODY_ROW(id, name, dtypes)       \
-  struct Body_##name {                       \
-    template <class T>                       \
-    static inline auto apply(T a, T b) {     \
-      return scalar::name(a, b);             \
-    }                                        \
+#define IST_BODY_ROW(id, name, dtypes)   \
+  struct Body_##name {                   \
+    template <class T>                   \
+    static inline auto apply(T a, T b) { \
+      return scalar::name(a, b);         \
+    }                                    \
   };
 #define IST_ARITY_1(id, name, dtypes)
 #define IST_ARITY_2(id, name, dtypes) IST_ROW_WITH_BODY(id, name, dtypes)

@@ -21,12 +21,12 @@ constexpr TileFn unary_fn() {
   }
 }
 
-#define IST_BODY_ROW(id, name, dtypes)      \
-  struct Body_##name {                      \
-    template <class T>                      \
-    static inline auto apply(T x) {         \
-      return scalar::name(x);               \
-    }                                       \
+#define IST_BODY_ROW(id, name, dtypes) \
+  struct Body_##name {                 \
+    template <class T>                 \
+    static inline auto apply(T x) {    \
+      return scalar::name(x);          \
+    }                                  \
   };
 #define IST_ARITY_1(id, name, dtypes) IST_ROW_WITH_BODY(id, name, dtypes)
 #define IST_ARITY_2(id, name, dtypes)

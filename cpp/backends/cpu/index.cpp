@@ -90,8 +90,8 @@ void accumulate(int64_t n, void* dst, int64_t dst_stride, const void* src, int64
 
 WriteFn writer(const Call& call, bool adds, uint32_t dtype) {
   static constexpr WriteFn accumulators[kDTypes] = {
-      &accumulate<IST_BOOL>,    &accumulate<IST_UINT8>,    &accumulate<IST_UINT16>,  &accumulate<IST_UINT32>,
-      &accumulate<IST_UINT64>,  &accumulate<IST_INT8>,     &accumulate<IST_INT16>,   &accumulate<IST_INT32>,
+      &accumulate<IST_BOOL>,    &accumulate<IST_UINT8>,    &accumulate<IST_UINT16>,   &accumulate<IST_UINT32>,
+      &accumulate<IST_UINT64>,  &accumulate<IST_INT8>,     &accumulate<IST_INT16>,    &accumulate<IST_INT32>,
       &accumulate<IST_INT64>,   &accumulate<IST_FLOAT16>,  &accumulate<IST_BFLOAT16>, &accumulate<IST_FLOAT32>,
       &accumulate<IST_FLOAT64>, &accumulate<IST_COMPLEX64>};
   return adds ? accumulators[dtype] : call.kernels().copy->strided[size_log2(dtype)];

@@ -9,7 +9,7 @@
 #include <cpuid.h>
 #endif
 
-#define IST_DECLARE_LEVEL(level)                                  \
+#define IST_DECLARE_LEVEL(level)                                    \
   extern "C" const ist::cpu::UnaryTable* ist_cpu_unary_##level();   \
   extern "C" const ist::cpu::BinaryTable* ist_cpu_binary_##level(); \
   extern "C" const ist::cpu::CastTable* ist_cpu_cast_##level();     \
@@ -18,10 +18,10 @@
   extern "C" const ist::cpu::RowTable* ist_cpu_row_##level();       \
   extern "C" const ist::cpu::MatmulTable* ist_cpu_matmul_##level();
 
-#define IST_KERNELS_OF(level, name)                                                                            \
-  Kernels {                                                                                                    \
-    name, ist_cpu_unary_##level(), ist_cpu_binary_##level(), ist_cpu_cast_##level(), ist_cpu_copy_##level(),   \
-        ist_cpu_reduce_##level(), ist_cpu_row_##level(), ist_cpu_matmul_##level()                              \
+#define IST_KERNELS_OF(level, name)                                                                          \
+  Kernels {                                                                                                  \
+    name, ist_cpu_unary_##level(), ist_cpu_binary_##level(), ist_cpu_cast_##level(), ist_cpu_copy_##level(), \
+        ist_cpu_reduce_##level(), ist_cpu_row_##level(), ist_cpu_matmul_##level()                            \
   }
 
 #if defined(__x86_64__)

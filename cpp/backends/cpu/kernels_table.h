@@ -47,8 +47,8 @@ struct CopyTable {
 
 // One reduction in one accumulator type.
 struct Reducer {
-  void (*block)(const void* x, int64_t n, void* result);    // n <= 4096 dense elements: 32 lanes, folded
-  void (*combine)(int64_t n, void* acc, const void* x);     // acc[i] = acc[i] # x[i]
+  void (*block)(const void* x, int64_t n, void* result);  // n <= 4096 dense elements: 32 lanes, folded
+  void (*combine)(int64_t n, void* acc, const void* x);   // acc[i] = acc[i] # x[i]
   void (*identity)(int64_t n, void* acc);
 };
 enum ReduceKind : int { kSum, kProd, kMax, kMin, kAll, kAny, kReduceKinds };

@@ -7,7 +7,7 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kPanelColumns = 256;        // of B packed at a time, so that they stay in the second-level cache
+constexpr int64_t kPanelColumns = 256;       // of B packed at a time, so that they stay in the second-level cache
 constexpr int64_t kThreadWork = 256 * 1024;  // multiply-adds that are worth another thread
 
 struct Matrix {
@@ -99,8 +99,7 @@ struct Product {
           for (int64_t p = 0; p < width; p += cols) {
             const int64_t count = std::min(cols, width - p);
             const bool direct = !packs_b && count == cols;
-            const char* panel =
-                direct ? b.data + (k0 * b.row + (j0 + p)) * in_size : b_panels + p * depth * size;
+            const char* panel = direct ? b.data + (k0 * b.row + (j0 + p)) * in_size : b_panels + p * depth * size;
             tile.tile(static_cast<int>(n_rows), static_cast<int>(count), depth, strip, a_row, a_step, panel,
                       direct ? b.row : cols, into + ((i - m0) * into_row + p) * size, into_row, k0 > 0);
           }

@@ -48,11 +48,11 @@ void tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t a_row, i
   const T* pa = static_cast<const T*>(a);
   const T* pb = static_cast<const T*>(b);
   T* pc = static_cast<T*>(c);
-#define IST_CASE(rows)                                                                             \
-  case rows:                                                                                       \
-    if constexpr (rows <= kTileRows) {                                                             \
-      tile_rows<T, V, rows>(n_cols, depth, pa, a_row, a_step, pb, b_row, pc, c_row, add);          \
-    }                                                                                              \
+#define IST_CASE(rows)                                                                    \
+  case rows:                                                                              \
+    if constexpr (rows <= kTileRows) {                                                    \
+      tile_rows<T, V, rows>(n_cols, depth, pa, a_row, a_step, pb, b_row, pc, c_row, add); \
+    }                                                                                     \
     break;
   switch (n_rows) {
     IST_CASE(1)

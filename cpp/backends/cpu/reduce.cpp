@@ -8,7 +8,7 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kGrain = 64 * 1024;   // elements that are worth another thread
+constexpr int64_t kGrain = 64 * 1024;  // elements that are worth another thread
 constexpr int64_t kColumnBytes = 512;  // of accumulators in one lane, when lanes run across outputs
 
 struct Reduction {

@@ -196,10 +196,10 @@ void arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint3
 
 constexpr ReduceTable make_table() {
   ReduceTable table{};
-#define IST_ENTRY(dtype)                                 \
-  table.fn[kMax][dtype] = reducer<Max, dtype>();         \
-  table.fn[kMin][dtype] = reducer<Min, dtype>();         \
-  table.arg[0][dtype] = {&arg_step<true, Type<dtype>>};  \
+#define IST_ENTRY(dtype)                                \
+  table.fn[kMax][dtype] = reducer<Max, dtype>();        \
+  table.fn[kMin][dtype] = reducer<Min, dtype>();        \
+  table.arg[0][dtype] = {&arg_step<true, Type<dtype>>}; \
   table.arg[1][dtype] = {&arg_step<false, Type<dtype>>};
   IST_FOR_COMPUTE_DTYPES(IST_ENTRY)
 #undef IST_ENTRY

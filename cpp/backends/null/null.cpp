@@ -46,9 +46,20 @@ ist_status run(void*, ist_queue*, const ist_program* program, ist_error* error) 
 const char* describe(void*) { return "computes nothing"; }
 
 const ist_backend backend = {
-    sizeof(ist_backend), IST_BACKEND_ABI_MAJOR, IST_BACKEND_ABI_MINOR,
-    "null", "1", 1, IST_BACKEND_COMPUTES_NOTHING, nullptr,
-    supports, queue_create, queue_destroy, run, nullptr, describe,
+    sizeof(ist_backend),
+    IST_BACKEND_ABI_MAJOR,
+    IST_BACKEND_ABI_MINOR,
+    "null",
+    "1",
+    1,
+    IST_BACKEND_COMPUTES_NOTHING,
+    nullptr,
+    supports,
+    queue_create,
+    queue_destroy,
+    run,
+    nullptr,
+    describe,
 };
 
 }  // namespace

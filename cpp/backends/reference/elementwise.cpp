@@ -95,19 +95,19 @@ bool supports_elementwise(const ist_node& node, uint32_t arity, DTypeClass c) {
 #define IST_APPLY_2(name) scalar::name(get<T>(in[0]), get<T>(in[1]))
 #define IST_APPLY_3(name) scalar::name(get<bool>(in[0]), get<T>(in[1]), get<T>(in[2]))
 
-#define IST_DEFINE(name, arity, dtypes)                                                                        \
-  namespace {                                                                                                  \
-  struct body_##name {                                                                                         \
-    template <class T>                                                                                         \
-    static auto apply(const Slot* in) {                                                                        \
-      static_assert((arity == 3) == (DTypeClass::dtypes == DTypeClass::select));                               \
-      return IST_APPLY_##arity(name);                                                                          \
-    }                                                                                                          \
-  };                                                                                                           \
-  constexpr ElementRow row_##name =                                                                            \
-      element_row<body_##name, DTypeClass::dtypes>(std::make_integer_sequence<int, kDTypes>());                \
-  }                                                                                                            \
-  void run_##name(const Call& call) { run_elementwise(call, row_##name); }                                     \
+#define IST_DEFINE(name, arity, dtypes)                                                         \
+  namespace {                                                                                   \
+  struct body_##name {                                                                          \
+    template <class T>                                                                          \
+    static auto apply(const Slot* in) {                                                         \
+      static_assert((arity == 3) == (DTypeClass::dtypes == DTypeClass::select));                \
+      return IST_APPLY_##arity(name);                                                           \
+    }                                                                                           \
+  };                                                                                            \
+  constexpr ElementRow row_##name =                                                             \
+      element_row<body_##name, DTypeClass::dtypes>(std::make_integer_sequence<int, kDTypes>()); \
+  }                                                                                             \
+  void run_##name(const Call& call) { run_elementwise(call, row_##name); }                      \
   bool supports_##name(const ist_node& node) { return supports_elementwise(node, arity, DTypeClass::dtypes); }
 #define IST_DEFINE_NOTHING(name, arity, dtypes)
 

@@ -79,8 +79,8 @@ void for_each_slice(const Call& call, size_t first_index, const int64_t* shape, 
     int64_t offset = data_offset;
     for (size_t i = 0; i < n_indices; ++i) {
       const int64_t axis = attrs.axes[i];
-      offset += strides[axis] *
-                read_index(call.inputs[first_index + i], walk[i], axis, shape[axis], attrs.slice_sizes[axis]);
+      offset +=
+          strides[axis] * read_index(call.inputs[first_index + i], walk[i], axis, shape[axis], attrs.slice_sizes[axis]);
     }
     visit(offset);
   }

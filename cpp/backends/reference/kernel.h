@@ -113,8 +113,8 @@ inline bool all_integers(const ist_node& node, uint32_t first) {
 }
 
 // run_NAME and supports_NAME of every row with a kernel: a row without them does not link.
-#define IST_KERNEL_kernel(name)    \
-  void run_##name(const Call&);    \
+#define IST_KERNEL_kernel(name) \
+  void run_##name(const Call&); \
   bool supports_##name(const ist_node&);
 #define IST_KERNEL_view(name)
 #define IST_KERNEL_composite(name)

@@ -121,10 +121,11 @@ int set_item_slot(PyObject* self, PyObject* key, PyObject* value) {
 }
 
 void bind_indexing(py::module_& m) {
+  py::class_<AtKey> at_key(m, "_AtKey", "Updates of a copy of a tensor at given indices.");
   py::class_<At>(m, "_At", "Tensor.at: indexing it gives the place that an update applies to.")
       .def("__getitem__",
            [](const At& self, py::handle key) { return AtKey{self.tensor, to_indices(key.ptr(), self.tensor, "at")}; });
-  py::class_<AtKey>(m, "_AtKey", "Updates of a copy of a tensor at given indices.")
+  at_key
       .def(
           "add",
           [](const AtKey& self, py::handle value) {

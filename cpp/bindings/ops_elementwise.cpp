@@ -1,4 +1,6 @@
 // The elementwise rows of ops.def, bound from the table: no list of names here but the aliases.
+#include <pybind11/stl.h>
+
 #include "bindings/convert.h"
 #include "bindings/module.h"
 

@@ -1,4 +1,5 @@
 // The class Tensor: construction, conversion to Python's own types, properties.
+#include <Python.h>
 #include <structmember.h>
 
 #include <cstring>

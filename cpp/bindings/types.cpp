@@ -84,7 +84,8 @@ void bind_types(py::module_& m) {
       .def("__copy__", [](const PyDtype& self) { return dtype_object(self.dtype); })
       .def("__deepcopy__", [](const PyDtype& self, py::handle) { return dtype_object(self.dtype); })
       .def("__reduce__", [](const PyDtype& self) {
-        return py::make_tuple(py::module_::import("isthmus._core").attr("_dtype"), py::make_tuple(name(self.dtype)));
+        const py::object rebuilder = py::module_::import("isthmus._core").attr("_dtype");
+        return py::make_tuple(rebuilder, py::make_tuple(name(self.dtype)));
       });
   m.attr("Dtype").attr("__module__") = "isthmus";
   for (int i = 0; i < kDTypeCount; ++i) {

@@ -86,9 +86,9 @@ def place(ist: Any, array: np.ndarray, layout: str, device: str) -> Any:
     """A tensor equal to `array` whose memory layout is `layout` (where its rank allows it)."""
 
     def make(a: np.ndarray) -> Any:
-        return ist.array(
-            np.ascontiguousarray(a), dtype=getattr(ist, "bool_" if a.dtype == bool else a.dtype.name), device=device
-        )
+        if a.dtype.name == "bfloat16":
+            return ist.array(a.astype(np.float32), dtype=ist.bfloat16, device=device)
+        return ist.array(np.array(a, order="C"), dtype=getattr(ist, "bool_" if a.dtype == bool else a.dtype.name), device=device)
 
     if layout == "plain" or array.ndim == 0:
         return make(array)
@@ -111,12 +111,18 @@ def place(ist: Any, array: np.ndarray, layout: str, device: str) -> Any:
     return ist.broadcast_to(make(array[:1]), array.shape)
 
 
+def to_numpy(tensor: Any) -> np.ndarray:
+    """A copy as NumPy has it; bfloat16 as the float32 numbers that it holds."""
+    exact = tensor.astype(type(tensor)([0.0]).dtype) if str(tensor.dtype).endswith("bfloat16") else tensor
+    return np.array(exact)
+
+
 def bits(tensor: Any) -> np.ndarray:
     """The result's bits as unsigned integers; every NaN becomes the same one."""
-    a = np.array(tensor)
+    a = to_numpy(tensor)
     if a.dtype.kind == "c":
         a = np.stack([a.real, a.imag], -1)
-    if a.dtype.kind in "fV" or a.dtype.name == "bfloat16":
+    if a.dtype.kind == "f":
         a = np.where(np.isnan(a), np.array(np.nan, a.dtype), a)
     a = np.ascontiguousarray(a)
     return a.view(f"u{a.dtype.itemsize}") if a.dtype.kind != "b" else a.view("u1")

@@ -96,11 +96,11 @@ def unary(name: str, dtypes: Sequence[str], values: str = "any", oracle: Any = N
     CASES[name] = make
 
 
-def binary(name: str, dtypes: Sequence[str], values: str = "any", second: str = "", oracle: Any = None) -> None:
+def binary(name: str, dtypes: Sequence[str], values: str = "any", second: str = "", oracle: Any = None, same: bool = False) -> None:
     def make(draw: Any) -> Call:
         shape = draw(shapes)
         a, b = draw(st.sampled_from(dtypes)), draw(st.sampled_from(dtypes))
-        if draw(st.booleans()):
+        if draw(st.booleans()) or same:
             b = a
         return Call(
             [Input(broadcastable(draw, shape), a, values), Input(shape, b, second or values)],
@@ -121,6 +121,8 @@ for _name, _oracle in {
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)), "reciprocal": lambda x: 1 / x,
 }.items():  # fmt: skip
     unary(_name, ALL, oracle=_oracle)
+for _name, _oracle in {"expm1": np.expm1, "sigmoid": lambda x: 1 / (1 + np.exp(-x))}.items():
+    unary(_name, REAL, oracle=_oracle)
 unary("erf", REAL, oracle=sp.erf)
 unary("erfinv", REAL, "unit", oracle=sp.erfinv)
 for _name, _oracle in {
@@ -154,9 +156,9 @@ for _name, _oracle in {
     "bitwise_or": np.bitwise_or,
     "bitwise_xor": np.bitwise_xor,
 }.items():
-    binary(_name, BOOL + INTEGERS, oracle=_oracle)
-binary("left_shift", INTEGERS, second="shift", oracle=np.left_shift)
-binary("right_shift", INTEGERS, second="shift", oracle=np.right_shift)
+    binary(_name, BOOL + INTEGERS, oracle=_oracle, same=True)
+binary("left_shift", INTEGERS, second="shift", oracle=np.left_shift, same=True)
+binary("right_shift", INTEGERS, second="shift", oracle=np.right_shift, same=True)
 
 
 @case("astype")

@@ -115,7 +115,7 @@ bench *args: build (_extra "bench") (_extra "conformance")
 ulp *args: build
     python tools/ulp.py "$@"
 
-# make the generated files anew: op ids, ABI fields, docs/ops.md, _core.pyi
+# make the generated files anew: op ids, ABI fields, docs/ops.md, _core stubs
 docs: build
     python tools/generate.py --stubs
 

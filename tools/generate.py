@@ -2,19 +2,18 @@
 
 python tools/generate.py            writes those that are stale
 python tools/generate.py --check    names them and fails, for CI
-python tools/generate.py --stubs    adds python/isthmus/_core.pyi, from the installed package
+python tools/generate.py --stubs    adds python/isthmus/_core/*.pyi, from the installed package
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import re
-import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from stubs import stubs
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTICE = "Generated from {source} by tools/generate.py; `just docs` makes it anew."
@@ -203,31 +202,10 @@ def abi_fields_file() -> str:
     return "\n".join(lines) + "\n"
 
 
-# ---- python/isthmus/_core.pyi ----
-def stubs() -> str:
-    with tempfile.TemporaryDirectory() as out:
-        # Not from ROOT: there, a source tree without its extension could shadow the installed package.
-        run = subprocess.run(
-            [sys.executable, "-m", "pybind11_stubgen", "isthmus._core", "-o", out, "--numpy-array-remove-parameters"],
-            cwd=out,
-            env={**os.environ, "PYTHONHASHSEED": "0"},
-            capture_output=True,
-            text=True,
-        )
-        made = Path(out) / "isthmus" / "_core.pyi"
-        if run.returncode != 0 or not made.exists():
-            sys.exit(f"pybind11-stubgen failed; is the package installed (`just build`)?\n{run.stdout}{run.stderr}")
-        text = f"# {NOTICE.format(source='the built extension')}\n" + made.read_text()
-    for step in (["check", "--fix", "--quiet", "--select", "I,F401"], ["format", "--quiet"]):
-        command = ["ruff", *step, "--stdin-filename", "python/isthmus/_core.pyi", "-"]
-        text = subprocess.run(command, cwd=ROOT, input=text, capture_output=True, text=True, check=True).stdout
-    return text
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing; fail when a file is stale")
-    parser.add_argument("--stubs", action="store_true", help="also python/isthmus/_core.pyi")
+    parser.add_argument("--stubs", action="store_true", help="also python/isthmus/_core/*.pyi")
     args = parser.parse_args()
     ops = read_ops()
     files = {
@@ -236,12 +214,13 @@ def main() -> int:
         "docs/ops.md": ops_page(ops),
     }
     if args.stubs:
-        files["python/isthmus/_core.pyi"] = stubs()
+        files |= stubs(NOTICE.format(source="the built extension"))
     stale = [name for name, text in files.items() if not (ROOT / name).exists() or (ROOT / name).read_text() != text]
     for name in stale:
         if args.check:
             print(f"{name} is stale: run `just docs` and commit it", file=sys.stderr)
         else:
+            (ROOT / name).parent.mkdir(exist_ok=True)
             (ROOT / name).write_text(files[name])
             print(f"wrote {name}")
     return 1 if args.check and stale else 0

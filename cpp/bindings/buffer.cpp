@@ -235,12 +235,15 @@ Tensor from_buffer(py::handle source, std::optional<DType> dtype, const char* op
   bool is_bfloat16 = false;
   if (PyObject_GetBuffer(source.ptr(), &held.view, PyBUF_FULL_RO) != 0) {
     // bfloat16 arrays (of ml_dtypes) have no buffer format: read their bits.
-    const std::string got = py::str(py::getattr(source, "dtype", py::none())).cast<std::string>();
+    const py::error_already_set refused;  // takes the pending error, under which no Python code may run
+    const py::object type = py::getattr(source, "dtype", py::none());
+    const std::string got = py::str(type).cast<std::string>();
     if (got != "bfloat16") {
-      PyErr_Clear();
+      if (type.is_none())
+        fail(Code::value, op, "cannot read ", Py_TYPE(source.ptr())->tp_name, ": ",
+             py::str(refused.value()).cast<std::string>());
       fail(Code::dtype, op, "cannot read ", Py_TYPE(source.ptr())->tp_name, " with elements of dtype ", got);
     }
-    PyErr_Clear();
     is_bfloat16 = true;
     const py::object bits = source.attr("view")("uint16");
     if (PyObject_GetBuffer(bits.ptr(), &held.view, PyBUF_FULL_RO) != 0) throw py::error_already_set();

@@ -122,6 +122,23 @@ std::optional<int64_t> optional_int(py::handle object, const char* op, const cha
   return int_argument(object, op, argument);
 }
 
+double number_argument(py::handle object, const char* op, const char* argument) {
+  if (!is_tensor(object.ptr()) && !PyFloat_Check(object.ptr()) && !PyIndex_Check(object.ptr()))
+    refuse(op, argument, "a number", object);
+  const double value = PyFloat_AsDouble(object.ptr());
+  if (value == -1.0 && PyErr_Occurred() != nullptr) throw py::error_already_set();
+  return value;
+}
+
+bool flag(py::handle object, const char* op, const char* argument) {
+  const int truth = object.is_none() ? -1 : PyObject_IsTrue(object.ptr());
+  if (truth < 0) {
+    PyErr_Clear();  // why it has no truth value matters less than that it is no bool
+    refuse(op, argument, "a bool", object);
+  }
+  return truth != 0;
+}
+
 Dims dims_argument(py::handle object, const char* op, const char* argument, bool allow_int) {
   PyObject* raw = object.ptr();
   if (allow_int && PyIndex_Check(raw) && !(is_tensor(raw) && tensor_of(raw).rank() > 0))

@@ -40,6 +40,10 @@ std::vector<Tensor> tensor_list(py::handle object, const char* op, const char* a
 // ---- plain values ----
 int64_t int_argument(py::handle object, const char* op, const char* argument);
 std::optional<int64_t> optional_int(py::handle object, const char* op, const char* argument);
+// A number, or a tensor or array of one.
+double number_argument(py::handle object, const char* op, const char* argument);
+// A truth value; None is refused.
+bool flag(py::handle object, const char* op, const char* argument);
 // A sequence of ints; `allow_int` also takes one int for a sequence of one.
 Dims dims_argument(py::handle object, const char* op, const char* argument, bool allow_int);
 std::optional<Dims> optional_dims(py::handle object, const char* op, const char* argument);

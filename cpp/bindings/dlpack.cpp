@@ -91,7 +91,7 @@ py::object export_dlpack(Tensor tensor, py::handle stream, py::handle max_versio
       throw py::error_already_set();
     }
   }
-  const bool copied = !copy.is_none() && py::cast<bool>(copy);
+  const bool copied = !copy.is_none() && flag(copy, op, "copy");
   if (copied) tensor = ops::contiguous(tensor);
   const bool versioned =
       !max_version.is_none() && dims_argument(max_version, op, "max_version", false)[0] >= kVersion.major;
@@ -202,7 +202,7 @@ void bind_dlpack(py::module_& m) {
   m.def(
       "from_dlpack",
       [](py::object x, py::object dtype, py::object copy) {
-        return from_dlpack(x, optional_dtype(dtype, "from_dlpack"), !copy.is_none() && py::cast<bool>(copy),
+        return from_dlpack(x, optional_dtype(dtype, "from_dlpack"), !copy.is_none() && flag(copy, "from_dlpack", "copy"),
                            "from_dlpack");
       },
       py::arg("x"), py::arg("dtype") = py::none(), py::kw_only(), py::arg("copy") = py::none(),

@@ -51,6 +51,7 @@ PyObject* new_class(py::module_& m, const char* name, const char* doc, std::init
 }
 
 void raise(PyObject* cls, const char* text, const std::string& op, const char* code, const std::string& message) {
+  PyErr_Clear();  // an error that is still pending would make the call below fail with a SystemError
   PyObject* instance = PyObject_CallFunction(cls, "s", text);
   if (instance == nullptr) return;
   const auto set = [&](const char* name, const char* value) {

@@ -36,15 +36,6 @@ Tensor arange(py::object start, py::object stop, py::object step, py::object dty
   return ops::arange(first.value, last.value, by.value, type);
 }
 
-double number_argument(py::handle object, const char* op, const char* argument) {
-  if (is_tensor(object.ptr()) || PyFloat_Check(object.ptr()) || PyIndex_Check(object.ptr())) {
-    const double value = PyFloat_AsDouble(object.ptr());
-    if (value == -1.0 && PyErr_Occurred() != nullptr) throw py::error_already_set();
-    return value;
-  }
-  refuse(op, argument, "a number", object);
-}
-
 Tensor filled(const char* op, py::handle shape, py::handle dtype, bool one) {
   const Dims dims = dims_argument(shape, op, "shape", true);
   for (const int64_t extent : dims)
@@ -169,7 +160,7 @@ void bind_creation(py::module_& m) {
       "asarray",
       [](py::object a, py::object dtype, py::object copy) {
         const auto type = optional_dtype(dtype, "asarray");
-        if (!copy.is_none() && !py::cast<bool>(copy) && !is_tensor(a.ptr()))
+        if (!copy.is_none() && !flag(copy, "asarray", "copy") && !is_tensor(a.ptr()))
           fail(Code::value, "asarray", "copy=False is for tensors; from_dlpack shares the memory of other arrays");
         return array_from(a, type, "asarray");
       },

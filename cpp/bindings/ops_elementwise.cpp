@@ -188,12 +188,14 @@ void bind_elementwise(py::module_& m) {
       py::arg("a"), py::arg("b"), IST_PLACE_POSITIONAL, "[a // b, a % b], of the broadcast shape.");
   m.def(
       "nan_to_num",
-      [](py::object a, double nan, py::object posinf, py::object neginf, py::object stream, py::object device) {
+      [](py::object a, py::object nan, py::object posinf, py::object neginf, py::object stream, py::object device) {
         const Placement place(stream, device, "nan_to_num");
-        const auto limit = [](py::handle object) {
-          return object.is_none() ? std::optional<double>() : std::optional<double>(object.cast<double>());
+        const auto limit = [](py::handle object, const char* argument) -> std::optional<double> {
+          if (object.is_none()) return std::nullopt;
+          return number_argument(object, "nan_to_num", argument);
         };
-        return ops::nan_to_num(place(operand(a, nullptr, "nan_to_num", "a")), nan, limit(posinf), limit(neginf));
+        return ops::nan_to_num(place(operand(a, nullptr, "nan_to_num", "a")), number_argument(nan, "nan_to_num", "nan"),
+                               limit(posinf, "posinf"), limit(neginf, "neginf"));
       },
       py::arg("a"), py::arg("nan") = 0.0, py::arg("posinf") = py::none(), py::arg("neginf") = py::none(), IST_PLACE,
       "NaN replaced by `nan`, infinities by `posinf` and `neginf` (by default the dtype's largest numbers).");

@@ -27,12 +27,6 @@ const char* reduction_doc(const char* name) {
       ->c_str();
 }
 
-bool flag(py::handle object, const char* op, const char* argument) {
-  const int truth = PyObject_IsTrue(object.ptr());
-  if (truth < 0 || object.is_none()) refuse(op, argument, "a bool", object);
-  return truth != 0;
-}
-
 Tensor variance(bool root, const Tensor& a, py::handle axis, py::handle keepdims, py::handle ddof,
                 py::handle correction) {
   const char* op = root ? "std" : "var";

@@ -123,6 +123,8 @@ void bind_joins(py::module_& m) {
       "meshgrid",
       [](const py::args& arrays, py::object sparse, py::object indexing, py::object stream, py::object device) {
         const Placement place(stream, device, "meshgrid");
+        if (!indexing.is_none() && !PyUnicode_Check(indexing.ptr()))
+          refuse("meshgrid", "indexing", "'xy' or 'ij'", indexing);
         return to_tuple(ops::meshgrid(placed(place, from_args(arrays, "meshgrid")),
                                       !sparse.is_none() && flag(sparse, "meshgrid", "sparse"),
                                       indexing.is_none() ? "xy" : indexing.cast<std::string>()));

@@ -11,8 +11,6 @@ struct Reduction {
 };
 const std::vector<Reduction>& reductions();
 const char* reduction_doc(const char* name);
-// A truth value; None is refused.
-bool flag(py::handle object, const char* op, const char* argument);
 // std with `root`, var without. `correction`, when given, replaces `ddof`.
 Tensor variance(bool root, const Tensor& a, py::handle axis, py::handle keepdims, py::handle ddof,
                 py::handle correction);

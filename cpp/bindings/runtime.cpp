@@ -1,5 +1,6 @@
 // Evaluation, memory, threads, backends.
 #include "abi/isthmus.h"
+#include "backends/cpu/isa.h"
 #include "bindings/buffer.h"
 #include "bindings/module.h"
 #include "ops/op_table.h"
@@ -54,8 +55,6 @@ py::list op_table() {
                                          "compare", "logical", "bitwise",      "select", "rule"};
   static const char* const kDerivatives[] = {"partial", "linear", "vjp", "zero", "composite"};
   static const char* const kExecutions[] = {"kernel", "view", "composite", "many", "data"};
-  static const char* const kDTypes[] = {"any",     "inexact", "real_inexact", "real",   "magnitude",
-                                        "compare", "logical", "bitwise",      "select", "rule"};
   py::list rows;
   for (const Op op : all_ops()) {
     const OpInfo& row = info(op);
@@ -65,7 +64,6 @@ py::list op_table() {
     entry["family"] = kFamilies[static_cast<int>(row.family)];
     entry["arity"] = row.arity;
     entry["dtypes"] = kClasses[static_cast<int>(row.dtypes)];
-    entry["dtypes"] = kDTypes[static_cast<int>(row.dtypes)];
     entry["derivative"] = kDerivatives[static_cast<int>(row.derivative)];
     entry["execution"] = kExecutions[static_cast<int>(row.execution)];
     entry["doc"] = row.doc;
@@ -132,9 +130,16 @@ void bind_runtime(py::module_& m) {
   m.def("fallback_allowed", fallback_allowed, "May ops run on \"cpu\" that their device does not support?");
   m.def("allow_fallback", allow_fallback, py::arg("allowed"),
         "Lets ops run on \"cpu\" that their device does not support, or not (the default).");
+  m.def(
+      "cpu_isa_levels",
+      [] {
+        py::list names;
+        for (const char* level : cpu::supported_levels()) names.append(level);
+        return names;
+      },
+      "The ISA levels that this machine runs, slowest first; ISTHMUS_CPU_ISA names one that the cpu backend shall use.");
   m.def("op_table", op_table, "The rows of the op table, dicts.");
   m.attr("__version__") = registry::host().version;
-  m.attr("c_abi_version") = py::make_tuple(IST_ABI_MAJOR, IST_ABI_MINOR);
   m.attr("c_abi_version") = py::make_tuple(IST_ABI_MAJOR, IST_ABI_MINOR);
   m.attr("abi_version") = py::make_tuple(IST_BACKEND_ABI_MAJOR, IST_BACKEND_ABI_MINOR);
 }

@@ -190,15 +190,33 @@ py::bytes to_bytes(const Tensor& self) {
   return py::bytes(evaluated_data(dense), static_cast<size_t>(dense.nbytes()));
 }
 
+py::object memory_of(py::handle object) {
+  PyObject* memory = PyMemoryView_FromObject(object.ptr());
+  if (memory == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(memory);
+}
+
+// NumPy itself has no bfloat16; where ml_dtypes is installed, its dtype is laid over the same memory.
+py::object bfloat16_array(const Tensor& tensor) {
+  py::object dtype;
+  try {
+    dtype = py::module_::import("ml_dtypes").attr("bfloat16");
+  } catch (py::error_already_set& e) {
+    if (!e.matches(PyExc_ImportError)) throw;
+    fail(Code::dtype, "__array__",
+         "NumPy has no bfloat16; use astype(isthmus.float32) first, or install ml_dtypes, which adds it");
+  }
+  evaluated_data(tensor);
+  const Tensor bits = make_data(DType::uint16, tensor.shape(), tensor->layout.strides, tensor->layout.offset,
+                                tensor->layout.buffer, tensor.device());
+  return py::module_::import("numpy").attr("asarray")(memory_of(to_object(bits))).attr("view")(dtype);
+}
+
 py::object to_numpy(py::object self, py::object dtype, py::object copy) {
   const Tensor& tensor = tensor_of(self.ptr());
-  if (tensor.dtype() == DType::bfloat16)
-    fail(Code::dtype, "__array__", "NumPy has no bfloat16; use astype(isthmus.float32) first");
   const py::module_ numpy = py::module_::import("numpy");
-  const py::object memory = py::reinterpret_steal<py::object>(PyMemoryView_FromObject(self.ptr()));
-  if (!memory) throw py::error_already_set();
-  py::object array = numpy.attr("asarray")(memory);
-  const bool forced = !copy.is_none() && py::cast<bool>(copy);
+  py::object array = tensor.dtype() == DType::bfloat16 ? bfloat16_array(tensor) : numpy.attr("asarray")(memory_of(self));
+  const bool forced = !copy.is_none() && flag(copy, "__array__", "copy");
   if (!dtype.is_none() && !py::object(array.attr("dtype")).equal(numpy.attr("dtype")(dtype))) {
     if (!copy.is_none() && !forced) fail(Code::value, "__array__", "another dtype needs a copy, and copy=False");
     return array.attr("astype")(dtype);

@@ -182,11 +182,9 @@ Tensor clip(const Tensor& a, const std::optional<Tensor>& low, const std::option
   return high ? minimum(raised, *high) : raised;
 }
 
-// Upstream gives both results a derivative of zero; `remainder` by itself has its own.
 Tensors divmod(const Tensor& a, const Tensor& b) {
   const LabelScope label("divmod");
-  const Tensor rest = stop_gradient(remainder(a, b));
-  return {floor_divide(a, b), rest};
+  return {floor_divide(a, b), remainder(a, b)};
 }
 
 Tensor nan_to_num(const Tensor& a, double nan, std::optional<double> posinf, std::optional<double> neginf) {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from isthmus import _core
 
-_CODES = {
+_CODES: dict[type[_core.IsthmusError], str] = {
     _core.ArgumentError: "value",
     _core.ArgumentTypeError: "type",
     _core.ShapeError: "shape",
@@ -14,7 +14,7 @@ _CODES = {
 }
 
 
-def error(cls: type[Exception], op: str, message: str) -> Exception:
+def error(cls: type[_core.IsthmusError], op: str, message: str) -> _core.IsthmusError:
     """An error of the class, about the public function `op`."""
     made = cls(f"{op}: {message}")
     made.op, made.code, made.message = op, _CODES[cls], message

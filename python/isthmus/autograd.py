@@ -19,7 +19,8 @@ def _numbers(argnums: int | Sequence[int] | None, argnames: list[str], name: str
     if argnums is None:
         return ([], False) if argnames else ([0], True)
     single = isinstance(argnums, int) and not isinstance(argnums, bool)
-    numbers = [argnums] if single else list(argnums) if isinstance(argnums, (list, tuple)) else None
+    given: Any = argnums
+    numbers: list[int] | None = [given] if single else list(given) if isinstance(given, (list, tuple)) else None
     if numbers is None or any(not isinstance(n, int) or isinstance(n, bool) for n in numbers):
         raise error(_core.ArgumentTypeError, name, f"argnums must be an int or a sequence of ints, got {argnums!r}")
     if not numbers and not argnames:
@@ -116,7 +117,7 @@ def _loss_of(result: Any, name: str) -> Tensor:
 
 
 def _differentiate(
-    fun: Callable, argnums: int | Sequence[int] | None, argnames: str | Sequence[str], name: str
+    fun: Callable[..., Any], argnums: int | Sequence[int] | None, argnames: str | Sequence[str], name: str
 ) -> Callable[..., tuple[Any, Any]]:
     if not callable(fun):
         raise error(_core.ArgumentTypeError, name, f"the first argument must be a function, got {type(fun).__name__}")
@@ -181,7 +182,7 @@ def _outline(tree: Any) -> Any:
 
 
 def value_and_grad(
-    fun: Callable, argnums: int | Sequence[int] | None = None, argnames: str | Sequence[str] = ()
+    fun: Callable[..., Any], argnums: int | Sequence[int] | None = None, argnames: str | Sequence[str] = ()
 ) -> Callable[..., tuple[Any, Any]]:
     """A function that returns what `fun` returns, and the gradient of its loss.
 
@@ -201,7 +202,7 @@ def value_and_grad(
 
 
 def grad(
-    fun: Callable, argnums: int | Sequence[int] | None = None, argnames: str | Sequence[str] = ()
+    fun: Callable[..., Any], argnums: int | Sequence[int] | None = None, argnames: str | Sequence[str] = ()
 ) -> Callable[..., Any]:
     """A function that returns the gradient of `fun`, which returns a scalar; for the arguments see `value_and_grad`."""
     call = _differentiate(fun, argnums, argnames, "grad")
@@ -219,7 +220,7 @@ def _tensor_list(values: Any, what: str) -> list[Tensor]:
     return list(values)
 
 
-def vjp(fun: Callable, primals: list[Tensor], cotangents: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+def vjp(fun: Callable[..., Any], primals: list[Tensor], cotangents: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
     """The outputs of `fun` at `primals`, and the products of the cotangents with its Jacobian, one for each primal.
 
     `fun` takes the primals as its arguments and returns a tensor, or a list or tuple of tensors; `cotangents` has one
@@ -251,7 +252,7 @@ def vjp(fun: Callable, primals: list[Tensor], cotangents: list[Tensor]) -> tuple
 class no_grad:
     """While it lasts, on this thread, nothing is recorded for `backward()`: `with no_grad():`, or as a decorator."""
 
-    def __init__(self, fun: Callable | None = None) -> None:
+    def __init__(self, fun: Callable[..., Any] | None = None) -> None:
         if fun is not None:
             message = "as a decorator it is written with parentheses: @no_grad()"
             raise error(_core.ArgumentTypeError, "no_grad", message)
@@ -266,7 +267,7 @@ class no_grad:
     def __exit__(self, *exception: Any) -> None:
         self._scopes.pop().__exit__(*exception)
 
-    def __call__(self, fun: Callable) -> Callable:
+    def __call__(self, fun: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(fun)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             with no_grad():

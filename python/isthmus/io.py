@@ -156,7 +156,7 @@ def savez_compressed(file: Any, *args: Tensor, **kwargs: Tensor) -> None:
     _savez(np.savez_compressed, "savez_compressed", file, args, kwargs)
 
 
-def _savez(write: Any, op: str, file: Any, args: tuple, kwargs: dict) -> None:
+def _savez(write: Any, op: str, file: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     named = {f"arr_{i}": value for i, value in enumerate(args)}
     if both := sorted(named.keys() & kwargs.keys()):
         raise error(_core.ArgumentError, op, f"the name {both[0]!r} is that of a tensor given by position")

@@ -17,12 +17,12 @@ __all__ = [
 ]
 
 
-def _rebuild(tree: list | tuple, children: Iterator[Any]) -> list | tuple:
+def _rebuild(tree: list[Any] | tuple[Any, ...], children: Iterator[Any]) -> Any:
     """A sequence of the type of `tree`; named tuples take their fields one by one."""
     return type(tree)(*children) if hasattr(tree, "_fields") else type(tree)(children)
 
 
-def tree_map(fn: Callable, tree: Any, *rest: Any, is_leaf: Callable | None = None) -> Any:
+def tree_map(fn: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Callable[..., Any] | None = None) -> Any:
     """Applies `fn` to every leaf and returns the tree of the results.
 
     Further trees give `fn` further arguments; they reach at least as deep as `tree`. Where `is_leaf(node)` is true the
@@ -39,7 +39,7 @@ def tree_map(fn: Callable, tree: Any, *rest: Any, is_leaf: Callable | None = Non
 
 
 def tree_map_with_path(
-    fn: Callable, tree: Any, *rest: Any, is_leaf: Callable | None = None, path: Any | None = None
+    fn: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Callable[..., Any] | None = None, path: Any | None = None
 ) -> Any:
     """As `tree_map`, and `fn` gets the path to the leaf ("layers.0.weight") as its first argument."""
 
@@ -65,7 +65,7 @@ def tree_map_with_path(
 def tree_flatten(
     tree: Any,
     prefix: str = "",
-    is_leaf: Callable | None = None,
+    is_leaf: Callable[..., Any] | None = None,
     destination: list[tuple[str, Any]] | dict[str, Any] | None = None,
 ) -> list[tuple[str, Any]] | dict[str, Any]:
     """The leaves with their paths: pairs in a list, or items of a dict if `destination` is one.
@@ -75,8 +75,10 @@ def tree_flatten(
     """
     if destination is None:
         destination = []
+    add: Callable[[str, Any], None]
     if isinstance(destination, list):
-        add = lambda path, leaf: destination.append((path, leaf))  # noqa: E731
+        pairs = destination
+        add = lambda path, leaf: pairs.append((path, leaf))  # noqa: E731
     elif isinstance(destination, dict):
         add = destination.__setitem__
     else:
@@ -122,7 +124,9 @@ def tree_unflatten(tree: list[tuple[str, Any]] | dict[str, Any]) -> Any:
     return result
 
 
-def tree_reduce(fn: Callable, tree: Any, initializer: Any = None, is_leaf: Callable | None = None) -> Any:
+def tree_reduce(
+    fn: Callable[..., Any], tree: Any, initializer: Any = None, is_leaf: Callable[..., Any] | None = None
+) -> Any:
     """Folds the leaves from the left, fn(fn(initializer, leaf), leaf) and so on.
 
     Without an initializer the first leaf is it.
@@ -141,7 +145,7 @@ def tree_reduce(fn: Callable, tree: Any, initializer: Any = None, is_leaf: Calla
     return tree if initializer is None else fn(initializer, tree)
 
 
-def tree_merge(tree_a: Any, tree_b: Any, merge_fn: Callable | None = None) -> Any:
+def tree_merge(tree_a: Any, tree_b: Any, merge_fn: Callable[..., Any] | None = None) -> Any:
     """One tree with the leaves of both; where both have one, `merge_fn(a, b)` decides, and without it that is an error.
 
     None and empty containers give way to what the other tree has.

@@ -60,6 +60,8 @@ def test_gradient_agrees_with_central_differences(name: str, data: st.DataObject
     assume(floats)
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     made = [arrays.values(spec, rng) for spec in call.inputs]
+    if name == "std":  # not differentiable at 0
+        assume(np.all(np.asarray(call.run(ist, *(ist.array(a) for a in made))) > 1e-3))
     directions = {i: rng.standard_normal(made[i].shape) for i in floats}
 
     def loss(*moved: ist.Tensor) -> ist.Tensor:

@@ -120,4 +120,12 @@ const Kernels* choose_kernels(char* message, size_t message_size) {
   return nullptr;
 }
 
+std::vector<const char*> supported_levels() {
+  const Levels levels;
+  std::vector<const char*> names;
+  for (const Level& level : levels.list)
+    if (level.supported) names.push_back(level.name);
+  return names;
+}
+
 }  // namespace ist::cpu

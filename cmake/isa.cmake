@@ -3,7 +3,7 @@
 # isthmus_add_isa_objects(target dir) compiles dir/*.isa.cpp for each level with -DIST_ISA=<level> and adds the objects
 # to everything that links `target`. The linker keeps one copy of a weak function, of whichever level came first, so an
 # object that defines one could crash older machines: a check fails the build when an object defines a weak symbol, or
-# more than its one table getter.
+# more than its one table getter, or contracts a product and a sum that the source keeps apart.
 
 set(ISTHMUS_ISA_CHECK ${CMAKE_CURRENT_LIST_DIR}/check_isa_objects.cmake)
 
@@ -20,13 +20,19 @@ function(isthmus_add_isa_objects target dir)
     message(FATAL_ERROR "the cpu backend has no kernels for ${CMAKE_SYSTEM_PROCESSOR}; x86-64 and arm64 are supported")
   endif()
 
+  # Instrumented kernels take minutes to optimise; what sanitizers look for does not depend on it.
+  set(optimise -O3)
+  if(ISTHMUS_SANITIZE)
+    set(optimise -O1)
+  endif()
+
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${dir}/*.isa.cpp)
   set(all_objects "")
   foreach(level IN LISTS levels)
     set(objects ${target}_isa_${level})
     add_library(${objects} OBJECT ${sources})
     target_link_libraries(${objects} PRIVATE isthmus_flags)
-    target_compile_options(${objects} PRIVATE -O3 ${flags_${level}})
+    target_compile_options(${objects} PRIVATE ${optimise} ${flags_${level}})
     target_compile_definitions(${objects} PRIVATE IST_ISA=${level})
     # An object library cannot hold foreign objects, so they travel with its interface to whoever links it.
     target_sources(${target} INTERFACE $<TARGET_OBJECTS:${objects}>)
@@ -40,11 +46,11 @@ function(isthmus_add_isa_objects target dir)
     set(stamp ${CMAKE_CURRENT_BINARY_DIR}/${target}_isa_objects.stamp)
     add_custom_command(
       OUTPUT ${stamp}
-      COMMAND ${CMAKE_COMMAND} -DNM=${CMAKE_NM} -DLIST=${list_file} -P ${ISTHMUS_ISA_CHECK}
+      COMMAND ${CMAKE_COMMAND} -DNM=${CMAKE_NM} -DOBJDUMP=${CMAKE_OBJDUMP} -DLIST=${list_file} -P ${ISTHMUS_ISA_CHECK}
       COMMAND ${CMAKE_COMMAND} -E touch ${stamp}
       DEPENDS ${all_objects} ${list_file} ${ISTHMUS_ISA_CHECK}
       COMMAND_EXPAND_LISTS VERBATIM
-      COMMENT "Checking the symbols of the ISA objects")
+      COMMENT "Checking the ISA objects")
     add_custom_target(${target}_isa_check ALL DEPENDS ${stamp})
   endif()
 endfunction()

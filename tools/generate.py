@@ -183,14 +183,14 @@ def abi_fields(header: str) -> list[str]:
         for declaration in filter(None, (part.strip() for part in body.split(";"))):
             rows += [f"IST_ABI_FIELD({name}, {field}, {quoted(declaration)})" for field in field_names(declaration)]
     for match in CALLBACK.finditer(text):
-        rows.append(f"IST_ABI_FUNCTION({match.group(1)}, {quoted(match.group(0))})")
+        rows.append(f"IST_ABI_FUNCTION({match.group(1)}, {' '.join(match.group(0).rstrip(';').split())})")
     rest = CALLBACK.sub("", ENUM.sub("", STRUCT.sub("", text)))
     rest = re.sub(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*$", "", rest, flags=re.M)
     for statement in re.sub(r'extern\s+"C"\s*\{|[{}]', "", rest).split(";"):
         prototype = re.sub(r"\bIST_\w*(API|EXPORT)\w*\b", "", statement).strip()
         function = re.match(r"[^()=]*?\b(ist_\w+)\s*\(", prototype)
         if function and not prototype.startswith("typedef"):
-            rows.append(f"IST_ABI_FUNCTION({function.group(1)}, {quoted(prototype)})")
+            rows.append(f"IST_ABI_FUNCTION({function.group(1)}, {' '.join(prototype.split())})")
     return rows
 
 

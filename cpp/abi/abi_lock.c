@@ -11,13 +11,25 @@
 #include "abi/isthmus.h"
 #endif
 
+/* Declares every function once more: a header whose signatures have changed since abi_fields.def was generated does not
+ * compile here. */
+#define IST_ABI_CONSTANT(name)
+#define IST_ABI_STRUCT(name)
+#define IST_ABI_FIELD(owner, field, text)
+#define IST_ABI_FUNCTION(name, ...) __VA_ARGS__;
+#include "abi/abi_fields.def"
+#undef IST_ABI_CONSTANT
+#undef IST_ABI_STRUCT
+#undef IST_ABI_FIELD
+#undef IST_ABI_FUNCTION
+
 int main(void) {
 #define IST_ABI_CONSTANT(name) printf("constant %s = %lld\n", #name, (long long)(name));
 #define IST_ABI_STRUCT(name) printf("struct %s = %zu bytes\n", #name, sizeof(name));
 #define IST_ABI_FIELD(owner, field, text)                                                     \
   printf("field %s.%s = offset %zu, %zu bytes%s%s\n", #owner, #field, offsetof(owner, field), \
          sizeof(((owner*)0)->field), strchr(text, '(') != NULL ? ": " : " | ", text);
-#define IST_ABI_FUNCTION(name, text) printf("function %s = %s\n", #name, text);
+#define IST_ABI_FUNCTION(name, ...) printf("function %s = %s\n", #name, #__VA_ARGS__);
 #include "abi/abi_fields.def"
 
   /* The attribute struct and the operand count are as much a part of an op as its id. */

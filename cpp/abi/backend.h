@@ -65,8 +65,9 @@ typedef struct ist_error {
 } ist_error;
 
 /* ---- buffers ---- */
-/* Bytes in host-visible memory, reference counted by its maker. `data` is 64-byte aligned where the maker is the
- * host, and at least 16 bytes before it belong to the buffer's maker. Never NULL, also when nbytes is 0. */
+/* Bytes in host-visible memory, reference counted by its maker. `data` is never NULL, also when nbytes is 0. Those of
+ * ist_host.allocate are 64-byte aligned, and the 16 bytes before `data` are theirs and unused; of others (wrapped
+ * arrays, mapped files, other backends' buffers) nothing is known but that the nbytes from `data` on may be read. */
 typedef struct ist_buffer {
   uint32_t struct_size;
   uint32_t reserved;
@@ -174,7 +175,8 @@ typedef struct ist_value {
 } ist_value;
 
 /* A strided window into a value. Strides and offset count elements of `dtype`; strides may be 0 or negative; every
- * addressed element lies inside the value. */
+ * addressed element lies inside the value. The one struct that never grows within a major version: ist_node holds one
+ * by value, and supports() gets a node without a program that could state sizes. */
 typedef struct ist_tensor {
   uint32_t value; /* index into ist_program.values */
   uint32_t dtype; /* ist_dtype */
@@ -190,7 +192,7 @@ typedef struct ist_tensor {
 typedef struct ist_node {
   uint32_t op; /* ist_op_id */
   uint32_t n_inputs;
-  const ist_tensor* inputs; /* elements are ist_program.tensor_size bytes apart */
+  const ist_tensor* inputs; /* ist_program.tensor_size bytes apart, which is sizeof(ist_tensor) */
   ist_tensor output;
   const void* attrs; /* NULL, or the op's attribute struct */
   const char* label; /* public name of the function that the caller used, for messages */

@@ -202,8 +202,8 @@ void bind_dlpack(py::module_& m) {
   m.def(
       "from_dlpack",
       [](py::object x, py::object dtype, py::object copy) {
-        return from_dlpack(x, optional_dtype(dtype, "from_dlpack"), !copy.is_none() && flag(copy, "from_dlpack", "copy"),
-                           "from_dlpack");
+        return from_dlpack(x, optional_dtype(dtype, "from_dlpack"),
+                           !copy.is_none() && flag(copy, "from_dlpack", "copy"), "from_dlpack");
       },
       py::arg("x"), py::arg("dtype") = py::none(), py::kw_only(), py::arg("copy") = py::none(),
       "A tensor over the memory of another library's array, shared where dtype and alignment allow. float64 becomes "

@@ -133,8 +133,8 @@ void scan(PyObject* object, int depth, ListScan& out, const char* op) {
     if (out.shape.size() == depth)
       out.shape.push_back(n);
     else if (out.shape[depth] != n)
-      fail(Code::value, op, "the nested list is not rectangular: axis ", depth, " has length ",
-           out.shape[depth], " in one place and length ", n, " in another");
+      fail(Code::value, op, "the nested list is not rectangular: axis ", depth, " has length ", out.shape[depth],
+           " in one place and length ", n, " in another");
     // A depth at which numbers were met already cannot hold lists; the numbers' own check below finds the reverse.
     PyObject** items = PySequence_Fast_ITEMS(object);
     for (int64_t i = 0; i < n && !out.has_tensors; ++i) {

@@ -18,6 +18,7 @@ PYBIND11_MODULE(_core, m) {
   bind_index_ops(m);
   bind_creation(m);
   bind_compositions(m);
+  bind_arrangements(m);
   py::module_ random = m.def_submodule("_random", "Random numbers from Threefry keys.");
   bind_random(random);
   bind_autograd(m);

@@ -137,7 +137,8 @@ void bind_runtime(py::module_& m) {
         for (const char* level : cpu::supported_levels()) names.append(level);
         return names;
       },
-      "The ISA levels that this machine runs, slowest first; ISTHMUS_CPU_ISA names one that the cpu backend shall use.");
+      "The ISA levels that this machine runs, slowest first; ISTHMUS_CPU_ISA names one that the cpu backend shall "
+      "use.");
   m.def("op_table", op_table, "The rows of the op table, dicts.");
   m.attr("__version__") = registry::host().version;
   m.attr("c_abi_version") = py::make_tuple(IST_ABI_MAJOR, IST_ABI_MINOR);

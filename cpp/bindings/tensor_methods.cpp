@@ -215,7 +215,8 @@ py::object bfloat16_array(const Tensor& tensor) {
 py::object to_numpy(py::object self, py::object dtype, py::object copy) {
   const Tensor& tensor = tensor_of(self.ptr());
   const py::module_ numpy = py::module_::import("numpy");
-  py::object array = tensor.dtype() == DType::bfloat16 ? bfloat16_array(tensor) : numpy.attr("asarray")(memory_of(self));
+  py::object array =
+      tensor.dtype() == DType::bfloat16 ? bfloat16_array(tensor) : numpy.attr("asarray")(memory_of(self));
   const bool forced = !copy.is_none() && flag(copy, "__array__", "copy");
   if (!dtype.is_none() && !py::object(array.attr("dtype")).equal(numpy.attr("dtype")(dtype))) {
     if (!copy.is_none() && !forced) fail(Code::value, "__array__", "another dtype needs a copy, and copy=False");

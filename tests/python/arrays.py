@@ -88,7 +88,9 @@ def place(ist: Any, array: np.ndarray, layout: str, device: str) -> Any:
     def make(a: np.ndarray) -> Any:
         if a.dtype.name == "bfloat16":
             return ist.array(a.astype(np.float32), dtype=ist.bfloat16, device=device)
-        return ist.array(np.array(a, order="C"), dtype=getattr(ist, "bool_" if a.dtype == bool else a.dtype.name), device=device)
+        return ist.array(
+            np.array(a, order="C"), dtype=getattr(ist, "bool_" if a.dtype == bool else a.dtype.name), device=device
+        )
 
     if layout == "plain" or array.ndim == 0:
         return make(array)

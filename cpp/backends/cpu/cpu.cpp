@@ -123,7 +123,7 @@ const ist_backend backend = {
     "cpu",
     "1",
     1,
-    0,
+    IST_BACKEND_CONCURRENT,
     nullptr,
     supports,
     queue_create,

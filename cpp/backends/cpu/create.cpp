@@ -29,7 +29,8 @@ void float_range(const ist_range_attrs& attrs, char* out, int64_t begin, int64_t
 
 uint32_t rotate_left(uint32_t x, int n) { return (x << n) | (x >> (32 - n)); }
 
-// Threefry-2x32, 20 rounds, of one pair of counters.
+// Threefry-2x32, 20 rounds, of one pair of counters. backends/reference/random.cpp has one of its own on purpose: an
+// oracle that shared this code would share its mistakes.
 void threefry(const uint32_t key[3], uint32_t& x, uint32_t& y) {
   static constexpr int rotations[8] = {13, 15, 26, 6, 17, 29, 16, 24};
   x += key[0];

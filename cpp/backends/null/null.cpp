@@ -52,7 +52,7 @@ const ist_backend backend = {
     "null",
     "1",
     1,
-    IST_BACKEND_COMPUTES_NOTHING,
+    IST_BACKEND_COMPUTES_NOTHING | IST_BACKEND_CONCURRENT,
     nullptr,
     supports,
     queue_create,

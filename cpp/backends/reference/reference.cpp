@@ -157,7 +157,7 @@ const ist_backend backend = {
     "reference",
     "1",
     1,
-    0,
+    IST_BACKEND_CONCURRENT,
     nullptr,
     supports,
     queue_create,

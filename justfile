@@ -66,52 +66,52 @@ test-c: build
     cmake --build --preset release
     ctest --preset release
 
-# run the C tests and the Python tests of the core under AddressSanitizer and UBSan
-test-asan *args: _env
-    #!/usr/bin/env bash
-    set -euo pipefail
-    {{ configure }} --preset asan
-    cmake --build --preset asan
-    ctest --preset asan
-    # Python itself is not instrumented, so the runtime has to be there before it starts.
-    runtime=$("${CXX:-c++}" -print-file-name=libasan.so)
-    if [ "${runtime#/}" = "$runtime" ]; then
-      echo "This compiler has no shared libasan.so: the Python tests are left out."
-      exit 0
-    fi
-    site="$PWD/build/asan/site"
-    rm -rf "$site"
-    cmake --install build/asan --component python --prefix "$site" >/dev/null
-    cp -R python/isthmus/. "$site/isthmus/"
-    export PYTHONPATH="$site" UBSAN_OPTIONS=print_stacktrace=1
-    # Leaks: the interpreter keeps what it likes until the end.
-    export ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$runtime $("${CXX:-c++}" -print-file-name=libstdc++.so)"
-    python -c "import isthmus, sys; sys.exit(not isthmus.__file__.startswith('$site'))"
-    if [ $# -eq 0 ]; then set -- -m "not slow"; fi
-    python -m pytest -q "$@"
+# run the C tests and the Python tests of core and runtime under AddressSanitizer and UBSan; arguments go to pytest
+test-asan *args:
+    @{{ just }} _sanitized asan libasan.so "$@"
 
-# run the C tests under ThreadSanitizer
-test-tsan: _env
+# the same under ThreadSanitizer
+test-tsan *args:
+    @{{ just }} _sanitized tsan libtsan.so "$@"
+
+# give random and mutated safetensors files to the reader for some seconds; needs clang with libFuzzer
+fuzz seconds="60": _env
     #!/usr/bin/env bash
     set -euo pipefail
-    {{ configure }} --preset tsan
-    cmake --build --preset tsan
-    # Older ThreadSanitizers stop on kernels that randomise addresses widely.
-    if setarch "$(uname -m)" -R true 2>/dev/null; then
-      setarch "$(uname -m)" -R ctest --preset tsan
-    else
-      ctest --preset tsan
+    compiler=""
+    for candidate in ${FUZZ_CXX:-} clang++-{22..16} clang++; do
+      probe='extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }'
+      if command -v "$candidate" >/dev/null && "$candidate" -fsanitize=fuzzer -x c++ - -o /dev/null <<< "$probe" 2>/dev/null; then
+        compiler=$candidate
+        break
+      fi
+    done
+    if [ -z "$compiler" ]; then
+      echo "No clang++ 16 or newer with libFuzzer; on Debian: apt-get install clang-19 libclang-rt-19-dev, or set FUZZ_CXX." >&2
+      exit 1
     fi
+    mkdir -p build/fuzz/corpus
+    "$compiler" -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Icpp \
+      tests/fuzz/safetensors_fuzz.cpp cpp/io/json.cpp cpp/io/safetensors_header.cpp cpp/graph/dims.cpp \
+      cpp/graph/dtype.cpp -o build/fuzz/safetensors
+    build/fuzz/safetensors -dict=tests/fuzz/safetensors.dict -artifact_prefix=build/fuzz/ -timeout=10 -rss_limit_mb=2048 \
+      -max_total_time="$1" -print_final_stats=1 build/fuzz/corpus
 
 # compare ops with upstream MLX; arguments go to pytest
 conformance *args: build (_extra "conformance")
     python -m pytest conformance "$@"
 
-# run the benchmarks beside NumPy, PyTorch, JAX and MLX; arguments go to `asv run`
-bench *args: build (_extra "bench") (_extra "conformance")
-    asv run --config benchmarks/asv.conf.json --environment "existing:$(command -v python)" --show-stderr "$@"
+# run the asv benchmarks of the installed package; arguments go to `asv run`, such as --quick or --bench matmul
+bench *args: build (_extra "bench")
+    @asv machine --yes --config benchmarks/asv.conf.json >/dev/null
+    asv run --config benchmarks/asv.conf.json --environment "existing:$(command -v python)" \
+      --set-commit-hash "$(git rev-parse HEAD)" --show-stderr "$@"
 
-# measure the worst error of every transcendental, in ULP
+# compare with NumPy, MLX, JAX and, if it is in .venv, PyTorch; arguments are rows, --small, --json FILE, ...
+peers *args: build (_extra "peers")
+    python benchmarks/peers.py "$@"
+
+# measure the worst error of every transcendental, in ULP; an argument N tries every N-th input only
 ulp *args: build
     python tools/ulp.py "$@"
 
@@ -155,6 +155,39 @@ _env:
       echo "Python.h is missing; on Debian: apt-get install python3-dev" >&2; exit 1
     fi
     {{ just }} _extra dev
+
+# Builds a sanitizer's preset, runs the C tests, then the Python tests with that build of the extension.
+_sanitized preset library *args: _env
+    #!/usr/bin/env bash
+    set -euo pipefail
+    shift 2
+    {{ configure }} --preset {{ preset }}
+    cmake --build --preset {{ preset }}
+    # Older ThreadSanitizers stop on kernels that randomise addresses widely.
+    plain=""
+    if setarch "$(uname -m)" -R true 2>/dev/null; then plain="setarch $(uname -m) -R"; fi
+    $plain ctest --preset {{ preset }}
+    # Python itself is not instrumented, so the sanitizer's runtime has to be there before it starts.
+    runtime=$("${CXX:-c++}" -print-file-name={{ library }})
+    if [ "${runtime#/}" = "$runtime" ]; then
+      echo "This compiler has no shared {{ library }}: the Python tests are left out."
+      exit 0
+    fi
+    site="$PWD/build/{{ preset }}/site"
+    rm -rf "$site"
+    cmake --install build/{{ preset }} --component python --prefix "$site" >/dev/null
+    cp -R python/isthmus/. "$site/isthmus/"
+    # Every example costs many times its usual time here, and explores memory, not numbers. NumPy's OpenBLAS has
+    # threads that ThreadSanitizer cannot see into.
+    export PYTHONPATH="$site" HYPOTHESIS_PROFILE=quick OPENBLAS_NUM_THREADS=1
+    # Leaks: the interpreter keeps what it likes until the end.
+    export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
+    export TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1 ignore_noninstrumented_modules=1"
+    python=$(command -v python)
+    export LD_PRELOAD="$runtime $("${CXX:-c++}" -print-file-name=libstdc++.so)"
+    $plain "$python" -c "import isthmus, sys; sys.exit(not isthmus.__file__.startswith('$site'))"
+    if [ $# -eq 0 ]; then set -- -m "not slow" tests/python/test_{runtime,errors,backends,bits}.py; fi
+    $plain "$python" -m pytest -q -p no:cacheprovider "$@"
 
 # Installs an extra's requirements if they changed since the last time.
 _extra name:

@@ -196,7 +196,7 @@ def abi_fields(header: str) -> list[str]:
 
 def abi_fields_file() -> str:
     headers = [name for name in ("backend.h", "isthmus.h") if (ROOT / "cpp/abi" / name).exists()]
-    lines = [f"/* {NOTICE.format(source=' and '.join('cpp/abi/' + h for h in headers))} */"]
+    lines = [f"/* Generated from {' and '.join('cpp/abi/' + h for h in headers)}; `just abi-lock` makes it anew. */"]
     for header in headers:
         lines += ["", *abi_fields(header)]
     return "\n".join(lines) + "\n"

@@ -316,7 +316,7 @@ def stubs(notice: str) -> dict[str, str]:
         text = f"# {notice}\n{text}"
         # Pass by pass, as a person would at the command line: imports that nothing needs, then the layout.
         for step in (["check", "--fix", "--quiet", "--select", "I,F401"], ["format", "--quiet"]):
-            command = ["ruff", *step, "--stdin-filename", "python/isthmus/stub.pyi", "-"]
+            command = [sys.executable, "-m", "ruff", *step, "--stdin-filename", "python/isthmus/stub.pyi", "-"]
             text = subprocess.run(command, cwd=ROOT, input=text, capture_output=True, text=True, check=True).stdout
         made[name] = text
     return made

@@ -66,7 +66,7 @@ void bind_one(py::module_& m, const char* public_name, Op op) {
         [op](py::object a, py::object stream, py::object device) {
           const Placement place(stream, device, name(op));
           const Tensor input = place(operand(a, nullptr, name(op), "a"));
-          return elementwise(op, std::span<const Tensor>(&input, 1));
+          return info(op).call(std::span<const Tensor>(&input, 1), NoAttrs{});
         },
         py::arg("a"), IST_PLACE_POSITIONAL, doc);
   } else if (row.arity == 2) {
@@ -76,7 +76,7 @@ void bind_one(py::module_& m, const char* public_name, Op op) {
           const Placement place(stream, device, name(op));
           auto [left, right] = operands(a, b, name(op));
           const Tensor inputs[] = {place(std::move(left)), place(std::move(right))};
-          return elementwise(op, inputs);
+          return info(op).call(std::span<const Tensor>(inputs), NoAttrs{});
         },
         py::arg("a"), py::arg("b"), IST_PLACE_POSITIONAL, doc);
   }
@@ -127,28 +127,12 @@ Tensor where(py::object condition, py::object x, py::object y, py::object stream
 void bind_elementwise(py::module_& m) {
   for (const Op op : all_ops()) {
     const OpInfo& row = info(op);
-    if (row.family == Family::elementwise && row.dtypes != DTypeClass::rule) bind_one(m, row.name, op);
+    if (row.family == Family::elementwise && row.call && row.attrs_kind == 0) bind_one(m, row.name, op);
   }
   for (const Alias& alias : kAliases) bind_one(m, alias.name, alias.op);
   m.def("where", where, py::arg("condition"), py::arg("x"), py::arg("y"), IST_PLACE,
         "Elements of `x` where `condition` holds, of `y` elsewhere. Operands are tensors or numbers and broadcast; the "
         "dtype is the promoted one of x and y.");
-
-  const auto unary = [&m](const char* public_name, Op op, Tensor (*function)(const Tensor&)) {
-    m.def(
-        public_name,
-        [public_name, function](py::object a, py::object stream, py::object device) {
-          const Placement place(stream, device, public_name);
-          return function(place(operand(a, nullptr, public_name, "a")));
-        },
-        py::arg("a"), IST_PLACE_POSITIONAL, doc_of(info(op)));
-  };
-  unary("reciprocal", Op::reciprocal, ops::reciprocal);
-  unary("degrees", Op::degrees, ops::degrees);
-  unary("radians", Op::radians, ops::radians);
-  unary("isposinf", Op::isposinf, ops::isposinf);
-  unary("isneginf", Op::isneginf, ops::isneginf);
-  unary("positive", Op::positive, [](const Tensor& a) { return a; });
 
   m.def(
       "astype",

@@ -42,6 +42,20 @@ void bind_index_ops(py::module_& m) {
       "The element of each row of `a` along `axis` that `indices` (of as many axes) names; of the flat tensor if axis "
       "is None.");
   m.def(
+      "gather",
+      [](py::object a, py::sequence indices, py::object axes, py::object slice_sizes, py::object stream,
+         py::object device) {
+        const Placement place(stream, device, "gather");
+        const Tensor input = place(tensor_argument(a, "gather"));
+        Tensors operands;
+        for (const py::handle index : indices) operands.push_back(place(indices_argument(index, input, "gather")));
+        return ops::gather(input, operands, dims_argument(axes, "gather", "axes"),
+                           dims_argument(slice_sizes, "gather", "slice_sizes"));
+      },
+      py::arg("a"), py::arg("indices"), py::arg("axes"), py::arg("slice_sizes"), IST_PLACE,
+      "Slices of `a`: indices[i], integer tensors that broadcast to one shape I, address axes[i]; slice_sizes has an "
+      "extent for every axis of `a`. The result's shape is I + slice_sizes. An index out of bounds raises IndexError.");
+  m.def(
       "put_along_axis",
       [](py::object a, py::object indices, py::object values, py::object axis, py::object stream, py::object device) {
         const Placement place(stream, device, "put_along_axis");

@@ -16,6 +16,20 @@ from isthmus import _core, memory, random, utils
 from isthmus._core import *
 from isthmus._core import __version__
 from isthmus.autograd import grad, no_grad, value_and_grad, vjp
+from isthmus.dtypes import (
+    DtypeCategory,
+    complexfloating,
+    finfo,
+    floating,
+    generic,
+    iinfo,
+    inexact,
+    integer,
+    issubdtype,
+    number,
+    signedinteger,
+    unsignedinteger,
+)
 from isthmus.io import load, save, save_safetensors, savez, savez_compressed
 
 pi = _math.pi
@@ -30,6 +44,8 @@ cpu = _core.Device("cpu")
 _PLUMBING = {"NoGrad", "TraceScope", "load_safetensors", "pullback", "trace_argument", "trace_depth"}
 _PYTHON = {
     *("grad", "no_grad", "value_and_grad", "vjp"),
+    *("DtypeCategory", "finfo", "iinfo", "issubdtype", "complexfloating", "floating", "generic", "inexact", "integer"),
+    *("number", "signedinteger", "unsignedinteger"),
     *("load", "save", "save_safetensors", "savez", "savez_compressed"),
     *("memory", "random", "utils"),
     *("cpu", "e", "euler_gamma", "inf", "nan", "newaxis", "pi", "__version__"),

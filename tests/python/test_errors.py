@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import struct
 from collections.abc import Callable
@@ -166,7 +167,8 @@ BAD_FILES: list[tuple[Any, bytes, str]] = [
     ({"__metadata__": {"k": 1}, "a": GOOD}, bytes(8), "metadata"),
     ({"a": GOOD}, bytes(12), ""),
     (
-        b'{"a": {"dtype":"F32","shape":[2],"data_offsets":[0,8]}, "a": {"dtype":"F32","shape":[2],"data_offsets":[0,8]}}',
+        b'{"a": {"dtype":"F32","shape":[2],"data_offsets":[0,8]},'
+        b' "a": {"dtype":"F32","shape":[2],"data_offsets":[0,8]}}',
         bytes(8),
         "a",
     ),
@@ -197,10 +199,8 @@ def test_no_bytes_end_the_process(content: bytes) -> None:
     with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
         file.write(struct.pack("<Q", max(0, len(content) - 3)) + content)
         file.flush()
-        try:
+        with contextlib.suppress(ist.IsthmusError):
             ist.load(file.name)
-        except ist.IsthmusError:
-            pass
 
 
 JUNK = st.one_of(

@@ -84,7 +84,7 @@ print(peak() - before, files.weights.stat().st_size // 1024)
 
 def test_digits_train_to_96_percent(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "examples" / "train_digits.py"), "--output", str(tmp_path / "digits.safetensors")],
+        [sys.executable, str(ROOT / "examples" / "train_digits.py"), "--save", str(tmp_path / "digits.safetensors")],
         capture_output=True,
         text=True,
     )

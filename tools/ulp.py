@@ -2,8 +2,9 @@
 
     python tools/ulp.py [STEP]
 
-Every STEP-th of all 2^32 float32 inputs is tried: all of them by default, which takes about an hour of processor time.
-Fails when an error is above the 2 ULP that the project promises.
+float32: every STEP-th of all 2^32 inputs is tried, all of them by default, which takes over an hour.
+float64: 2^28 / STEP pseudo-random inputs, at least 2^20, where long double is wider than double.
+Fails when an error is above the limits that the project promises.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import shlex
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,7 +25,7 @@ SOURCE = ROOT / "tools" / "ulp.cpp"
 PAGE = ROOT / "docs" / "bit_contract.md"
 COMMANDS = ROOT / "build" / "release" / "compile_commands.json"
 BEGIN, END = "<!-- ulp: begin -->", "<!-- ulp: end -->"
-PROMISE = 2.0
+LIMITS = {"float32": 2.0, "float64": 4.0}
 # Results that are exact or correctly rounded by IEEE-754 itself are no news.
 EXACT = ("sqrt", "ceil", "floor", "trunc", "rint")
 LINE = re.compile(r"^(\w+)\s+max (\S+) ULP at (\S+) \(.*\); (\d+) of (\d+) above 1 ULP$")
@@ -54,18 +56,30 @@ def function_names(program: Path) -> list[str]:
     return [match[1] for match in map(LINE.match, run.stdout.splitlines()) if match]
 
 
-def as_table(rows: list[tuple[str, float, str, int, int]], step: int) -> str:
-    tried = "all 2^32" if step == 1 else f"every {step}th of the 2^32"
-    lines = [
-        BEGIN,
-        f"Over {tried} float32 inputs ({rows[0][4]:,} of them):",
-        "",
-        "| function | largest error in ULP | at | above 1 ULP |",
-        "|---|---|---|---|",
-    ]
-    for name, worst, at, above, count in rows:
-        share = "none" if above == 0 else f"{above / count:.2g} of the inputs"
-        lines.append(f"| `{name}` | {worst:.4f} | `{at}` | {share} |")
+@dataclass
+class Worst:
+    name: str
+    ulp: float
+    at: str
+    above_one: int
+    count: int
+
+    def cells(self) -> list[str]:
+        share = "none" if self.above_one == 0 else f"{100 * self.above_one / self.count:.2g}%"
+        return [f"{self.ulp:.4f}", f"`{self.at}`", share]
+
+
+def as_table(single: list[Worst], wide: list[Worst], step: int) -> str:
+    tried = "all 2^32 inputs" if step == 1 else f"every {step}th of the 2^32 inputs"
+    heading = f"float32: {tried}, {single[0].count:,} of them."
+    if wide:
+        heading += f" float64: {wide[0].count:,} pseudo-random inputs."
+    columns = ["largest error in ULP", "at", "inputs above 1 ULP"]
+    header = ["function", *(f"float32: {c}" for c in columns), *(f"float64: {c}" for c in columns if wide)]
+    lines = [BEGIN, heading, "", f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
+    by_name = {worst.name: worst.cells() for worst in wide}
+    for worst in single:
+        lines.append(f"| {' | '.join([f'`{worst.name}`', *worst.cells(), *by_name.get(worst.name, [])])} |")
     return "\n".join([*lines, END])
 
 
@@ -75,8 +89,7 @@ def main() -> int:
     step = parser.parse_args().step
     if not 1 <= step <= 1 << 31:
         parser.error("STEP must be between 1 and 2^31")
-    page = PAGE.read_text()
-    before, begin, rest = page.partition(BEGIN)
+    before, begin, rest = PAGE.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         sys.exit(f"{PAGE.relative_to(ROOT)} has lost its markers {BEGIN} and {END}")
@@ -84,20 +97,28 @@ def main() -> int:
     program = compile_tool()
     names = [name for name in function_names(program) if name not in EXACT]
 
-    def measure(name: str) -> tuple[str, float, str, int, int]:
-        run = subprocess.run([program, name, str(step)], capture_output=True, text=True, check=True)
-        print(run.stdout, end="", flush=True)
+    def measure(*arguments: str) -> Worst:
+        run = subprocess.run([program, *arguments], capture_output=True, text=True, check=True)
+        print(f"{'float64' if arguments[0] == 'double' else 'float32'} {run.stdout}", end="", flush=True)
         match = LINE.match(run.stdout.strip())
         if match is None:
             raise RuntimeError(f"unexpected output: {run.stdout!r}")
-        return name, float(match[2]), match[3], int(match[4]), int(match[5])
+        return Worst(match[1], float(match[2]), match[3], int(match[4]), int(match[5]))
 
+    samples = str(max(1 << 20, (1 << 28) // step))
+    has_long_double = subprocess.run([program, "double", names[0], "1"], capture_output=True).returncode == 0
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        rows = list(pool.map(measure, names))
-    PAGE.write_text(before + as_table(rows, step) + after)
-    broken = [name for name, worst, *_ in rows if not worst <= PROMISE]
+        single = list(pool.map(lambda name: measure(name, str(step)), names))
+        wide = list(pool.map(lambda name: measure("double", name, samples), names)) if has_long_double else []
+    PAGE.write_text(before + as_table(single, wide, step) + after)
+    broken = [
+        f"{worst.name} of {dtype}: {worst.ulp:.4f} ULP, the limit is {LIMITS[dtype]}"
+        for dtype, measured in (("float32", single), ("float64", wide))
+        for worst in measured
+        if not worst.ulp <= LIMITS[dtype]
+    ]
     if broken:
-        print(f"above {PROMISE} ULP: {', '.join(broken)}", file=sys.stderr)
+        print("\n".join(broken), file=sys.stderr)
     return 1 if broken else 0
 
 

@@ -49,8 +49,8 @@ void bind_index_ops(py::module_& m) {
         const Tensor input = place(tensor_argument(a, "gather"));
         Tensors operands;
         for (const py::handle index : indices) operands.push_back(place(indices_argument(index, input, "gather")));
-        return ops::gather(input, operands, dims_argument(axes, "gather", "axes"),
-                           dims_argument(slice_sizes, "gather", "slice_sizes"));
+        return ops::gather(input, operands, dims_argument(axes, "gather", "axes", true),
+                           dims_argument(slice_sizes, "gather", "slice_sizes", true));
       },
       py::arg("a"), py::arg("indices"), py::arg("axes"), py::arg("slice_sizes"), IST_PLACE,
       "Slices of `a`: indices[i], integer tensors that broadcast to one shape I, address axes[i]; slice_sizes has an "

@@ -227,9 +227,10 @@ py::object to_numpy(py::object self, py::object dtype, py::object copy) {
 
 py::object format(py::object self, const std::string& spec) {
   const Tensor& tensor = tensor_of(self.ptr());
-  if (spec.empty()) return py::str(self);
-  if (tensor.rank() != 0)
+  if (tensor.rank() != 0) {
+    if (spec.empty()) return py::str(self);
     throw py::type_error("Tensor: a format such as '" + spec + "' is for 0-dimensional tensors only");
+  }
   return item(tensor).attr("__format__")(spec);
 }
 

@@ -12,25 +12,32 @@ from __future__ import annotations
 
 import math as _math
 
-from isthmus import _core, memory, random, utils
+# "x as x" says to type checkers that x is meant to be seen from outside.
+from isthmus import _core, memory as memory, random as random, utils as utils
 from isthmus._core import *
 from isthmus._core import __version__
-from isthmus.autograd import grad, no_grad, value_and_grad, vjp
+from isthmus.autograd import grad as grad, no_grad as no_grad, value_and_grad as value_and_grad, vjp as vjp
 from isthmus.dtypes import (
-    DtypeCategory,
-    complexfloating,
-    finfo,
-    floating,
-    generic,
-    iinfo,
-    inexact,
-    integer,
-    issubdtype,
-    number,
-    signedinteger,
-    unsignedinteger,
+    DtypeCategory as DtypeCategory,
+    complexfloating as complexfloating,
+    finfo as finfo,
+    floating as floating,
+    generic as generic,
+    iinfo as iinfo,
+    inexact as inexact,
+    integer as integer,
+    issubdtype as issubdtype,
+    number as number,
+    signedinteger as signedinteger,
+    unsignedinteger as unsignedinteger,
 )
-from isthmus.io import load, save, save_safetensors, savez, savez_compressed
+from isthmus.io import (
+    load as load,
+    save as save,
+    save_safetensors as save_safetensors,
+    savez as savez,
+    savez_compressed as savez_compressed,
+)
 
 pi = _math.pi
 e = _math.e

@@ -66,7 +66,9 @@ class finfo:
         if not isinstance(part, Dtype):
             raise error(_core.ArgumentTypeError, "finfo", f"dtype must be a Dtype, got {type(dtype).__name__}")
         if part.kind != "float":
-            raise error(_core.DTypeError, "finfo", f"{part.name} is not a float or complex dtype; iinfo is for integers")
+            raise error(
+                _core.DTypeError, "finfo", f"{part.name} is not a float or complex dtype; iinfo is for integers"
+            )
         precision, lowest, self.bits = _FLOATS[part.name]
         self.dtype = part
         self.eps = 2.0 ** (1 - precision)

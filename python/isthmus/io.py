@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -76,6 +73,9 @@ def _format_of(file: Any, format: str | None) -> str:
 def _load_safetensors(file: Any) -> tuple[dict[str, Tensor], dict[str, str]]:
     if _is_path(file):
         return _core.load_safetensors(os.fspath(file))
+    import shutil  # here and below: these modules would double the time that importing the package takes
+    import tempfile
+
     # The core maps files. A mapping outlives the name of its file, so that the copy can go at once.
     with tempfile.NamedTemporaryFile(suffix=".safetensors") as copy:
         shutil.copyfileobj(file, copy)
@@ -106,6 +106,8 @@ def _load(file: Any, format: str, return_metadata: bool) -> Any:
     if format == "safetensors":
         tensors, metadata = _load_safetensors(file)
         return (tensors, metadata) if return_metadata else tensors
+    import zipfile
+
     try:
         loaded = np.load(file, allow_pickle=False)
         if format == "npy" and isinstance(loaded, np.ndarray):
@@ -134,6 +136,9 @@ def save_safetensors(file: Any, arrays: Mapping[str, Tensor], metadata: Mapping[
     if _is_path(file):
         _core.save_safetensors(_with_extension(file, ".safetensors"), dict(arrays), texts)
         return
+    import shutil
+    import tempfile
+
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "tensors.safetensors")
         _core.save_safetensors(path, dict(arrays), texts)

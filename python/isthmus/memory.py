@@ -4,27 +4,13 @@ from __future__ import annotations
 
 from isthmus._core import (
     clear_cache,
-    set_cache_limit,
-)
-from isthmus._core import (
     get_active_memory as active,
-)
-from isthmus._core import (
     get_cache_limit as cache_limit,
-)
-from isthmus._core import (
     get_cache_memory as cache,
-)
-from isthmus._core import (
     get_memory_limit as limit,
-)
-from isthmus._core import (
     get_peak_memory as peak,
-)
-from isthmus._core import (
     reset_peak_memory as reset_peak,
-)
-from isthmus._core import (
+    set_cache_limit,
     set_memory_limit as set_limit,
 )
 

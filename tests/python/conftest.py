@@ -10,7 +10,7 @@ from hypothesis import settings
 
 import isthmus as ist
 
-settings.register_profile("ci", deadline=None, max_examples=40, print_blob=True, derandomize=True)
+settings.register_profile("ci", deadline=None, max_examples=100, print_blob=True, derandomize=True)
 settings.register_profile("quick", deadline=None, max_examples=3, print_blob=True, derandomize=True)
 settings.register_profile("deep", deadline=None, max_examples=2000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))

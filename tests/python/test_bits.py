@@ -88,3 +88,41 @@ def test_a_row_has_the_same_bits_alone_and_in_a_batch() -> None:
     together = arrays.bits(network(ist.array(batch)))
     for i in (0, 17, 63):
         np.testing.assert_array_equal(arrays.bits(network(ist.array(batch[i : i + 1])))[0], together[i])
+
+
+LARGE = {
+    "exp": lambda m, x: m.exp(x),
+    "transposed add": lambda m, x: m.transpose(x) + 1,
+    "strided multiply": lambda m, x: x[::-1, ::3] * x[:, 1:2],
+    "sum of all": lambda m, x: m.sum(x),
+    "sum of rows": lambda m, x: m.sum(x, axis=1),
+    "sum of columns": lambda m, x: m.sum(x, axis=0),
+    "prod": lambda m, x: m.prod(1 + 0.001 * x),
+    "max": lambda m, x: m.max(x, axis=0),
+    "argmax": lambda m, x: m.argmax(x, axis=1),
+    "softmax": lambda m, x: m.softmax(x, axis=-1),
+    "softmax of one row": lambda m, x: m.softmax(m.flatten(x)),
+    "logsumexp": lambda m, x: m.logsumexp(x, axis=0),
+    "matmul": lambda m, x: m.transpose(x)[:300] @ x[:, :401],
+    "matrix vector": lambda m, x: x @ x[0],
+    "batched matmul": lambda m, x: m.reshape(x[:, :900], (7, 100, 900))[:, :, :200] @ m.transpose(x[:33, :200]),
+    "concatenate": lambda m, x: m.concatenate([x, x[:, ::2]], axis=1),
+    "take": lambda m, x: m.take(x, m.array([5, -1, 3] * 400), axis=0),
+    "bits": lambda m, x: m.random.bits((500, 701), key=m.random.key(3)),
+}
+
+
+@pytest.mark.parametrize("name", sorted(LARGE))
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float64"])
+def test_large_work_has_the_same_bits_on_any_number_of_threads(name: str, dtype: str) -> None:
+    """Large enough that the work is split over threads."""
+    values = np.random.default_rng(9).standard_normal((700, 901)).astype(np.float32)
+
+    def run(device: str, threads: int) -> np.ndarray:
+        ist.set_num_threads(threads)
+        with ist.device(device):
+            return arrays.bits(LARGE[name](ist, ist.array(values, dtype=getattr(ist, dtype))))
+
+    exact = run("reference", 1)
+    for threads in (1, 2, 5):
+        np.testing.assert_array_equal(run("cpu", threads), exact)

@@ -6,8 +6,9 @@ import re
 import textwrap
 from pathlib import Path
 
-import isthmus as ist
 import pytest
+
+import isthmus as ist
 
 ROOT = Path(__file__).parent.parent.parent
 BLOCKS = re.findall(r"<!-- (\S+) -->\n\s*```\n(.*?)```", (ROOT / "docs" / "adding_an_op.md").read_text(), re.S)
@@ -28,7 +29,18 @@ def test_dataflow_names_files_and_functions_that_exist() -> None:
     files = re.findall(r"`(?:cpp/[\w/]*/)?([\w.]+\.(?:cpp|h|def))`", text)
     assert len(files) > 10 and set(files) <= set(sources)
     everything = "\n".join(sources.values())
-    for name in ("make_data", "make_node", "elementwise", "claim", "collect", "mark_leaving", "run_step", "plan_step", "run_elementwise", "publish"):
+    for name in (
+        "make_data",
+        "make_node",
+        "elementwise",
+        "claim",
+        "collect",
+        "mark_leaving",
+        "run_step",
+        "plan_step",
+        "run_elementwise",
+        "publish",
+    ):
         assert f"`{name}`" in text and re.search(rf"\b{name}\(", everything)
 
 

@@ -23,8 +23,8 @@ def embeddings() -> dict[str, np.ndarray]:
     out = {}
     for device in ("cpu", "reference"):
         with ist.device(device):
-            model = embed.load_model()
-            out[device] = np.array(embed.embed_sentences(model, embed.DEFAULT_SENTENCES))
+            model = embed.MiniLM()
+            out[device] = np.array(embed.embed_sentences(model, embed.SENTENCES))
     return out
 
 
@@ -32,7 +32,7 @@ def embeddings() -> dict[str, np.ndarray]:
 def test_embeddings_are_those_of_torch(embeddings: dict[str, np.ndarray], device: str) -> None:
     """The fixture was recorded once by tools/record_minilm_fixture.py: PyTorch's own functions on the same weights."""
     recorded = np.load(Path(__file__).parent / "fixtures" / "minilm_embeddings.npz")
-    assert list(recorded["sentences"]) == list(embed.DEFAULT_SENTENCES) and len(embed.DEFAULT_SENTENCES) == 8
+    assert list(recorded["sentences"]) == list(embed.SENTENCES) and len(embed.SENTENCES) == 8
     np.testing.assert_allclose(embeddings[device], recorded["embeddings"], rtol=0, atol=1e-5)
 
 
@@ -53,7 +53,7 @@ import embed, isthmus as ist
 def private():
     text = open("/proc/self/smaps_rollup").read()
     return sum(int(n) for n in re.findall(r"Private_\\w+:\\s+(\\d+)", text))
-path = embed.model_files().weights
+path = embed.model_directory() / "model.safetensors"
 ist.eval(ist.ones(1) + 1)
 before = private()
 weights = ist.load(path)
@@ -71,12 +71,12 @@ sys.path.insert(0, {str(ROOT / "examples")!r})
 import embed, isthmus as ist
 def peak():
     return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
-files = embed.model_files()
-embed.load_tokenizer(files)
+from tokenizers import Tokenizer
+Tokenizer.from_file(str(embed.model_directory() / "tokenizer.json"))
 before = peak()
-model = embed.load_model()
-ist.eval(embed.embed_sentences(model, embed.DEFAULT_SENTENCES))
-print(peak() - before, files.weights.stat().st_size // 1024)
+model = embed.MiniLM()
+ist.eval(embed.embed_sentences(model, embed.SENTENCES))
+print(peak() - before, (embed.model_directory() / "model.safetensors").stat().st_size // 1024)
 """
     peak, size = run_python(code)
     assert peak < 1.3 * size

@@ -17,7 +17,9 @@ DEVICES = ("cpu", "reference")
 # Upstream's own error as a multiple of the unit in the last place, generously: its float32 functions are polynomials
 # of a few ULP, and a composite adds them up. Isthmus' error is measured against exact values elsewhere.
 ULPS = {"float16": 4, "bfloat16": 4, "float32": 160, "float64": 64, "complex64": 400}
-# These add up many terms in an order of their own, so cancellation scales with the largest result.
+# SUMS add up many terms in an order of their own, so cancellation scales with the largest result.
+# Upstream's erf loses the small values, and its variance of thousands of elements the fourth digit.
+ABSOLUTE = {"erf": 4e-7, "var": 1e-3, "std": 1e-3}
 SUMS = {"sum", "mean", "var", "std", "prod", "matmul", "addmm", "scatter_add", "logsumexp"}
 
 mx.set_default_device(mx.cpu)
@@ -56,9 +58,12 @@ def outcome(run: Callable[[], Any]) -> Any:
         return error
 
 
-def close(x: np.ndarray, y: np.ndarray, dtype: str, scale: float = 0.0, factor: float = 1.0) -> bool:
+def close(x: np.ndarray, y: np.ndarray, dtype: str, scale: float = 0.0, absolute: float = 0.0) -> bool:
     """Whether x (Isthmus) and y (upstream) agree: NaN with NaN, infinities exactly, finite numbers within ULPS."""
     if x.dtype.kind == "c":
+        # Of a complex number that is not finite, which part overflows or becomes NaN is no one's promise.
+        lost = ~np.isfinite(x) & ~np.isfinite(y)
+        x, y = np.where(lost, 0, x), np.where(lost, 0, y)
         x, y = np.stack([x.real, x.imag], -1), np.stack([y.real, y.imag], -1)
         # The error of one part follows the size of the whole number.
         size = np.hypot(
@@ -68,16 +73,16 @@ def close(x: np.ndarray, y: np.ndarray, dtype: str, scale: float = 0.0, factor: 
         size = np.zeros(())
     info = ml_dtypes.finfo("float32" if dtype == "complex64" else dtype)
     x, y = x.astype(np.float64), y.astype(np.float64)
-    allowed = ULPS[dtype] * factor * float(info.eps) * np.maximum(np.maximum(np.abs(y), size), scale)
+    allowed = ULPS[dtype] * float(info.eps) * np.maximum(np.maximum(np.abs(y), size), scale)
     # Below the normal range some of upstream's functions flush to zero.
-    allowed = allowed + float(info.tiny) * (1 + (ULPS[dtype] if size.shape else 0))
+    allowed = allowed + absolute + float(info.tiny) * (1 + (ULPS[dtype] if size.shape else 0))
     with np.errstate(invalid="ignore"):
         same = (x == y) | (np.isnan(x) & np.isnan(y))
         near = np.isfinite(x) & np.isfinite(y) & (np.abs(x - y) <= allowed)
     return bool(np.all(same | near))
 
 
-def difference(x: Any, y: Any, sums: bool = False, factor: float = 1.0) -> str | None:
+def difference(x: Any, y: Any, sums: bool = False, absolute: float = 0.0) -> str | None:
     """How a tensor of Isthmus and one of upstream differ, or None."""
     mine, theirs = dtype_name(x.dtype), dtype_name(y.dtype)
     if mine.rstrip("_") != theirs.rstrip("_"):
@@ -89,7 +94,7 @@ def difference(x: Any, y: Any, sums: bool = False, factor: float = 1.0) -> str |
         same = np.array_equal(a, b)
     else:
         finite = np.abs(b[np.isfinite(b)])
-        same = close(a, b, mine, float(finite.max(initial=0.0)) if sums else 0.0, factor)
+        same = close(a, b, mine, float(finite.max(initial=0.0)) if sums else 0.0, absolute)
     return None if same else f"values of {mine}:\n{a}\nupstream:\n{b}"
 
 
@@ -116,7 +121,7 @@ def deviation(name: str, call: Call, made: Sequence[np.ndarray]) -> str | None:
             if len(mine) != len(theirs):
                 found = f"{len(mine)} results, upstream {len(theirs)}"
             for x, y in zip(mine, theirs, strict=False):
-                found = found or difference(x, y, sums=name in SUMS)
+                found = found or difference(x, y, sums=name in SUMS, absolute=ABSOLUTE.get(name, 0.0))
         if found is not None:
             return f"{device}: {found}"
     return None

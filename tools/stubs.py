@@ -85,6 +85,7 @@ RESULTS = {
     **dict.fromkeys(("_dtype", "result_type"), "Dtype"),
     "unstack": "tuple[Tensor, ...]",
     "broadcast_shapes": "tuple[int, ...]",
+    "cpu_isa_levels": "list[str]",
     "devices": "list[Device]",
     "load_safetensors": "tuple[dict[str, Tensor], dict[str, str]]",
 }
@@ -102,6 +103,7 @@ FUNCTION_PARAMETERS = {
     ("_At.__getitem__", "arg0"): "_Key",
     ("Device.__init__", "type"): "_DeviceLike",
     ("save_safetensors", "arrays"): "dict[str, Tensor]",
+    ("gather", "indices"): "Sequence[_TensorLike]",
     ("save_safetensors", "metadata"): "dict[str, str]",
 }
 # The package has functions of these names that are not the core's.

@@ -236,13 +236,13 @@ void bind_compositions(py::module_& m) {
       "unstack",
       [](py::object a, py::object axis, py::object stream, py::object device) {
         const Placement place(stream, device, "unstack");
-        const Tensor input = place(tensor_argument(a, "unstack"));
+        const Tensor input = place(tensor_argument(a, "unstack", "x"));
         const int along = normalize_axis(int_argument(axis, "unstack", "axis"), input.rank(), "unstack");
         Tensors parts = input.shape(along) == 0 ? Tensors{} : ops::split(input, input.shape(along), along);
         for (Tensor& part : parts) part = ops::squeeze(part, Dims{along});
         return to_tuple(std::move(parts));
       },
-      py::arg("a"), py::kw_only(), py::arg("axis") = 0, py::arg("stream") = py::none(), py::arg("device") = py::none(),
+      py::arg("x"), py::kw_only(), py::arg("axis") = 0, py::arg("stream") = py::none(), py::arg("device") = py::none(),
       "The slices along `axis`, a tuple.");
   m.def(
       "result_type",

@@ -43,12 +43,15 @@ void bind_index_ops(py::module_& m) {
       "is None.");
   m.def(
       "gather",
-      [](py::object a, py::sequence indices, py::object axes, py::object slice_sizes, py::object stream,
+      [](py::object a, py::object indices, py::object axes, py::object slice_sizes, py::object stream,
          py::object device) {
         const Placement place(stream, device, "gather");
         const Tensor input = place(tensor_argument(a, "gather"));
+        if (!PyList_Check(indices.ptr()) && !PyTuple_Check(indices.ptr()))
+          refuse("gather", "indices", "a list of index tensors", indices);
         Tensors operands;
-        for (const py::handle index : indices) operands.push_back(place(indices_argument(index, input, "gather")));
+        for (const py::handle index : py::reinterpret_borrow<py::sequence>(indices))
+          operands.push_back(place(indices_argument(index, input, "gather")));
         return ops::gather(input, operands, dims_argument(axes, "gather", "axes", true),
                            dims_argument(slice_sizes, "gather", "slice_sizes", true));
       },

@@ -15,7 +15,7 @@ import math as _math
 # "x as x" says to type checkers that x is meant to be seen from outside.
 from isthmus import _core, memory as memory, random as random, utils as utils
 from isthmus._core import *
-from isthmus._core import __version__
+from isthmus._core import __version__ as __version__
 from isthmus.autograd import grad as grad, no_grad as no_grad, value_and_grad as value_and_grad, vjp as vjp
 from isthmus.dtypes import (
     DtypeCategory as DtypeCategory,
@@ -48,7 +48,7 @@ newaxis = None
 cpu = _core.Device("cpu")
 
 # Names of the core that are plumbing of other modules of this package.
-_PLUMBING = {"NoGrad", "TraceScope", "load_safetensors", "pullback", "trace_argument", "trace_depth"}
+_PLUMBING = {"NoGrad", "cpu_isa_levels", "TraceScope", "load_safetensors", "pullback", "trace_argument", "trace_depth"}
 _PYTHON = {
     *("grad", "no_grad", "value_and_grad", "vjp"),
     *("DtypeCategory", "finfo", "iinfo", "issubdtype", "complexfloating", "floating", "generic", "inexact", "integer"),

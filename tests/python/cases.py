@@ -140,8 +140,10 @@ for _name, _oracle in {"expm1": np.expm1, "sigmoid": lambda x: 1 / (1 + np.exp(-
 unary("erf", REAL, oracle=sp.erf)
 unary("erfinv", REAL, "unit", oracle=sp.erfinv)
 for _name, _oracle in {
-    "negative": np.negative, "abs": np.abs, "square": np.square, "sign": lambda x: np.where(np.isnan(x), 0, np.sign(x)), "conjugate": np.conjugate,
-    "rint": lambda x: x if x.dtype.kind in "biu" else np.rint(x), "isnan": np.isnan, "isinf": np.isinf, "isfinite": np.isfinite, "logical_not": np.logical_not,
+    "negative": np.negative, "abs": np.abs, "square": np.square,
+    "sign": lambda x: np.where(np.isnan(x), 0, np.sign(x)), "conjugate": np.conjugate,
+    "rint": lambda x: x if x.dtype.kind in "biu" else np.rint(x), "isnan": np.isnan, "isinf": np.isinf,
+    "isfinite": np.isfinite, "logical_not": np.logical_not,
     "contiguous": np.array, "positive": np.positive,
 }.items():  # fmt: skip
     unary(_name, ALL, oracle=_oracle)

@@ -6,8 +6,7 @@ import arrays
 import numpy as np
 import pytest
 from cases import CASES, NOT_CALLED
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import isthmus as ist
 

@@ -10,8 +10,7 @@ import arrays
 import numpy as np
 import pytest
 from cases import CASES, Call
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, assume, given, settings, strategies as st
 from recorded_functions import RECORDED
 
 import isthmus as ist

@@ -16,8 +16,7 @@ import mpmath
 import numpy as np
 import pytest
 from cases import ALL, CASES, FLOATS, Input
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
 import isthmus as ist
 

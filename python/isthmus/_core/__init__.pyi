@@ -86,10 +86,14 @@ __all__: list[str] = [
     "contiguous",
     "cos",
     "cosh",
+    "count_nonzero",
+    "cpu_isa_levels",
     "default_device",
     "degrees",
     "device",
     "devices",
+    "diag",
+    "diagonal",
     "divide",
     "divmod",
     "empty",
@@ -104,6 +108,7 @@ __all__: list[str] = [
     "eye",
     "fallback_allowed",
     "flatten",
+    "flip",
     "float16",
     "float32",
     "float64",
@@ -112,6 +117,7 @@ __all__: list[str] = [
     "from_dlpack",
     "full",
     "full_like",
+    "gather",
     "get_active_memory",
     "get_cache_limit",
     "get_cache_memory",
@@ -186,6 +192,7 @@ __all__: list[str] = [
     "result_type",
     "right_shift",
     "rint",
+    "roll",
     "round",
     "rsqrt",
     "set_cache_limit",
@@ -211,6 +218,7 @@ __all__: list[str] = [
     "take_along_axis",
     "tan",
     "tanh",
+    "tensordot",
     "tile",
     "to_device",
     "trace_argument",
@@ -227,6 +235,7 @@ __all__: list[str] = [
     "unflatten",
     "unstack",
     "var",
+    "vecdot",
     "where",
     "zeros",
     "zeros_like",
@@ -1336,6 +1345,23 @@ def cosh(a: _TensorLike, stream: _DeviceLike | None = None, *, device: _DeviceLi
     `a` is a tensor or a number. The result has its shape; the promoted dtype, float32 for integers and bool.
     """
 
+def count_nonzero(
+    a: _TensorLike,
+    *,
+    axis: int | Sequence[int] | None = None,
+    keepdims: bool = False,
+    stream: _DeviceLike | None = None,
+    device: _DeviceLike | None = None,
+) -> Tensor:
+    """
+    How many elements are not zero (int32), over all axes or `axis`.
+    """
+
+def cpu_isa_levels() -> list[str]:
+    """
+    The ISA levels that this machine runs, slowest first; ISTHMUS_CPU_ISA names one that the cpu backend shall use.
+    """
+
 def default_device() -> Device:
     """
     The Device on which new tensors are made now, on this thread.
@@ -1356,6 +1382,24 @@ def device(device: _DeviceLike) -> _DeviceContext:
 def devices() -> list[Device]:
     """
     All devices, in the order in which their backends were loaded.
+    """
+
+def diag(a: _TensorLike, k: int = 0, *, stream: _DeviceLike | None = None, device: _DeviceLike | None = None) -> Tensor:
+    """
+    Diagonal k of a matrix; of a vector, the matrix with that diagonal.
+    """
+
+def diagonal(
+    a: _TensorLike,
+    offset: Any = 0,
+    axis1: int = 0,
+    axis2: int = 1,
+    stream: _DeviceLike | None = None,
+    *,
+    device: _DeviceLike | None = None,
+) -> Tensor:
+    """
+    The diagonals of the matrices that axis1 and axis2 span, along a new last axis.
     """
 
 def divide(
@@ -1467,6 +1511,17 @@ def flatten(
     The axes from start_axis to end_axis, inclusive, merged into one.
     """
 
+def flip(
+    a: _TensorLike,
+    axis: int | Sequence[int] | None = None,
+    *,
+    stream: _DeviceLike | None = None,
+    device: _DeviceLike | None = None,
+) -> Tensor:
+    """
+    The elements in reverse order along `axis`: an int, a sequence of ints, or None for all axes.
+    """
+
 def floor(a: _TensorLike, stream: _DeviceLike | None = None, *, device: _DeviceLike | None = None) -> Tensor:
     """
     Largest integer not above a.
@@ -1510,6 +1565,19 @@ def full_like(
 ) -> Tensor:
     """
     A tensor of the shape (and, by default, dtype) of `a`, filled with `vals`.
+    """
+
+def gather(
+    a: _TensorLike,
+    indices: Sequence[_TensorLike],
+    axes: _Shape,
+    slice_sizes: Any,
+    *,
+    stream: _DeviceLike | None = None,
+    device: _DeviceLike | None = None,
+) -> Tensor:
+    """
+    Slices of `a`: indices[i], integer tensors that broadcast to one shape I, address axes[i]; slice_sizes has an extent for every axis of `a`. The result's shape is I + slice_sizes. An index out of bounds raises IndexError.
     """
 
 def get_active_memory() -> int:
@@ -1874,7 +1942,7 @@ def multiply(
 
 def nan_to_num(
     a: _TensorLike,
-    nan: SupportsFloat | SupportsIndex = 0.0,
+    nan: Any = 0.0,
     posinf: float | None = None,
     neginf: float | None = None,
     *,
@@ -2086,6 +2154,18 @@ def rint(a: _TensorLike, stream: _DeviceLike | None = None, *, device: _DeviceLi
     Nearest integer, ties to even.
 
     `a` is a tensor or a number. The result has its shape; the promoted dtype.
+    """
+
+def roll(
+    a: _TensorLike,
+    shift: Any,
+    axis: int | Sequence[int] | None = None,
+    *,
+    stream: _DeviceLike | None = None,
+    device: _DeviceLike | None = None,
+) -> Tensor:
+    """
+    The elements moved along `axis` by `shift` places, those beyond the end to the beginning; of the flat tensor without `axis`. Several axes take one shift, or one each.
     """
 
 def round(
@@ -2306,6 +2386,18 @@ def tanh(a: _TensorLike, stream: _DeviceLike | None = None, *, device: _DeviceLi
     `a` is a tensor or a number. The result has its shape; the promoted dtype, float32 for integers and bool.
     """
 
+def tensordot(
+    a: _TensorLike,
+    b: _TensorLike,
+    axes: _Shape = 2,
+    *,
+    stream: _DeviceLike | None = None,
+    device: _DeviceLike | None = None,
+) -> Tensor:
+    """
+    The products of a and b summed over axes: over the last `axes` of a and the first of b, or over the pairs that two sequences name.
+    """
+
 def tile(
     a: _TensorLike, reps: _Shape, *, stream: _DeviceLike | None = None, device: _DeviceLike | None = None
 ) -> Tensor:
@@ -2378,7 +2470,7 @@ def unflatten(
     """
 
 def unstack(
-    a: _TensorLike, *, axis: int = 0, stream: _DeviceLike | None = None, device: _DeviceLike | None = None
+    x: _TensorLike, *, axis: int = 0, stream: _DeviceLike | None = None, device: _DeviceLike | None = None
 ) -> tuple[Tensor, ...]:
     """
     The slices along `axis`, a tuple.
@@ -2399,6 +2491,18 @@ def var(
 
     `axis` is None (all), an int or a sequence of ints; negative ones count from the end, one out of bounds raises IndexError.
     Reduced axes are dropped, or kept with extent 1 with keepdims=True.
+    """
+
+def vecdot(
+    a: _TensorLike,
+    b: _TensorLike,
+    *,
+    axis: int = -1,
+    stream: _DeviceLike | None = None,
+    device: _DeviceLike | None = None,
+) -> Tensor:
+    """
+    The products conjugate(a) * b summed along `axis`; the other axes broadcast.
     """
 
 def where(

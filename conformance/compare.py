@@ -18,8 +18,8 @@ DEVICES = ("cpu", "reference")
 # of a few ULP, and a composite adds them up. Isthmus' error is measured against exact values elsewhere.
 ULPS = {"float16": 4, "bfloat16": 4, "float32": 160, "float64": 64, "complex64": 400}
 # SUMS add up many terms in an order of their own, so cancellation scales with the largest result.
-# Upstream's erf loses the small values, and its variance of thousands of elements the fourth digit.
-ABSOLUTE = {"erf": 4e-7, "var": 1e-3, "std": 1e-3}
+# Upstream's erf is off by up to 5.4e-7 in any dtype, and its variance of thousands of elements the fourth digit.
+ABSOLUTE = {"erf": 8e-7, "var": 1e-3, "std": 1e-3}
 SUMS = {"sum", "mean", "var", "std", "prod", "matmul", "addmm", "scatter_add", "logsumexp"}
 
 mx.set_default_device(mx.cpu)

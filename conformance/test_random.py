@@ -78,7 +78,9 @@ def test_the_sequence_of_default_keys() -> None:
         ist.random.seed(seed)
         mx.random.seed(seed)
         for shape in SHAPES:
-            np.testing.assert_array_equal(np.array(ist.random.uniform(shape=shape)), np.array(mx.random.uniform(shape=shape)))
+            np.testing.assert_array_equal(
+                np.array(ist.random.uniform(shape=shape)), np.array(mx.random.uniform(shape=shape))
+            )
             np.testing.assert_array_equal(
                 np.array(ist.random.randint(-5, 9, shape)), np.array(mx.random.randint(-5, 9, shape))
             )

@@ -80,7 +80,9 @@ def test_the_list_of_missing_names_is_exact() -> None:
 
 
 if __name__ == "__main__":
-    lines = ["# Public names of mlx.core 0.32.4 that Isthmus does not have. Written by test_surface.py; may only shrink.\n"]
+    lines = [
+        "# Public names of mlx.core 0.32.4 that Isthmus does not have. Written by test_surface.py; may only shrink.\n"
+    ]
     for path, names in missing().items():
         lines.append(f"{path} = [\n" + "".join(f'  "{n}",\n' for n in names) + "]\n")
     LIST.write_text("\n".join(lines))

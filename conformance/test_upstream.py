@@ -1,7 +1,7 @@
 """Holds Isthmus to upstream MLX: every case of tests/python/cases.py, on every CPU device, against mlx.core.
 
-Shape and dtype must be equal, integers and bools too; floats within compare.ULPS, for upstream's own error is larger
-than ours; errors must come in the same cases and be of the same builtin class. Deviations are listed in xfails.toml with
+Shape and dtype must be equal, integers and bools too; floats within compare.ULPS, as upstream has an error
+of its own. Errors must come in the same cases and be of the same builtin class. Deviations are in xfails.toml with
 their reasons: each entry leaves a part of an op out, and fails when that part no longer deviates.
 
 Inputs on which upstream never returns or ends the process are changed (`inputs`) or left out (`avoided`): there is
@@ -30,7 +30,7 @@ DRAWS = settings(
 
 
 def avoided(name: str, call: Call) -> bool:
-    """In one process, upstream's reductions of empty arrays to bools end in an endless loop after other calls."""
+    """Upstream has been seen to hang in `all` and `any` of empty arrays, after other calls in the same process."""
     return name in ("all", "any") and any(math.prod(spec.shape) == 0 for spec in call.inputs)
 
 
@@ -53,7 +53,9 @@ def inputs(name: str, call: Call, seed: int) -> list[np.ndarray]:
     made = [arrays.values(spec, rng) for spec in call.inputs]
     if name in ("divmod", "floor_divide", "remainder") and made[1].dtype.kind in "iu":
         # Upstream dies of SIGFPE when it divides integers by 0, or the most negative one by -1.
-        made[1] = np.where((made[1] == 0) | (made[1] == np.array(-1).astype(made[1].dtype)), 3, made[1]).astype(made[1].dtype)
+        made[1] = np.where((made[1] == 0) | (made[1] == np.array(-1).astype(made[1].dtype)), 3, made[1]).astype(
+            made[1].dtype
+        )
     return made
 
 

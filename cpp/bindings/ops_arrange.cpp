@@ -62,7 +62,7 @@ Tensor roll_along(const Tensor& a, int64_t shift, int axis) {
 Tensor roll(Tensor a, const Dims& shifts, const std::optional<Dims>& axes, bool one_shift) {
   const LabelScope label("roll");
   if (!axes) {
-    const Dims shape = a.shape();
+    const Dims& shape = a.shape();
     Tensor flat = ops::flatten(a);
     for (const int64_t shift : shifts) flat = roll_along(flat, shift, 0);
     return ops::reshape(flat, shape);

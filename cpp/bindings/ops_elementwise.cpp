@@ -125,9 +125,19 @@ Tensor where(py::object condition, py::object x, py::object y, py::object stream
 }  // namespace
 
 void bind_elementwise(py::module_& m) {
+  m.def(
+      "contiguous",
+      [](py::object a, py::object allow_col_major, py::object stream, py::object device) {
+        flag(allow_col_major, "contiguous", "allow_col_major");
+        const Placement place(stream, device, "contiguous");
+        return ops::contiguous(place(operand(a, nullptr, "contiguous", "a")));
+      },
+      py::arg("a"), py::arg("allow_col_major") = false, IST_PLACE,
+      "A row-major copy of the elements; also when a column-major one would be allowed.");
   for (const Op op : all_ops()) {
     const OpInfo& row = info(op);
-    if (row.family == Family::elementwise && row.call && row.attrs_kind == 0) bind_one(m, row.name, op);
+    const bool uniform = row.family == Family::elementwise && row.call && row.attrs_kind == 0;
+    if (uniform && !py::hasattr(m, row.name)) bind_one(m, row.name, op);
   }
   for (const Alias& alias : kAliases) bind_one(m, alias.name, alias.op);
   m.def("where", where, py::arg("condition"), py::arg("x"), py::arg("y"), IST_PLACE,

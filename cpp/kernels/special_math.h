@@ -65,7 +65,7 @@ inline double erfinv(double x) {
   const double growth = exp_core(y * y, 0.0, 0.0);
   const double residual = fma(y, kTwoOverSqrtPi, y * (erf_small(z) + kTwoOverSqrtPiLow)) - c;
   const double near_one = fma(1.0 - c, growth, -erfcx(y < 0.45 ? 0.45 : y));
-  const double u = (c < 0.5 ? residual * growth : near_one) * 0x1.c5bf891b4ef6bp-1;
+  const double u = (c < 0.6 ? residual * growth : near_one) * 0x1.c5bf891b4ef6bp-1;
   const double r = y - u / fma(y, u, 1.0);
   return a < 0x1p-60 ? x * 0x1.c5bf891b4ef6bp-1 : copysign(a < 1.0 ? r : (a == 1.0 ? kInf : kNan), x);
 }

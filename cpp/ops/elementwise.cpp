@@ -61,6 +61,11 @@ Tensor elementwise(Op op, std::span<const Tensor> inputs) {
   DType promoted = inputs[first].dtype();
   for (size_t i = first + 1; i < inputs.size(); ++i) promoted = promote(promoted, inputs[i].dtype());
   const DTypes dtypes = infer_dtypes(row, inputs, promoted);
+  if (op == Op::floor_divide && is_float(dtypes.kernel) && itemsize(dtypes.kernel) == 2) {
+    // Upstream floors the quotient as the 16-bit type has it: two ops, two roundings.
+    const LabelScope label("floor_divide");
+    return ops::floor(ops::divide(inputs[0], inputs[1]));
+  }
 
   bool casts = first == 1 && inputs[0].dtype() != DType::bool_;
   for (size_t i = first; i < inputs.size(); ++i) casts |= inputs[i].dtype() != dtypes.kernel;

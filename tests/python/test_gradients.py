@@ -48,7 +48,7 @@ def scalar_loss(outputs: Any, seed: int) -> ist.Tensor:
 
 
 @pytest.mark.parametrize("name", SMOOTH)
-@settings(suppress_health_check=[HealthCheck.filter_too_much], max_examples=15)
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
 @given(data=st.data())
 def test_gradient_agrees_with_central_differences(name: str, data: st.DataObject) -> None:
     call = CASES[name](data.draw)

@@ -1,5 +1,6 @@
 #include "bindings/buffer.h"
 
+#include <algorithm>
 #include <cstring>
 #include <mutex>
 
@@ -250,6 +251,10 @@ Tensor from_buffer(py::handle source, std::optional<DType> dtype, const char* op
   }
   held.filled = true;
   const Py_buffer& view = held.view;
+  if (view.suboffsets != nullptr)
+    for (int i = 0; i < view.ndim; ++i)
+      if (view.suboffsets[i] >= 0)
+        fail(Code::value, op, "buffers with suboffsets are not read; make a contiguous copy");
   if (view.format != nullptr && (view.format[0] == '>' || view.format[0] == '!') && view.itemsize > 1)
     fail(Code::dtype, op, "big-endian arrays are not read; convert with .astype(a.dtype.newbyteorder('='))");
   const Format format = is_bfloat16 ? Format{DType::bfloat16} : parse_format(view, op);
@@ -264,6 +269,10 @@ Tensor from_buffer(py::handle source, std::optional<DType> dtype, const char* op
   } else if (made.size() > 0) {
     char* out = static_cast<char*>(data);
     copy_strided(out, static_cast<const char*>(view.buf), view, 0, narrow);
+  }
+  if (stored == DType::bool_) {  // others keep any byte in a bool; ours hold 0 or 1
+    auto* bytes = static_cast<uint8_t*>(data);
+    std::transform(bytes, bytes + made.size(), bytes, [](uint8_t byte) { return byte != 0; });
   }
   return dtype ? ops::astype(made, *dtype) : made;
 }

@@ -93,8 +93,9 @@ py::object export_dlpack(Tensor tensor, py::handle stream, py::handle max_versio
   }
   const bool copied = !copy.is_none() && flag(copy, op, "copy");
   if (copied) tensor = ops::contiguous(tensor);
-  const bool versioned =
-      !max_version.is_none() && dims_argument(max_version, op, "max_version", false)[0] >= kVersion.major;
+  const Dims newest = max_version.is_none() ? Dims{0, 0} : dims_argument(max_version, op, "max_version", false);
+  if (newest.size() != 2) fail(Code::value, op, "max_version must be (major, minor)");
+  const bool versioned = newest[0] >= kVersion.major;
   if (!versioned) return capsule(fill<dl::Managed>(std::move(tensor)), "dltensor");
   auto* managed = fill<dl::ManagedVersioned>(std::move(tensor));
   managed->version = kVersion;
@@ -117,10 +118,16 @@ Tensor view_of(const dl::Array& array, py::object owner, const char* op) {
   if (array.device.type != dl::kCPU)
     fail(Code::device, op, "only memory of the host can be taken over; this array is on DLPack device type ",
          array.device.type);
-  const auto dtype = from_dl(array.dtype);
+  auto dtype = from_dl(array.dtype);
   if (!dtype)
     fail(Code::dtype, op, "DLPack type (code ", int{array.dtype.code}, ", ", int{array.dtype.bits}, " bits, ",
          array.dtype.lanes, " lanes) has no dtype here");
+  // Others keep any byte in a bool, ours hold 0 or 1: bools are read as uint8 and compared, which copies them.
+  const bool boolean = is_bool(*dtype);
+  if (boolean) dtype = DType::uint8;
+  const auto finished = [boolean](const Tensor& made) {
+    return boolean ? ops::not_equal(made, ops::scalar_like(0, made)) : made;
+  };
   const Dims shape(std::span<const int64_t>(array.shape, static_cast<size_t>(array.ndim)));
   const Dims strides = array.strides != nullptr
                            ? Dims(std::span<const int64_t>(array.strides, static_cast<size_t>(array.ndim)))
@@ -130,7 +137,7 @@ Tensor view_of(const dl::Array& array, py::object owner, const char* op) {
   char* first = static_cast<char*>(array.data) + array.byte_offset;
   if (high == low) {  // no elements: the pointer may be NULL
     void* data = nullptr;
-    return make_empty(*dtype, shape, &data, op);
+    return finished(make_empty(*dtype, shape, &data, op));
   }
   BufferRef buffer = memory::wrap(
       first + low * width, static_cast<uint64_t>((high - low) * width),
@@ -148,9 +155,9 @@ Tensor view_of(const dl::Array& array, py::object owner, const char* op) {
       std::memcpy(out, first + at * width, static_cast<size_t>(width));
       for (int axis = shape.size() - 1; axis >= 0 && ++index[axis] == shape[axis]; --axis) index[axis] = 0;
     }
-    return aligned;
+    return finished(aligned);
   }
-  return made;
+  return finished(made);
 }
 
 }  // namespace

@@ -25,6 +25,15 @@ class ArgumentTypeError : public std::runtime_error {
 // refuse("add", "b", "a tensor or a number", object): "add: b must be a tensor or a number, got list".
 [[noreturn]] void refuse(std::string_view op, std::string_view argument, std::string_view wanted, py::handle got);
 
+// Python's own limit of recursion, for walks over nested lists: one that holds itself raises RecursionError.
+struct Deeper {
+  explicit Deeper(const char* where) {
+    if (Py_EnterRecursiveCall(where)) throw py::error_already_set();
+  }
+  ~Deeper() { Py_LeaveRecursiveCall(); }
+  Deeper(const Deeper&) = delete;
+};
+
 // Sets the Python error that stands for the exception in flight; call inside a catch block.
 void set_python_error();
 

@@ -129,18 +129,20 @@ struct ListScan {
 
 void scan(PyObject* object, int depth, ListScan& out, const char* op) {
   if (is_list(object)) {
+    const Deeper deeper(" while reading a nested list");
     const int64_t n = PySequence_Fast_GET_SIZE(object);
-    if (out.shape.size() == depth)
+    if (out.shape.size() == depth) {
+      if (!out.numbers.empty())
+        fail(Code::value, op, "the nested list is not rectangular: numbers and lists are mixed at depth ", depth);
       out.shape.push_back(n);
-    else if (out.shape[depth] != n)
+    } else if (out.shape[depth] != n)
       fail(Code::value, op, "the nested list is not rectangular: axis ", depth, " has length ", out.shape[depth],
            " in one place and length ", n, " in another");
-    // A depth at which numbers were met already cannot hold lists; the numbers' own check below finds the reverse.
-    PyObject** items = PySequence_Fast_ITEMS(object);
     for (int64_t i = 0; i < n && !out.has_tensors; ++i) {
-      if (is_list(items[i]) && out.shape.size() == depth + 1 && i > 0 && !out.numbers.empty())
-        fail(Code::value, op, "the nested list is not rectangular: numbers and lists are mixed at depth ", depth + 1);
-      scan(items[i], depth + 1, out, op);
+      // Reading a number may run the caller's code, and that may change the list.
+      if (PySequence_Fast_GET_SIZE(object) != n) fail(Code::value, op, "the list changed while it was read");
+      const auto item = py::reinterpret_borrow<py::object>(PySequence_Fast_GET_ITEM(object, i));
+      scan(item.ptr(), depth + 1, out, op);
     }
     return;
   }
@@ -180,6 +182,7 @@ DType natural_dtype(Kind kind, bool needs_int64, bool wide, const char* op) {
 }
 
 Tensor from_list(PyObject* list, std::optional<DType> dtype, const char* op) {
+  const Deeper deeper(" while reading a nested list");
   ListScan found;
   scan(list, 0, found, op);
   if (found.has_tensors) {

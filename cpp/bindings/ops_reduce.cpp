@@ -33,7 +33,10 @@ Tensor variance(bool root, const Tensor& a, py::handle axis, py::handle keepdims
   const auto axes = optional_dims(axis, op, "axis");
   const bool keep = flag(keepdims, op, "keepdims");
   const py::handle given = correction.is_none() ? ddof : correction;
-  const int n = static_cast<int>(int_argument(given, op, correction.is_none() ? "ddof" : "correction"));
+  const char* name = correction.is_none() ? "ddof" : "correction";
+  const int64_t wide = int_argument(given, op, name);
+  if (wide < INT32_MIN || wide > INT32_MAX) fail(Code::value, op, name, " ", wide, " is out of range");
+  const int n = static_cast<int>(wide);
   return root ? ops::std(a, axes, keep, n) : ops::var(a, axes, keep, n);
 }
 

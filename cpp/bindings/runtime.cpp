@@ -12,7 +12,10 @@ namespace {
 void collect(PyObject* tree, Tensors& found) {
   if (is_tensor(tree)) {
     if (!tensor_of(tree).is_ready()) found.push_back(tensor_of(tree));
-  } else if (PyList_Check(tree)) {
+    return;
+  }
+  const Deeper deeper(" while looking for tensors to evaluate");
+  if (PyList_Check(tree)) {
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(tree); ++i) collect(PyList_GET_ITEM(tree, i), found);
   } else if (PyTuple_Check(tree)) {
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(tree); ++i) collect(PyTuple_GET_ITEM(tree, i), found);

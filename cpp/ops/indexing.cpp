@@ -205,7 +205,7 @@ Tensor places_of(const Tensor& mask) {
   const Tensor dense = evaluated_row_major(mask);
   const auto* holds = static_cast<const uint8_t*>(data(dense));
   int64_t count = 0;
-  for (int64_t i = 0; i < mask.size(); ++i) count += holds[i];
+  for (int64_t i = 0; i < mask.size(); ++i) count += holds[i] != 0;
   const DeviceScope scope(mask.device());
   void* bytes = nullptr;
   const Tensor places = make_empty(DType::int64, {count}, &bytes, "setitem");

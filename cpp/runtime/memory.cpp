@@ -53,7 +53,7 @@ class Pool {
   Pool() : limit_(physical_memory()), cache_limit_(limit_ / 4) {}
 
   HostBuffer* allocate(uint64_t nbytes) noexcept {
-    if (nbytes > limit_.load(std::memory_order_relaxed)) return nullptr;
+    if (nbytes > limit_.load(std::memory_order_relaxed) || nbytes > class_capacity(kClasses - 1)) return nullptr;
     const uint32_t wanted = size_class(nbytes);
     const uint64_t capacity = class_capacity(wanted);
     if (active_.load(std::memory_order_relaxed) + capacity > limit_.load(std::memory_order_relaxed)) return nullptr;

@@ -27,7 +27,7 @@ void* Arena::allocate_bytes(size_t nbytes) {
   return std::exchange(at_, at_ + nbytes);
 }
 
-bool keeps_inputs(const Node& node) { return node.taped || (node.traced && trace_depth() > 0); }
+bool keeps_inputs(const Node& node) { return node.taped || (node.traced && any_trace_open()); }
 
 namespace {
 
@@ -116,6 +116,8 @@ int Plan::add_kernel(Op op, const char* label, const Attrs* attrs, std::span<con
     return table->supports(table->self, &node) != 0;
   };
   if (!supported(device)) {
+    if (shape.size() > 64)
+      fail(Code::shape, label, "tensors of rank ", shape.size(), " are not computed; 64 is the most");
     constexpr DeviceId kCpu = 0;
     if (!fallback_allowed() || !supported(kCpu)) {
       const DType type = inputs.empty() ? dtype : static_cast<DType>(inputs[0].dtype);

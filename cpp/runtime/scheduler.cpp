@@ -64,6 +64,7 @@ void claim(std::span<const Tensor> tensors, Workspace& work) {
   std::unique_lock lock(graph_mutex);
   while (!collect(tensors, ++last_epoch, work)) published.wait(lock);
   work.held.clear();
+  work.held.reserve(work.order.size());  // nothing may fail once nodes are claimed
   work.plan.build(work.order, last_epoch);
   for (size_t i = 0; i < work.order.size(); ++i) {
     Node* node = work.order[i];

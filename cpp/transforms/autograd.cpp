@@ -1,5 +1,6 @@
 #include "transforms/autograd.h"
 
+#include <atomic>
 #include <unordered_map>
 
 #include "ops/derivative.h"
@@ -11,6 +12,7 @@ namespace {
 
 thread_local bool recording = true;
 thread_local int depth = 0;
+std::atomic<int> open_traces{0};
 
 // The part of a graph through which cotangents can flow, inputs before their users.
 struct Walk {
@@ -103,8 +105,15 @@ NoGradScope::NoGradScope() : previous_(recording) { recording = false; }
 NoGradScope::~NoGradScope() { recording = previous_; }
 
 int trace_depth() { return depth; }
-TraceScope::TraceScope() { ++depth; }
-TraceScope::~TraceScope() { --depth; }
+bool any_trace_open() { return open_traces.load(std::memory_order_relaxed) > 0; }
+TraceScope::TraceScope() {
+  ++depth;
+  ++open_traces;
+}
+TraceScope::~TraceScope() {
+  --depth;
+  --open_traces;
+}
 
 Tensor trace_argument(const Tensor& a) {
   Tensor fresh = make_node(Op::alias, a.dtype(), a.shape(), std::span<const Tensor>(&a, 1));

@@ -21,6 +21,8 @@ class NoGradScope {
 };
 // How many functional transforms this thread is inside of.
 int trace_depth();
+// Whether any thread is inside one: what it traced may be evaluated by another, and has to keep its edges there, too.
+bool any_trace_open();
 class TraceScope {
  public:
   TraceScope();

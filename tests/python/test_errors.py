@@ -226,3 +226,76 @@ def test_no_arguments_end_the_process(row: dict[str, Any], arguments: list[Any])
         ist.eval(result)
     except (ist.IsthmusError, TypeError, ValueError, OverflowError, IndexError, MemoryError):
         pass
+
+
+# ---- inputs that would break a reader that trusts them ----
+def test_lists_that_hold_themselves_and_deep_lists_end_in_recursion_errors() -> None:
+    numbers: list[Any] = []
+    numbers.append(numbers)
+    tensors: list[Any] = [ist.array([1.0, 2.0])]
+    tensors.append(tensors)
+    deep: list[Any] = []
+    for _ in range(200_000):
+        deep = [deep]
+    for act in (
+        lambda: ist.array(numbers),
+        lambda: ist.eval(numbers),
+        lambda: ist.array(tensors),
+        lambda: ist.array(deep),
+    ):
+        with pytest.raises(RecursionError):
+            act()
+    while deep:  # taken apart here: the interpreter would recurse
+        deep = deep[0]
+
+
+def test_numbers_and_lists_at_one_depth_are_refused() -> None:
+    for ragged in ([[1, 2], [[3], [4]]], [1, [2]], [[1], 2]):
+        with pytest.raises(ValueError, match="not rectangular"):
+            ist.array(ragged)
+
+
+def test_a_list_that_changes_while_it_is_read_is_refused() -> None:
+    class Clearing:
+        shape = ()
+
+        def __array__(self) -> np.ndarray:
+            return np.zeros(())
+
+        def __add__(self, other: object) -> object:
+            return self
+
+        def item(self) -> float:
+            items.clear()
+            return 1.0
+
+    items: list[Any] = [Clearing()] + [object() for _ in range(1000)]
+    with pytest.raises((ValueError, TypeError)):
+        ist.array(items)
+
+
+def test_sizes_beyond_the_address_space_are_memory_errors() -> None:
+    previous = ist.set_memory_limit(2**62)
+    try:
+        with pytest.raises(MemoryError):
+            ist.eval(ist.contiguous(ist.broadcast_to(ist.array(1, dtype=ist.int8), (2**54,))))
+    finally:
+        ist.set_memory_limit(previous)
+
+
+def test_bools_of_others_become_0_and_1() -> None:
+    odd = np.array([2, 0, 255], np.uint8).view(bool)
+    for made in (ist.array(odd), ist.from_dlpack(odd)):
+        assert made.sum().item() == 2 and made.astype(ist.int32).tolist() == [1, 0, 1]
+    target = ist.zeros((3,))
+    target[ist.array(odd)] = ist.array([7.0, 8.0])
+    assert target.tolist() == [7, 0, 8]
+
+
+def test_numbers_out_of_range_are_refused() -> None:
+    with pytest.raises(ValueError, match="ddof"):
+        ist.var(ist.array([1.0, 2, 4]), ddof=2**32)
+    with pytest.raises(ValueError, match="max_version"):
+        ist.ones(2).__dlpack__(max_version=())
+    with pytest.raises(ist.ShapeError, match="rank 70"):
+        ist.eval(ist.reshape(ist.ones(1), (1,) * 70) + 1)

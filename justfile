@@ -66,6 +66,19 @@ test-c: build
     cmake --build --preset release
     ctest --preset release
 
+# build the core for arm64 and compare its digest of all ops, under qemu-user, with this machine's
+test-arm64: test-c
+    #!/usr/bin/env bash
+    set -euo pipefail
+    for tool in aarch64-linux-gnu-g++ qemu-aarch64; do
+      command -v "$tool" >/dev/null || { echo "$tool is missing; on Debian: apt-get install g++-aarch64-linux-gnu qemu-user" >&2; exit 1; }
+    done
+    cmake -G Ninja -S . -B build/arm64 -DCMAKE_BUILD_TYPE=Release -DISTHMUS_PYTHON=OFF -DISTHMUS_TESTS=ON \
+      -DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake -DCMAKE_MAKE_PROGRAM="$(command -v ninja)"
+    cmake --build build/arm64 --target digest
+    cmake -DPROGRAM="$PWD/build/release/tests/c/digest" -DEMULATOR="qemu-aarch64;-L;/usr/aarch64-linux-gnu" \
+      -DFOREIGN="$PWD/build/arm64/tests/c/digest" -P cmake/check_digest.cmake
+
 # run the C tests and the Python tests of core and runtime under AddressSanitizer and UBSan; arguments go to pytest
 test-asan *args:
     @{{ just }} _sanitized asan libasan.so "$@"
@@ -107,7 +120,7 @@ bench *args: build (_extra "bench")
     asv run --config benchmarks/asv.conf.json --environment "existing:$(command -v python)" \
       --set-commit-hash "$(git rev-parse HEAD)" --show-stderr "$@"
 
-# compare with NumPy, MLX, JAX and, if it is in .venv, PyTorch; arguments are rows, --small, --json FILE, ...
+# compare with NumPy, MLX, JAX and, if it is in .venv, PyTorch; arguments are rows, --small, --markdown FILE, ...
 peers *args: build (_extra "peers")
     python benchmarks/peers.py "$@"
 

@@ -1,68 +1,75 @@
-"""Isthmus beside NumPy, PyTorch, JAX and MLX on the CPU of this machine.
+"""Isthmus beside NumPy, PyTorch, JAX and MLX on the CPU of this machine, with one thread and with all.
 
-    python benchmarks/peers.py                 every row
-    python benchmarks/peers.py matmul sum      rows whose names hold one of the words
-    python benchmarks/peers.py --small         small sizes and few samples, to see that it works
+    python benchmarks/peers.py                       every row
+    python benchmarks/peers.py matmul "sum axis"     rows whose names hold one of the words
+    python benchmarks/peers.py --small               tiny sizes and few samples, to see that it works
+    python benchmarks/peers.py --add sort            measures these rows anew, keeps the others of the JSON file
+    python benchmarks/peers.py --measured --markdown docs/performance.md
 
 Each library has a process of its own, all with the same number of threads, so that no thread pool disturbs another; the
 processes take turns, a sample each, so that whatever else the machine does meets all of them. A library that is not
-installed is left out. Ratios are the median of the best peer over the median of Isthmus: above 1, Isthmus is ahead.
+installed is left out. Ratios are the median of Isthmus over the median of the best peer: at most 1 is good. NumPy is a
+peer from 100,000 elements on, and for matrix products.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
 import statistics
 import subprocess
 import sys
-from dataclasses import dataclass, field
+import time
 from pathlib import Path
 from typing import Any
 
-from peers_worker import LIBRARIES, Row, rows_of
+from peers_limits import measure_limits, thread_environment
+from peers_programs import CALLS
+from peers_rows import Row, rows_of
 
 WORKER = Path(__file__).resolve().parent / "peers_worker.py"
-THREAD_VARIABLES = (
-    *("ISTHMUS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
-    *("VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"),
-)
+# Thread pools spin for a while after their work; nobody is timed meanwhile.
+PAUSE = 0.005
 
 
 def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def cpu_name() -> str:
+def machine() -> dict[str, Any]:
+    """The name, and whether the CPU has instructions for bfloat16: PyTorch's products use AMX where there is any."""
+    fields = {"model name": "", "flags": ""}
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
+            key, _, value = line.partition(":")
+            if key.strip() in fields:
+                fields[key.strip()] = value.strip()
     except OSError:
         pass
-    return platform.processor() or platform.machine()
+    flags = [flag for flag in ("avx512_bf16", "amx_bf16") if flag in fields["flags"].split()]
+    return {
+        "cpu": fields["model name"] or platform.processor() or platform.machine(),
+        "cores": cores(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "bfloat16_flags": flags,
+    }
 
 
 class Worker:
     """The process of one library: a JSON line to ask, a JSON line as the answer."""
 
     def __init__(self, library: str, threads: int) -> None:
-        environment = dict(os.environ)
-        environment.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
-        # JAX has no variable for its pool; the flags are the documented way to bound Eigen's threads.
+        environment = thread_environment(threads) | {"JAX_PLATFORMS": "cpu"}
         if threads == 1:
             environment["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-        environment["JAX_PLATFORMS"] = "cpu"
         command = [sys.executable, str(WORKER), library, str(threads)]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
         self.library = library
-        self.version, self.problem = "", ""
-        hello = self.read()
-        self.version, self.problem = hello.get("version", ""), hello.get("problem", "")
 
     def read(self) -> dict[str, Any]:
         assert self.process.stdout is not None
@@ -80,145 +87,134 @@ class Worker:
 
     def close(self) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.wait()
 
 
-@dataclass
-class Measured:
-    row: Row
-    seconds: dict[str, list[float]] = field(default_factory=dict)
-    problems: dict[str, str] = field(default_factory=dict)
-
-    def median(self, library: str) -> float:
-        return statistics.median(self.seconds[library])
-
-    def best_peer(self) -> str | None:
-        peers = [library for library in self.seconds if library != "isthmus"]
-        return min(peers, key=self.median, default=None)
-
-    def ratio(self) -> float | None:
-        peer = self.best_peer()
-        return self.median(peer) / self.median("isthmus") if peer and "isthmus" in self.seconds else None
-
-    def as_json(self) -> dict[str, Any]:
-        times = {
-            library: {"median": self.median(library), "best": min(samples), "samples": samples}
-            for library, samples in self.seconds.items()
-        }
-        return {
-            "row": self.row.name,
-            "seconds": times,
-            "best_peer": self.best_peer(),
-            "ratio_to_best_peer": self.ratio(),
-            "problems": self.problems,
-        }
-
-
-def measure(row: Row, workers: list[Worker], rounds: int, budget: float) -> Measured:
-    measured = Measured(row)
-    ready = []
+def measure(row: Row, workers: list[Worker], args: argparse.Namespace) -> dict[str, Any]:
+    seconds: dict[str, list[float]] = {}
+    problems: dict[str, str] = {}
+    # A call may take longer than a sample should; a library gets twice the time of the others, and three samples.
+    left: dict[str, float] = {}
     for worker in workers:
-        answer = worker.ask(prepare=row.name, small=row.small, budget=budget)
+        answer = worker.ask(prepare=row.name, small=args.small, budget=args.budget)
         if "problem" in answer:
-            measured.problems[worker.library] = answer["problem"]
-        else:
-            ready.append(worker)
-    for i in range(rounds):
+            problems[worker.library] = answer["problem"]
+        elif "absent" not in answer:
+            left[worker.library] = 2 * args.rounds * args.budget
+    for i in range(args.rounds):
+        turn = i % len(workers)
         # Nobody is always the one who runs after the same neighbour.
-        for worker in ready[i % len(ready) :] + ready[: i % len(ready)] if ready else []:
+        for worker in workers[turn:] + workers[:turn]:
+            library = worker.library
+            if library not in left or (left[library] < 0 and len(seconds[library]) >= 3):
+                continue
+            time.sleep(PAUSE)
+            start = time.perf_counter()
             answer = worker.ask(sample=True)
+            left[library] -= time.perf_counter() - start
             if "problem" in answer:
-                measured.problems[worker.library] = answer["problem"]
+                problems[library] = answer["problem"]
+                del left[library]
             else:
-                measured.seconds.setdefault(worker.library, []).append(answer["seconds"])
-    return measured
+                seconds.setdefault(library, []).append(answer["seconds"])
+    times = {
+        library: {"median": statistics.median(samples), "best": min(samples), "samples": samples}
+        for library, samples in seconds.items()
+        if library not in problems
+    }
+    return {"seconds": times, "problems": problems, "numpy_counts": row.numpy_counts}
 
 
-def in_units(seconds: float) -> str:
-    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if seconds >= scale:
-            return f"{seconds / scale:.3g} {unit}"
-    return f"{seconds * 1e9:.3g} ns"
+def run(rows: list[Row], threads: int, args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, str]]:
+    """What these rows took with so many threads, and the versions of the libraries."""
+    # Tiny rows say nothing about them.
+    limits = None if args.small else measure_limits(threads)
+    started = [Worker(library, threads) for library in dict.fromkeys(["isthmus", *args.libraries])]
+    workers, versions = [], {}
+    for worker in started:
+        hello = worker.read()
+        if "problem" in hello:
+            print(f"{worker.library} is left out: {hello['problem']}", file=sys.stderr)
+            worker.close()
+        else:
+            workers.append(worker)
+            versions[worker.library] = hello["version"]
+    if "isthmus" not in versions:
+        raise SystemExit("peers.py needs isthmus: just build")
+    measured = {}
+    for row in rows:
+        print(f"{row.name}, threads: {threads} ...", file=sys.stderr, flush=True)
+        measured[row.name] = measure(row, workers, args)
+    for worker in workers:
+        worker.close()
+    return {"limits": limits, "rows": measured}, versions
 
 
-def show(results: list[Measured], libraries: list[str], title: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def merged(report: dict[str, Any], older: dict[str, Any]) -> dict[str, Any]:
+    """The report, with rows of an older one that it lacks, in the order of the table."""
+    order = {row.name: i for i, row in enumerate(rows_of(small=False))}
+    for threads, older_run in older["runs"].items():
+        newer = report["runs"].get(threads, older_run)
+        rows = {name: row for name, row in (older_run["rows"] | newer["rows"]).items() if name in order}
+        report["runs"][threads] = newer | {"rows": dict(sorted(rows.items(), key=lambda item: order[item[0]]))}
+    report["runs"] = dict(sorted(report["runs"].items(), key=lambda item: int(item[0])))
+    report["versions"] = older["versions"] | report["versions"]
+    return report
 
-    table = Table(title=title, caption="median (best); ratio: median of the best peer / median of isthmus")
-    table.add_column("row")
-    for library in libraries:
-        table.add_column(library, justify="right")
-    table.add_column("best peer")
-    table.add_column("ratio", justify="right")
-    for measured in results:
-        cells = [measured.row.name]
-        for library in libraries:
-            samples = measured.seconds.get(library)
-            cells.append(f"{in_units(measured.median(library))} ({in_units(min(samples))})" if samples else "-")
-        ratio = measured.ratio()
-        colour = "" if ratio is None else "green" if ratio >= 1 else "yellow" if ratio >= 0.8 else "red"
-        shown = "-" if ratio is None else f"[{colour}]{ratio:.2f}[/]"
-        table.add_row(*cells, measured.best_peer() or "-", shown)
-    # A table in a file or a pipe is as wide as it has to be.
-    console = Console()
-    (console if console.is_terminal else Console(width=160)).print(table)
+
+def chosen(rows: list[Row], words: list[str]) -> list[Row]:
+    """The rows whose names hold one of the words; a whole name means that row alone."""
+    names = {row.name for row in rows}
+    return [
+        row
+        for row in rows
+        if not words or any(word == row.name if word in names else word in row.name for word in words)
+    ]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("words", nargs="*", help="only rows whose names hold one of these")
-    parser.add_argument("--small", action="store_true", help="small sizes and few samples")
-    parser.add_argument("--rounds", type=int, default=0, help="samples for each library and row (15; 3 with --small)")
-    parser.add_argument("--budget", type=float, default=0.0, help="seconds that a sample takes (0.05; 0.002)")
-    parser.add_argument("--threads", type=int, default=cores(), help="threads for each library")
-    parser.add_argument("--libraries", nargs="+", choices=LIBRARIES, default=list(LIBRARIES))
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples here")
+    parser.add_argument("words", nargs="*", help="only rows whose names hold one of these, or are one of these")
+    parser.add_argument("--small", action="store_true", help="tiny sizes and few samples")
+    parser.add_argument("--rounds", type=int, help="samples for each library and row (15; 3 with --small)")
+    parser.add_argument("--budget", type=float, help="seconds that a sample takes (0.05; 0.001)")
+    parser.add_argument("--threads", type=int, nargs="+", default=sorted({1, cores()}), help="for each library")
+    parser.add_argument("--libraries", nargs="+", choices=CALLS, default=list(CALLS))
+    parser.add_argument("--json", type=Path, metavar="FILE", help="all samples (build/peers.json)")
+    parser.add_argument("--add", action="store_true", help="keep the rows of the JSON file that are not measured now")
+    parser.add_argument("--measured", action="store_true", help="measure nothing: show what the JSON file holds")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="put the table between the markers of this file")
     args = parser.parse_args()
-    rounds = args.rounds or (3 if args.small else 15)
-    budget = args.budget or (0.002 if args.small else 0.05)
-    rows = [row for row in rows_of(args.small) if not args.words or any(word in row.name for word in args.words)]
+    args.rounds = args.rounds or (3 if args.small else 15)
+    args.budget = args.budget or (0.001 if args.small else 0.05)
+    args.json = args.json or WORKER.parent.parent / "build" / "peers.json"
+    rows = chosen(rows_of(args.small), args.words)
     if not rows:
         parser.error(f"no row is called that; there are: {', '.join(row.name for row in rows_of(args.small))}")
+    try:
+        from peers_report import show, write_markdown
+    except ImportError as problem:
+        parser.error(f"the tables need rich: pip install rich ({problem})")
 
-    workers, left_out = [], {}
-    for library in dict.fromkeys(["isthmus", *args.libraries]):
-        worker = Worker(library, args.threads)
-        if worker.problem:
-            left_out[library] = worker.problem
-            worker.close()
-        else:
-            workers.append(worker)
-    for library, problem in left_out.items():
-        print(f"{library} is left out: {problem}", file=sys.stderr)
-    if "isthmus" in left_out:
-        return 1
-
-    results = []
-    for row in rows:
-        print(f"{row.name} ...", file=sys.stderr, flush=True)
-        results.append(measure(row, workers, rounds, budget))
-    for worker in workers:
-        worker.close()
-    for measured in results:
-        for library, problem in measured.problems.items():
-            print(f"{measured.row.name}: {library}: {problem}", file=sys.stderr)
-    versions = {worker.library: worker.version for worker in workers}
-    title = f"{cpu_name()}, {args.threads} threads; " + ", ".join(f"{name} {v}" for name, v in versions.items())
-    show(results, list(versions), title)
-    if args.json:
-        report = {
-            "cpu": cpu_name(),
-            "threads": args.threads,
-            "versions": versions,
-            "left_out": left_out,
-            "small": args.small,
-            "rounds": rounds,
-            "budget": budget,
-            "rows": [measured.as_json() for measured in results],
-        }
-        args.json.write_text(json.dumps(report, indent=2) + "\n")
+    older = json.loads(args.json.read_text()) if (args.add or args.measured) and args.json.exists() else None
+    if args.measured:
+        if older is None:
+            parser.error(f"{args.json} does not exist")
+        report = older
+    else:
+        report = {"machine": machine(), "rounds": args.rounds, "budget": args.budget, "small": args.small, "runs": {}}
+        for threads in args.threads:
+            report["runs"][str(threads)], report["versions"] = run(rows, threads, args)
+        if older is not None:
+            report = merged(report, older)
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(report, indent=1) + "\n")
+    for threads in report["runs"]:
+        show(report, threads)
+    if args.markdown:
+        write_markdown(report, args.markdown)
     return 0
 
 

@@ -31,23 +31,42 @@ class OneElement:
 
 
 class Graph:
-    """10,000 small ops, in a chain or side by side."""
+    """10,000 small ops: a chain, side by side, a chain with Python's numbers, and a mixture with other kernels."""
 
-    params = (["chain", "wide"], [1, 1_000])
+    params = (["chain", "wide", "numbers", "mixed"], [1, 16, 1_000])
     param_names = ("form", "size")
     ops = 10_000
 
     def setup(self, form: str, size: int) -> None:
         self.a = operand(size, "float32")
+        self.matrix = operand((4, 4), "float32") * 0.25
+        ist.eval(self.matrix)
+        self.build = getattr(self, form)
+
+    def chain(self) -> ist.Tensor:
+        x = self.a
+        for _ in range(self.ops):
+            x = x + self.a
+        return x
+
+    def wide(self) -> list[ist.Tensor]:
+        return [self.a + self.a for _ in range(self.ops)]
+
+    def numbers(self) -> ist.Tensor:
+        x = self.a
+        for _ in range(self.ops // 2):
+            x = x * 0.5 + 1.0
+        return x
+
+    def mixed(self) -> ist.Tensor:
+        m = x = self.matrix
+        for _ in range(self.ops // 8):
+            y = ist.exp(x * m) @ m
+            x = (y + y.sum(axis=0).reshape(1, 4)) * m - m
+        return x
 
     def time_build_and_eval(self, form: str, size: int) -> None:
-        if form == "chain":
-            x = self.a
-            for _ in range(self.ops):
-                x = x + self.a
-            ist.eval(x)
-        else:
-            ist.eval([self.a + self.a for _ in range(self.ops)])
+        ist.eval(self.build())
 
 
 class Gradient:

@@ -1,0 +1,216 @@
+"""What users of each library would write for a row: `programs` from operands to a result, and how it is evaluated.
+
+NumPy and PyTorch run at once, JAX compiles, MLX and Isthmus evaluate a graph; a call ends when the result is in memory.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from peers_rows import Row
+
+Program = Callable[..., Any]
+Call = Callable[[], Any]
+EPSILON = 1e-5
+
+
+class Absent(Exception):
+    """The library has no such op or dtype."""
+
+
+def chain(a: Any, ops: int) -> Any:
+    x = a
+    for _ in range(ops):
+        x = x + a
+    return x
+
+
+def gelu(tanh: Program) -> Program:
+    """The tanh form, in eight elementwise ops."""
+    k = math.sqrt(2 / math.pi)
+    return lambda x: x * 0.5 * (1 + tanh(x * (k + k * 0.044715 * (x * x))))
+
+
+def operands_of(row: Row, values: Callable[[np.ndarray], Any], indices: Callable[[np.ndarray], Any]) -> list[Any]:
+    return [indices(a) if operand.below else values(a) for a, operand in zip(row.arrays(), row.operands)]
+
+
+def operators(row: Row) -> dict[str, Program]:
+    """What every library spells alike."""
+    return {
+        "chain of one-element adds": lambda a: chain(a, row.ops),
+        "matmul": lambda a, b: a @ b,
+        "matvec": lambda x, w: x @ w.T,
+        "a + b": lambda a, b: a + b,
+        "a.T + b": lambda a, b: a.T + b,
+        "sum": lambda a: a.sum(),
+        "sum of a[::2]": lambda a: a[::2].sum(),
+        "sum axis 0": lambda a: a.sum(0),
+        "sum axis 1": lambda a: a.sum(1),
+        "argmax": lambda a: a.argmax(),
+        "argmax axis 1": lambda a: a.argmax(1),
+        "cumsum": lambda a: a.cumsum(0),
+        "cumsum axis 1": lambda a: a.cumsum(1),
+    }
+
+
+def numpy_like(xp: Any, row: Row) -> dict[str, Program]:
+    """NumPy and jax.numpy: norms are written out."""
+
+    def layer_norm(x: Any, weight: Any, bias: Any) -> Any:
+        centred = x - x.mean(-1, keepdims=True)
+        return centred / xp.sqrt((centred * centred).mean(-1, keepdims=True) + EPSILON) * weight + bias
+
+    return operators(row) | {
+        "exp": xp.exp,
+        "var": lambda a: a.var(),
+        "gelu": gelu(xp.tanh),
+        "layer_norm": layer_norm,
+        "rms_norm": lambda x, weight: x / xp.sqrt((x * x).mean(-1, keepdims=True) + EPSILON) * weight,
+        "sort": xp.sort,
+        "sort axis 1": xp.sort,
+        "gather": lambda a, i: a[i],
+    }
+
+
+def numpy_call(row: Row, threads: int) -> Call:
+    def softmax(a: Any) -> Any:
+        e = np.exp(a - a.max(axis=-1, keepdims=True))
+        e /= e.sum(axis=-1, keepdims=True)
+        return e
+
+    def scatter_add(a: Any, i: Any, b: Any) -> Any:
+        a = a.copy()
+        np.add.at(a, i, b)
+        return a
+
+    programs = numpy_like(np, row) | {
+        "softmax": softmax,
+        "transpose copy": lambda a: np.ascontiguousarray(a.T),
+        "scatter-add": scatter_add,
+    }
+    # Its float16 products take seconds.
+    if row.program not in programs or row.dtype == "bfloat16" or (row.program, row.dtype) == ("matmul", "float16"):
+        raise Absent
+    program = programs[row.program]
+    operands = operands_of(row, lambda a: a.astype(row.dtype), lambda a: a.astype(np.intp))
+    return lambda: program(*operands)
+
+
+def torch_call(row: Row, threads: int) -> Call:
+    import torch
+    from torch.nn import functional
+
+    torch.set_num_threads(threads)
+    torch.set_grad_enabled(False)
+    programs = operators(row) | {
+        "exp": torch.exp,
+        "var": lambda a: a.var(correction=0),
+        "gelu": gelu(torch.tanh),
+        "softmax": lambda a: torch.softmax(a, -1),
+        "layer_norm": lambda x, weight, bias: functional.layer_norm(x, (x.shape[-1],), weight, bias, EPSILON),
+        "rms_norm": lambda x, weight: functional.rms_norm(x, (x.shape[-1],), weight, EPSILON),
+        "sort": lambda a: torch.sort(a).values,
+        "sort axis 1": lambda a: torch.sort(a).values,
+        "transpose copy": lambda a: a.T.contiguous(),
+        "gather": lambda a, i: torch.index_select(a, 0, i),
+        "scatter-add": lambda a, i, b: a.index_add(0, i, b),
+        "conv2d": lambda x, w: functional.conv2d(x, w, padding=1),
+        "attention": functional.scaled_dot_product_attention,
+    }
+    if row.program not in programs:
+        raise Absent
+    program = programs[row.program]
+    dtype = getattr(torch, row.dtype)
+    operands = operands_of(row, lambda a: torch.from_numpy(a).to(dtype), lambda a: torch.from_numpy(a).long())
+    if row.program == "conv2d":
+        operands = [a.permute(0, 3, 1, 2).contiguous() for a in operands]
+    return lambda: program(*operands)
+
+
+def jax_call(row: Row, threads: int) -> Call:
+    import jax
+    import jax.numpy as jnp
+
+    jax.config.update("jax_enable_x64", row.dtype == "float64")
+    programs = numpy_like(jnp, row) | {
+        "softmax": lambda a: jax.nn.softmax(a, axis=-1),
+        "transpose copy": lambda a: jnp.copy(a.T),
+        "scatter-add": lambda a, i, b: a.at[i].add(b),
+        "conv2d": lambda x, w: jax.lax.conv_general_dilated(
+            x, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        ),
+        "attention": jax.nn.dot_product_attention,
+    }
+    if row.program not in programs:
+        raise Absent
+    program = programs[row.program]
+    operands = operands_of(row, lambda a: jnp.asarray(a, row.dtype), jnp.asarray)
+    if row.program == "conv2d":
+        operands[1] = jnp.copy(operands[1].transpose(1, 2, 3, 0))
+    elif row.program == "attention":
+        operands = [jnp.copy(a.transpose(0, 2, 1, 3)) for a in operands]
+    # Compiled, the chain would be one kernel: its row asks for the cost of an op.
+    compiled = program if row.ops > 1 else jax.jit(program)
+    return lambda: compiled(*operands).block_until_ready()
+
+
+def mlx_like_call(mx: Any, row: Row) -> Call:
+    """MLX and Isthmus, which has its names."""
+
+    def attention(q: Any, k: Any, v: Any) -> Any:
+        return mx.fast.scaled_dot_product_attention(q, k, v, scale=1 / math.sqrt(q.shape[-1]))
+
+    programs = operators(row) | {
+        "matvec 4-bit": lambda x, *w: mx.quantized_matmul(x, *w, transpose=True, group_size=64, bits=4),
+        "exp": lambda a: mx.exp(a),
+        "var": lambda a: a.var(),
+        "gelu": gelu(mx.tanh),
+        "softmax": lambda a: mx.softmax(a, axis=-1),
+        "layer_norm": lambda x, weight, bias: mx.fast.layer_norm(x, weight, bias, EPSILON),
+        "rms_norm": lambda x, weight: mx.fast.rms_norm(x, weight, EPSILON),
+        "sort": lambda a: mx.sort(a),
+        "sort axis 1": lambda a: mx.sort(a),
+        "transpose copy": lambda a: mx.contiguous(a.T),
+        "gather": lambda a, i: mx.take(a, i, axis=0),
+        "scatter-add": lambda a, i, b: a.at[i].add(b),
+        "conv2d": lambda x, w: mx.conv2d(x, w, padding=1),
+        "attention": attention,
+    }
+    program = programs[row.program]
+    dtype = getattr(mx, row.dtype)
+    operands = operands_of(row, lambda a: mx.array(a, dtype), mx.array)
+    if row.program == "matvec 4-bit":
+        operands = [operands[0], *mx.quantize(operands[1], group_size=64, bits=4)]
+    mx.eval(operands)
+    return lambda: mx.eval(program(*operands))
+
+
+def mlx_call(row: Row, threads: int) -> Call:
+    import mlx.core as mx
+
+    mx.set_default_device(mx.cpu)
+    return mlx_like_call(mx, row)
+
+
+def isthmus_call(row: Row, threads: int) -> Call:
+    import isthmus as ist
+
+    return mlx_like_call(ist, row)
+
+
+CALLS: dict[str, Callable[[Row, int], Call]] = {
+    "isthmus": isthmus_call,
+    "numpy": numpy_call,
+    "torch": torch_call,
+    "jax": jax_call,
+    "mlx": mlx_call,
+}
+
+
+def version_of(library: str) -> str:
+    return str(importlib.import_module("mlx.core" if library == "mlx" else library).__version__)

@@ -1,0 +1,140 @@
+"""The rows of peers.py: what is computed, on which operands."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+SHORT = {"float16": "f16", "bfloat16": "bf16", "float32": "f32", "float64": "f64", "int32": "int32"}
+SMALL_EXTENT = 64
+
+
+@dataclass(frozen=True)
+class Operand:
+    """Random numbers of the row's dtype; with `below`, indices of less than that."""
+
+    shape: tuple[int, ...]
+    below: int = 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """`program` is a key of peers_programs; `ops` is how many equal ops a call stands for."""
+
+    name: str
+    program: str
+    operands: tuple[Operand, ...]
+    dtype: str = "float32"
+    ops: int = 1
+
+    @property
+    def elements(self) -> int:
+        return max(math.prod(operand.shape) for operand in self.operands)
+
+    @property
+    def numpy_counts(self) -> bool:
+        """Below this size NumPy, which neither plans nor traces, is measured and shown, but is not a peer."""
+        return self.elements >= 100_000 or self.program == "matmul"
+
+    def shrunk(self) -> Row:
+        operands = tuple(
+            Operand(tuple(min(extent, SMALL_EXTENT) for extent in operand.shape), min(operand.below, SMALL_EXTENT))
+            for operand in self.operands
+        )
+        return Row(self.name, self.program, operands, self.dtype, min(self.ops, SMALL_EXTENT))
+
+    def arrays(self) -> list[np.ndarray]:
+        """The operands, bfloat16 and float16 as float32 that has still to be rounded."""
+        generator = np.random.default_rng(0)
+        dtype = self.dtype if self.dtype in ("float64", "int32") else "float32"
+        made = []
+        for operand in self.operands:
+            if operand.below:
+                made.append(generator.integers(0, operand.below, operand.shape, dtype=np.int32))
+            elif dtype == "int32":
+                made.append(generator.integers(1, 100, operand.shape, dtype=np.int32))
+            else:
+                made.append(generator.standard_normal(operand.shape).astype(dtype))
+        return made
+
+
+def row(program: str, size: str, *shapes: tuple[int, ...] | Operand, dtype: str = "float32", ops: int = 1) -> Row:
+    operands = tuple(shape if isinstance(shape, Operand) else Operand(shape) for shape in shapes)
+    suffix = "" if dtype == "float32" else f" {SHORT[dtype]}"
+    return Row(f"{program} {size}{suffix}", program, operands, dtype, ops)
+
+
+def matrix_products() -> list[Row]:
+    sizes = {
+        "float32": (64, 127, 256, 513, 1024, 2048),
+        "bfloat16": (256, 1024),
+        "float16": (256, 1024),
+        "float64": (256, 1024),
+    }
+    rows = [row("matmul", str(n), (n, n), (n, n), dtype=dtype) for dtype, extents in sizes.items() for n in extents]
+    rows.append(row("matmul", "64x32x32", (64, 32, 32), (64, 32, 32)))
+    rows += [row("matvec", "4096", (1, 4096), (4096, 4096), dtype=dtype) for dtype in ("float32", "bfloat16")]
+    rows.append(row("matvec 4-bit", "4096", (1, 4096), (4096, 4096)))
+    return rows
+
+
+def vectors() -> list[Row]:
+    sizes = {
+        "a + b": {"float32": (1, 1_000, 100_000, 10_000_000)},
+        "exp": {"float32": (1_000, 100_000, 10_000_000)},
+        "gelu": {"float32": (1_000, 100_000, 10_000_000)},
+        "sum": {"float32": (1_000, 100_000, 10_000_000)},
+        "var": {"float32": (100_000, 10_000_000)},
+        "argmax": {"float32": (100_000, 10_000_000)},
+        "cumsum": {"float32": (1_000_000,)},
+        "sort": {"float32": (1_000_000,)},
+        "sum of a[::2]": {"float32": (10_000_000,)},
+    }
+    for dtype in ("bfloat16", "float16", "float64", "int32"):
+        sizes["a + b"][dtype] = (100_000, 10_000_000)
+        sizes["sum"][dtype] = (10_000_000,)
+        if dtype != "int32":
+            sizes["exp"][dtype] = (10_000_000,)
+    rows = []
+    for program, by_dtype in sizes.items():
+        operands = 2 if program == "a + b" else 1
+        for dtype, lengths in by_dtype.items():
+            rows += [row(program, f"{n:,}", *[(n,)] * operands, dtype=dtype) for n in lengths]
+    rows.append(row("chain of one-element adds", "10,000, per op", (1,), ops=10_000))
+    return rows
+
+
+def matrices() -> list[Row]:
+    square = (1024, 1024)
+    rows = [row("softmax", "1024x1024", square), row("softmax", "1000x777", (1000, 777))]
+    rows.append(row("softmax", "1024x1024", square, dtype="float16"))
+    rows.append(row("layer_norm", "1024x1024", square, (1024,), (1024,)))
+    rows.append(row("rms_norm", "1024x1024", square, (1024,)))
+    alone = ("sum axis 0", "sum axis 1", "argmax axis 1", "cumsum axis 1", "sort axis 1", "transpose copy")
+    rows += [row(program, "1024x1024", square) for program in alone]
+    rows.append(row("a.T + b", "1024x1024", square, square))
+    return rows
+
+
+def gathers() -> list[Row]:
+    table, chosen = (4096, 1024), Operand((1024,), below=4096)
+    return [
+        row("gather", "1024 rows of 1024", table, chosen),
+        row("scatter-add", "1024 rows of 1024", table, chosen, (1024, 1024)),
+        row("scatter-add", "1,000,000 to 1,000", (1000,), Operand((1_000_000,), below=1000), (1_000_000,)),
+    ]
+
+
+def networks() -> list[Row]:
+    heads = (1, 8, 512, 64)
+    return [
+        row("conv2d", "8x32x56x56, 64 of 3x3", (8, 56, 56, 32), (64, 3, 3, 32)),
+        row("attention", "1x8x512x64", heads, heads, heads),
+    ]
+
+
+def rows_of(small: bool) -> list[Row]:
+    rows = [*matrix_products(), *vectors(), *matrices(), *gathers(), *networks()]
+    return [row.shrunk() for row in rows] if small else rows

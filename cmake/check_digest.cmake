@@ -1,0 +1,43 @@
+# cmake -DPROGRAM=digest [-DEMULATOR=qemu -DFOREIGN=digest of another processor] -P check_digest.cmake
+# Runs the digest on `reference` and on `cpu`, at every ISA level that this machine has and with 1, 2 and 5 threads, and
+# fails where a number differs from the first one.
+set(levels x86-64 x86-64-v3 x86-64-v4 x86-64-v4-bf16 neon)
+set(wanted "")
+set(compared 0)
+
+function(compare name)
+  execute_process(COMMAND ${ARGN} OUTPUT_VARIABLE got ERROR_VARIABLE problem RESULT_VARIABLE status
+                  OUTPUT_STRIP_TRAILING_WHITESPACE)
+  if(status EQUAL 77)
+    message(STATUS "${name}: not on this machine")
+    return()
+  endif()
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "${name}: ended with ${status}: ${problem}")
+  endif()
+  message(STATUS "${name}: ${got}")
+  if("${wanted}" STREQUAL "")
+    set(wanted "${got}" PARENT_SCOPE)
+  elseif(NOT "${got}" STREQUAL "${wanted}")
+    message(FATAL_ERROR "${name} differs: ${got}, but the first was ${wanted}. `digest --ops` shows which op it is.")
+  endif()
+  math(EXPR compared "${compared} + 1")
+  set(compared ${compared} PARENT_SCOPE)
+endfunction()
+
+set(run ${CMAKE_COMMAND} -E env)
+compare("reference" ${run} ${PROGRAM} reference)
+foreach(level IN LISTS levels)
+  foreach(threads 1 2 5)
+    compare("cpu, ${level}, ${threads} threads" ${run} ISTHMUS_CPU_ISA=${level} ${PROGRAM} cpu ${threads})
+  endforeach()
+endforeach()
+if(FOREIGN)
+  foreach(threads 1 5)
+    compare("cpu, another processor, ${threads} threads" ${EMULATOR} ${FOREIGN} cpu ${threads})
+  endforeach()
+endif()
+# The reference, and the three thread counts of one level at least.
+if(compared LESS 4)
+  message(FATAL_ERROR "only ${compared} runs could be compared")
+endif()

@@ -23,7 +23,7 @@ bool applies(PyObject* a, PyObject* b, const char* op) {
 
 Tensor compute(Op op, PyObject* a, PyObject* b) {
   if (is_tensor(a) && is_tensor(b)) {
-    const Tensor inputs[] = {tensor_of(a), tensor_of(b)};
+    const Borrowed<2> inputs(tensor_of(a), tensor_of(b));
     return elementwise(op, inputs);
   }
   auto [left, right] = operands(a, b, name(op));

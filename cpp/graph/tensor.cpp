@@ -50,7 +50,7 @@ void destroy_chain(Node* node) {
     pending = reinterpret_cast<Node*>(current->mark);
     for (uint32_t i = 0; i < current->n_inputs; ++i) {
       Node* input = current->inputs_[i].detach();
-      if (input && input->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      if (input && drops_last(input->references)) {
         input->mark = reinterpret_cast<uint64_t>(pending);
         pending = input;
       }
@@ -60,7 +60,7 @@ void destroy_chain(Node* node) {
 }
 
 void Node::release(Node* node) {
-  if (node->references.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy_chain(node);
+  if (drops_last(node->references)) destroy_chain(node);
 }
 
 Tensor make_node(Op op, DType dtype, Dims shape, std::span<const Tensor> inputs, Attrs attrs, const char* label) {

@@ -48,6 +48,24 @@ class Tensor {
   Node* node_ = nullptr;
 };
 
+// A list of tensors for the time of a call whose caller keeps the references: nothing is counted.
+template <size_t N>
+class Borrowed {
+ public:
+  template <class... T>
+  explicit Borrowed(const T&... tensors) : tensors_{Tensor(tensors.node())...} {
+    static_assert(sizeof...(T) == N);
+  }
+  Borrowed(const Borrowed&) = delete;
+  ~Borrowed() {
+    for (Tensor& tensor : tensors_) tensor.detach();
+  }
+  operator std::span<const Tensor>() const { return tensors_; }
+
+ private:
+  Tensor tensors_[N];
+};
+
 // Where an evaluated tensor's elements are. Strides and offset count elements of the tensor's dtype.
 struct Layout {
   BufferRef buffer;

@@ -1,7 +1,11 @@
 #include "runtime/memory.h"
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
@@ -23,6 +27,7 @@ struct HostBuffer {
   HostBuffer* next;  // in the cache
 };
 constexpr size_t kHeader = 128;
+constexpr size_t kHugePage = 2 << 20;
 static_assert(sizeof(HostBuffer) + 16 <= kHeader);
 
 // Eight sizes for each power of two from 64 bytes on: at most an eighth of a buffer is unused.
@@ -43,6 +48,8 @@ uint64_t class_capacity(uint32_t size_class) {
   return (capacity + 63) / 64 * 64;
 }
 
+constexpr uint64_t kLargest = uint64_t{64} << (kClasses / kSteps - 1);
+
 uint64_t physical_memory() {
   const auto pages = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES));
   return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
@@ -53,16 +60,21 @@ class Pool {
   Pool() : limit_(physical_memory()), cache_limit_(limit_ / 4) {}
 
   HostBuffer* allocate(uint64_t nbytes) noexcept {
-    if (nbytes > limit_.load(std::memory_order_relaxed) || nbytes > class_capacity(kClasses - 1)) return nullptr;
+    if (nbytes > kLargest) return nullptr;
     const uint32_t wanted = size_class(nbytes);
     const uint64_t capacity = class_capacity(wanted);
-    if (active_.load(std::memory_order_relaxed) + capacity > limit_.load(std::memory_order_relaxed)) return nullptr;
-    HostBuffer* buffer = reuse(wanted, capacity);
-    if (!buffer) buffer = fresh(wanted, capacity);
-    if (!buffer) return nullptr;
-    const uint64_t now = active_.fetch_add(capacity, std::memory_order_relaxed) + capacity;
-    uint64_t peak = peak_.load(std::memory_order_relaxed);
-    while (now > peak && !peak_.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
+    HostBuffer* buffer = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      if (nbytes > limit_ || active_ + capacity > limit_) return nullptr;
+      buffer = reuse(wanted);
+      if (buffer) count(capacity);
+    }
+    if (!buffer) {
+      buffer = fresh(wanted, capacity);
+      if (!buffer) return nullptr;
+      const std::lock_guard lock(mutex_);
+      count(capacity);
     }
     buffer->abi.nbytes = nbytes;
     buffer->references.store(1, std::memory_order_relaxed);
@@ -70,9 +82,9 @@ class Pool {
   }
 
   void recycle(HostBuffer* buffer) noexcept {
-    active_.fetch_sub(buffer->capacity, std::memory_order_relaxed);
     {
       const std::lock_guard lock(mutex_);
+      active_ -= buffer->capacity;
       if (buffer->capacity <= cache_limit_) {
         buffer->next = free_[buffer->size_class];
         free_[buffer->size_class] = buffer;
@@ -91,10 +103,16 @@ class Pool {
 
   Figures figures() {
     const std::lock_guard lock(mutex_);
-    return {active_.load(), peak_.load(), cache_, limit_.load(), cache_limit_};
+    return {active_, peak_, cache_, limit_, cache_limit_};
   }
-  void reset_peak() { peak_.store(active_.load()); }
-  uint64_t set_limit(uint64_t bytes) { return limit_.exchange(bytes); }
+  void reset_peak() {
+    const std::lock_guard lock(mutex_);
+    peak_ = active_;
+  }
+  uint64_t set_limit(uint64_t bytes) {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(limit_, bytes);
+  }
   uint64_t set_cache_limit(uint64_t bytes) {
     const std::lock_guard lock(mutex_);
     shrink(bytes);
@@ -102,13 +120,16 @@ class Pool {
   }
 
  private:
-  HostBuffer* reuse(uint32_t wanted, uint64_t capacity) noexcept {
-    const std::lock_guard lock(mutex_);
+  HostBuffer* reuse(uint32_t wanted) noexcept {
     HostBuffer* buffer = free_[wanted];
     if (!buffer) return nullptr;
     free_[wanted] = buffer->next;
-    cache_ -= capacity;
+    cache_ -= buffer->capacity;
     return buffer;
+  }
+  void count(uint64_t capacity) noexcept {
+    active_ += capacity;
+    peak_ = std::max(peak_, active_);
   }
 
   HostBuffer* fresh(uint32_t wanted, uint64_t capacity) noexcept;
@@ -125,11 +146,11 @@ class Pool {
     }
   }
 
-  std::mutex mutex_;
+  std::mutex mutex_;  // for all that follows
   std::array<HostBuffer*, kClasses> free_{};
-  std::atomic<uint64_t> active_{0};
-  std::atomic<uint64_t> peak_{0};
-  std::atomic<uint64_t> limit_;
+  uint64_t active_ = 0;
+  uint64_t peak_ = 0;
+  uint64_t limit_;
   uint64_t cache_ = 0;
   uint64_t cache_limit_;
 };
@@ -145,16 +166,23 @@ void retain_host(ist_buffer* buffer) {
 }
 void release_host(ist_buffer* buffer) {
   auto* host = reinterpret_cast<HostBuffer*>(buffer);
-  if (host->references.fetch_sub(1, std::memory_order_acq_rel) == 1) pool().recycle(host);
+  if (drops_last(host->references)) pool().recycle(host);
 }
 
 HostBuffer* Pool::fresh(uint32_t wanted, uint64_t capacity) noexcept {
-  void* raw = std::aligned_alloc(64, kHeader + capacity);
+  const bool large = capacity >= 2 * kHugePage;
+  const size_t alignment = large ? kHugePage : 64;
+  const size_t size = (kHeader + capacity + alignment - 1) / alignment * alignment;
+  void* raw = std::aligned_alloc(alignment, size);
   if (!raw) {
     clear_cache();
-    raw = std::aligned_alloc(64, kHeader + capacity);
+    raw = std::aligned_alloc(alignment, size);
   }
   if (!raw) return nullptr;
+#if defined(__linux__)
+  // The first touch of each small page costs more than the arithmetic that fills it.
+  if (large) madvise(raw, size, MADV_HUGEPAGE);
+#endif
   auto* buffer = new (raw) HostBuffer{};
   buffer->abi.struct_size = sizeof(ist_buffer);
   buffer->abi.data = static_cast<char*>(raw) + kHeader;
@@ -177,7 +205,7 @@ void retain_wrapped(ist_buffer* buffer) {
 }
 void release_wrapped(ist_buffer* buffer) {
   auto* wrapped = reinterpret_cast<WrappedBuffer*>(buffer);
-  if (wrapped->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  if (!drops_last(wrapped->references)) return;
   if (wrapped->release) wrapped->release(wrapped->context);
   delete wrapped;
 }

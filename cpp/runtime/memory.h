@@ -1,12 +1,19 @@
 // Host memory for tensors: reference-counted buffers from a size-class cache.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <utility>
 
 #include "abi/backend.h"
 
 namespace ist {
+
+// Drops one of several references; true when it was the last. A sole owner need not count: nobody can take a reference
+// meanwhile, and a plain load costs far less than an exclusive one.
+inline bool drops_last(std::atomic<uint32_t>& references) {
+  return references.load(std::memory_order_acquire) == 1 || references.fetch_sub(1, std::memory_order_acq_rel) == 1;
+}
 
 // Owns one reference to an ist_buffer, whoever made it.
 class BufferRef {

@@ -31,30 +31,44 @@ bool keeps_inputs(const Node& node) { return node.taped || (node.traced && any_t
 
 namespace {
 
-// Strides that repeat `view` of `shape` over the larger `target`.
-const int64_t* broadcast_strides(Arena& arena, const StridedView& view, const Dims& shape, const Dims& target) {
+// Strides that repeat elements of `shape` over the larger `target`.
+const int64_t* broadcast_strides(Arena& arena, const int64_t* given, const Dims& shape, const Dims& target) {
   int64_t* strides = arena.allocate<int64_t>(target.size());
   const int lead = target.size() - shape.size();
   for (int i = 0; i < target.size(); ++i) {
     const bool repeated = i < lead || (shape[i - lead] == 1 && target[i] != 1);
-    strides[i] = repeated ? 0 : view.strides[i - lead];
+    strides[i] = repeated ? 0 : given[i - lead];
   }
   return strides;
 }
 
-const int64_t* copy_dims(Arena& arena, const Dims& dims) {
-  int64_t* copy = arena.allocate<int64_t>(dims.size());
-  std::copy(dims.begin(), dims.end(), copy);
-  return copy;
+const int64_t* row_major_strides(Arena& arena, const Dims& shape) {
+  int64_t* strides = arena.allocate<int64_t>(shape.size());
+  int64_t step = 1;
+  for (int i = shape.size() - 1; i >= 0; --i) {
+    strides[i] = step;
+    step *= std::max<int64_t>(shape[i], 1);
+  }
+  return strides;
+}
+
+StridedView view_of(const Place& place, const Dims& shape) {
+  return {Dims(std::span<const int64_t>(place.strides, shape.size())), place.offset};
 }
 
 }  // namespace
 
 void Plan::clear() {
+  for (Value& value : values_) drop(value);
   values_.clear();
   places_.clear();
   for (Step& step : steps()) step.nodes.clear();
   n_steps_ = 0;
+}
+
+void Plan::drop(Value& value) {
+  if (value.step >= 0 && value.buffer) value.buffer->release(value.buffer);
+  value.buffer = nullptr;
 }
 
 const Place& Plan::place_of(const Node& node) {
@@ -64,24 +78,25 @@ const Place& Plan::place_of(const Node& node) {
   met.mark = epoch_;
   met.mark_index = static_cast<uint32_t>(places_.size());
   Value value;
-  value.buffer = node.layout.buffer;
+  value.buffer = node.layout.buffer.get();
   value.nbytes = value.buffer->nbytes;
-  places_.push_back({static_cast<int>(values_.size()), {node.layout.strides, node.layout.offset}});
-  values_.push_back(std::move(value));
+  places_.push_back({static_cast<int>(values_.size()), node.layout.offset, node.layout.strides.data()});
+  values_.push_back(value);
   return places_.back();
 }
 
 ist_tensor Plan::operand(const Node& input, const Dims* broadcast_to) {
   const Place& place = place_of(input);
-  ist_tensor tensor{};
+  ist_tensor tensor;
   tensor.value = static_cast<uint32_t>(place.value);
   tensor.dtype = static_cast<uint32_t>(input.dtype);
-  tensor.offset = place.view.offset;
-  const Dims& shape = broadcast_to ? *broadcast_to : input.shape;
+  tensor.reserved = 0;
+  tensor.offset = place.offset;
+  const bool repeats = broadcast_to && !(*broadcast_to == input.shape);
+  const Dims& shape = repeats ? *broadcast_to : input.shape;
   tensor.rank = static_cast<uint32_t>(shape.size());
   tensor.shape = shape.data();  // of a node that outlives the plan
-  tensor.strides =
-      broadcast_to ? broadcast_strides(arena_, place.view, input.shape, shape) : copy_dims(arena_, place.view.strides);
+  tensor.strides = repeats ? broadcast_strides(arena_, place.strides, input.shape, shape) : place.strides;
   return tensor;
 }
 
@@ -94,23 +109,31 @@ int Plan::step_for(int stage, DeviceId device) {
   return static_cast<int>(n_steps_++);
 }
 
-// Returns the new value. An op that the device does not support goes to "cpu" if the user allowed that.
-int Plan::add_kernel(Op op, const char* label, const Attrs* attrs, std::span<const ist_tensor> inputs,
-                     const Dims& shape, DType dtype, DeviceId device) {
-  ist_node node{};
+// A step's node for `op`, whose result is like `output`. An op that the device does not support goes to "cpu" if the
+// user allowed that.
+Place Plan::add_kernel(Op op, const char* label, const Attrs* attrs, std::span<const Tensor> inputs,
+                       const Node& output) {
+  const Dims& shape = output.shape;
+  const Dims* target = info(op).family == Family::elementwise ? &shape : nullptr;
+  ist_node node;
   node.op = static_cast<uint32_t>(op);
   node.n_inputs = static_cast<uint32_t>(inputs.size());
   ist_tensor* operands = arena_.allocate<ist_tensor>(inputs.size());
-  std::copy(inputs.begin(), inputs.end(), operands);
+  for (size_t i = 0; i < inputs.size(); ++i) operands[i] = operand(*inputs[i].node(), target);
   node.inputs = operands;
   node.label = label;
-  if (attrs) node.attrs = lower(*attrs, arena_.allocate<char>(kLoweredAttrsSize));
-  node.output.value = static_cast<uint32_t>(values_.size());
-  node.output.dtype = static_cast<uint32_t>(dtype);
-  node.output.rank = static_cast<uint32_t>(shape.size());
-  node.output.shape = shape.data();
-  node.output.strides = copy_dims(arena_, row_major_strides(shape));
+  node.attrs = attrs ? lower(*attrs, arena_.allocate<char>(kLoweredAttrsSize)) : nullptr;
+  const int made = static_cast<int>(values_.size());
+  const int64_t* strides = row_major_strides(arena_, shape);
+  node.output = {static_cast<uint32_t>(made),
+                 static_cast<uint32_t>(output.dtype),
+                 static_cast<uint32_t>(shape.size()),
+                 0,
+                 0,
+                 shape.data(),
+                 strides};
 
+  DeviceId device = output.device;
   const auto supported = [&](DeviceId candidate) {
     const ist_backend* table = registry::backend(candidate).table;
     return table->supports(table->self, &node) != 0;
@@ -120,7 +143,7 @@ int Plan::add_kernel(Op op, const char* label, const Attrs* attrs, std::span<con
       fail(Code::shape, label, "tensors of rank ", shape.size(), " are not computed; 64 is the most");
     constexpr DeviceId kCpu = 0;
     if (!fallback_allowed() || !supported(kCpu)) {
-      const DType type = inputs.empty() ? dtype : static_cast<DType>(inputs[0].dtype);
+      const DType type = inputs.empty() ? output.dtype : inputs[0].dtype();
       fail(Code::backend, label, "device '", registry::device_name(device), "' does not support '", name(op), "' for ",
            type, fallback_allowed() ? "" : "; allow_fallback(True) lets such ops run on cpu");
     }
@@ -128,37 +151,39 @@ int Plan::add_kernel(Op op, const char* label, const Attrs* attrs, std::span<con
   }
 
   int stage = 0;
-  for (const ist_tensor& input : inputs) {
-    const int maker = values_[input.value].step;
+  for (uint32_t i = 0; i < node.n_inputs; ++i) {
+    const int maker = values_[operands[i].value].step;
     if (maker >= 0) stage = std::max(stage, steps_[maker].stage + (steps_[maker].device != device));
   }
   const int step = step_for(stage, device);
-  for (const ist_tensor& input : inputs) {
-    Value& value = values_[input.value];
+  for (uint32_t i = 0; i < node.n_inputs; ++i) {
+    Value& value = values_[operands[i].value];
     value.last_stage = std::max(value.last_stage, stage);
     value.crosses |= value.step != step;
   }
   Value value;
-  value.nbytes = static_cast<uint64_t>(element_count(shape)) * itemsize(dtype);
+  value.nbytes = static_cast<uint64_t>(output.size) * itemsize(output.dtype);
   value.step = step;
   value.last_stage = stage;
-  values_.push_back(std::move(value));
+  values_.push_back(value);
   steps_[step].nodes.push_back(node);
-  return static_cast<int>(values_.size()) - 1;
+  return {made, 0, strides};
 }
 
-void Plan::add_view(const Node& node, Place& place) {
-  const Node& input = *node.inputs()[0].node();
-  const Place from = place_of(input);
+Place Plan::add_view(const Node& node) {
+  const Tensor& input = node.inputs()[0];
   const LayoutFn layout = info(node.op).layout;
-  place.value = from.value;
-  if (layout(node, from.view, place.view)) return;
-  // Not to be had with strides: view a row-major copy instead.
-  const ist_tensor source = operand(input, nullptr);
-  place.value =
-      add_kernel(Op::contiguous, node.label, nullptr, std::span(&source, 1), input.shape, input.dtype, input.device);
-  if (!layout(node, {row_major_strides(input.shape), 0}, place.view))
-    fail(Code::state, node.label, "no layout for shape ", node.shape, " over a row-major ", input.shape);
+  Place from = place_of(*input.node());
+  StridedView view;
+  if (!layout(node, view_of(from, input.shape()), view)) {
+    // Not to be had with strides: view a row-major copy instead.
+    from = add_kernel(Op::contiguous, node.label, nullptr, node.inputs().first(1), *input.node());
+    if (!layout(node, view_of(from, input.shape()), view))
+      fail(Code::state, node.label, "no layout for shape ", node.shape, " over a row-major ", input.shape());
+  }
+  int64_t* strides = arena_.allocate<int64_t>(view.strides.size());
+  std::copy(view.strides.begin(), view.strides.end(), strides);
+  return {from.value, view.offset, strides};
 }
 
 void Plan::build(std::span<Node* const> order, uint64_t epoch) {
@@ -168,17 +193,10 @@ void Plan::build(std::span<Node* const> order, uint64_t epoch) {
   places_.resize(order.size());
   for (size_t i = 0; i < order.size(); ++i) {
     const Node& node = *order[i];
-    Place place;
-    if (info(node.op).execution == Execution::view) {
-      add_view(node, place);
-    } else {
-      const Dims* target = info(node.op).family == Family::elementwise ? &node.shape : nullptr;
-      operands_.clear();
-      for (const Tensor& input : node.inputs()) operands_.push_back(operand(*input.node(), target));
-      place.value = add_kernel(node.op, node.label, node.attrs.get(), operands_, node.shape, node.dtype, node.device);
-      place.view.strides = row_major_strides(node.shape);
-    }
-    places_[i] = std::move(place);
+    const bool is_view = info(node.op).execution == Execution::view;
+    const Place place =
+        is_view ? add_view(node) : add_kernel(node.op, node.label, node.attrs.get(), node.inputs(), node);
+    places_[i] = place;  // which may have moved meanwhile
   }
   mark_leaving(order);
   sort_steps();

@@ -32,7 +32,7 @@ class Arena {
 
 // Storage that one node makes, or that was there before.
 struct Value {
-  BufferRef buffer;  // set for inputs, and once the maker has run
+  ist_buffer* buffer = nullptr;  // of an input: its node's, which outlives the plan; else the plan's, once it is made
   uint64_t nbytes = 0;
   int step = -1;         // that makes it; -1: an input of the plan
   int last_stage = -1;   // of the steps that read it
@@ -40,10 +40,11 @@ struct Value {
   bool leaves = false;   // a tensor outside will hold it
 };
 
-// Where a node of the plan has its elements.
+// Where a node of the plan has its elements. The strides, one for each of its axes, are in the arena or in a node.
 struct Place {
   int value = -1;
-  StridedView view;
+  int64_t offset = 0;
+  const int64_t* strides = nullptr;
 };
 
 // The nodes of one program. Values are numbered across the whole plan.
@@ -60,6 +61,8 @@ class Plan {
   // under the graph lock. Raises IST_ERROR_BACKEND for an op that no device may run.
   void build(std::span<Node* const> order, uint64_t epoch);
   void clear();
+  // Gives up a made value before the end of the plan.
+  void drop(Value& value);
 
   // In an order of execution: a step reads what earlier ones made.
   std::span<Step> steps() { return {steps_.data(), n_steps_}; }
@@ -69,9 +72,8 @@ class Plan {
 
  private:
   const Place& place_of(const Node& node);
-  void add_view(const Node& node, Place& place);
-  int add_kernel(Op op, const char* label, const Attrs* attrs, std::span<const ist_tensor> inputs, const Dims& shape,
-                 DType dtype, DeviceId device);
+  Place add_view(const Node& node);
+  Place add_kernel(Op op, const char* label, const Attrs* attrs, std::span<const Tensor> inputs, const Node& output);
   ist_tensor operand(const Node& input, const Dims* broadcast_to);
   int step_for(int stage, DeviceId device);
   void sort_steps();
@@ -84,7 +86,6 @@ class Plan {
   std::vector<uint32_t> internal_uses_;
   std::vector<Step> steps_;  // the first n_steps_ are in use; the rest keep their memory
   size_t n_steps_ = 0;
-  std::vector<ist_tensor> operands_;
   Arena arena_;
 };
 

@@ -91,7 +91,7 @@ void number_values(Step& step, Workspace& work) {
       entry.nbytes = value.nbytes;
       if (value.step != self) {
         entry.flags = IST_VALUE_INPUT;
-        entry.buffer = value.buffer.get();
+        entry.buffer = value.buffer;
       } else if (value.leaves || value.crosses) {
         entry.flags = IST_VALUE_OUTPUT;
       }
@@ -132,9 +132,10 @@ void run_step(Step& step, Workspace& work) {
   program.n_nodes = static_cast<uint32_t>(step.nodes.size());
   program.values = work.values.data();
   program.nodes = step.nodes.data();
-  ist_error error{};
+  ist_error error;
   error.struct_size = sizeof(error);
   error.node = IST_NO_NODE;
+  error.message[0] = '\0';
 
   static std::array<std::mutex, 64> run_mutex;  // for backends that take one call at a time
   std::unique_lock<std::mutex> exclusive;
@@ -154,7 +155,7 @@ void run_step(Step& step, Workspace& work) {
     if (!(work.values[i].flags & IST_VALUE_OUTPUT)) continue;
     ist_buffer* buffer = work.values[i].buffer;
     complete &= buffer && buffer->nbytes >= work.values[i].nbytes;
-    if (buffer) work.plan.values()[work.global[i]].buffer = BufferRef::adopt(buffer);
+    work.plan.values()[work.global[i]].buffer = buffer;
   }
   if (!complete)
     fail(Code::backend, backend.table->name, "run() succeeded but left an output without a buffer of its size");
@@ -165,7 +166,7 @@ void run(Workspace& work) {
     run_step(step, work);
     for (int id : work.global) {
       Value& value = work.plan.values()[id];
-      if (!value.leaves && value.last_stage <= step.stage && value.crosses) value.buffer.reset();
+      if (!value.leaves && value.last_stage <= step.stage && value.crosses) work.plan.drop(value);
     }
   }
 }
@@ -177,7 +178,8 @@ void publish(Workspace& work, bool succeeded) {
       Node* node = work.order[i];
       if (succeeded && work.plan.leaves(i)) {
         const Place& place = work.plan.place(i);
-        node->layout = {work.plan.values()[place.value].buffer, place.view.strides, place.view.offset};
+        node->layout = {BufferRef::share(work.plan.values()[place.value].buffer),
+                        Dims(std::span<const int64_t>(place.strides, node->shape.size())), place.offset};
         node->state.store(State::ready, std::memory_order_release);
       } else {
         node->state.store(State::lazy, std::memory_order_relaxed);

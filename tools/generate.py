@@ -82,6 +82,7 @@ FAMILIES = {
     "reduce": ("Reductions", "Several elements of the operand make one of the output."),
     "arg_reduce": ("Positions of extremes", "Reductions along one axis that return an index."),
     "linalg": ("Linear algebra", "Products of matrices."),
+    "quantized": ("Quantized products", "Matrices of codes of a few bits, with a scale and a bias for each group."),
     "shape": ("Shape", "The same elements under another shape. Views cost no copy."),
     "copy": ("Copies", "Elements moved into a new tensor."),
     "index": ("Indices", "Elements chosen by tensors of indices."),

@@ -14,7 +14,7 @@ extern "C" {
 
 /* A runtime accepts a backend of the same major version. Minor versions only append fields. */
 #define IST_BACKEND_ABI_MAJOR 1u
-#define IST_BACKEND_ABI_MINOR 0u
+#define IST_BACKEND_ABI_MINOR 1u
 
 #if defined(_WIN32)
 #define IST_BACKEND_EXPORT __declspec(dllexport)
@@ -160,6 +160,39 @@ typedef struct ist_dtype_attrs {
   uint32_t struct_size;
   uint32_t dtype; /* ist_dtype */
 } ist_dtype_attrs;
+
+typedef struct ist_scan_attrs { /* cumulative ops */
+  uint32_t struct_size;
+  int32_t axis;
+  int32_t reverse;   /* from the end of the axis */
+  int32_t inclusive; /* 0: element i leaves itself out */
+} ist_scan_attrs;
+
+typedef struct ist_conv_attrs { /* n_dims values for each spatial axis */
+  uint32_t struct_size;
+  uint32_t n_dims;
+  const int64_t* strides;
+  const int64_t* padding_low;
+  const int64_t* padding_high;
+  const int64_t* kernel_dilation;
+  const int64_t* input_dilation;
+  int64_t groups;
+  int32_t flip; /* the kernel is read backwards: a convolution rather than a correlation */
+  int32_t reserved;
+} ist_conv_attrs;
+
+typedef struct ist_attention_attrs {
+  uint32_t struct_size;
+  int32_t causal;
+  double scale; /* of the scores, before the softmax */
+} ist_attention_attrs;
+
+typedef struct ist_quantized_attrs {
+  uint32_t struct_size;
+  int32_t bits;
+  int32_t group_size; /* elements that share a scale and a bias */
+  int32_t transpose;  /* the quantized matrix is (columns, depth) */
+} ist_quantized_attrs;
 
 /* ---- programs ---- */
 #define IST_VALUE_INPUT 1u /* `buffer` is set by the host and must not be written */

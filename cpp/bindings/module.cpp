@@ -19,6 +19,7 @@ PYBIND11_MODULE(_core, m) {
   bind_creation(m);
   bind_compositions(m);
   bind_arrangements(m);
+  bind_quantized(m);
   py::module_ random = m.def_submodule("_random", "Random numbers from Threefry keys.");
   bind_random(random);
   bind_autograd(m);

@@ -120,6 +120,38 @@ struct Lower {
     out->dtype = static_cast<uint32_t>(a.dtype);
     return out;
   }
+  const void* operator()(const ScanAttrs& a) const {
+    auto* out = place<ist_scan_attrs>(storage);
+    out->axis = a.axis;
+    out->reverse = a.reverse;
+    out->inclusive = a.inclusive;
+    return out;
+  }
+  const void* operator()(const ConvAttrs& a) const {
+    auto* out = place<ist_conv_attrs>(storage);
+    out->n_dims = static_cast<uint32_t>(a.n_dims());
+    out->strides = a.strides().data();
+    out->padding_low = a.padding_low().data();
+    out->padding_high = a.padding_high().data();
+    out->kernel_dilation = a.kernel_dilation().data();
+    out->input_dilation = a.input_dilation().data();
+    out->groups = a.groups;
+    out->flip = a.flip;
+    return out;
+  }
+  const void* operator()(const AttentionAttrs& a) const {
+    auto* out = place<ist_attention_attrs>(storage);
+    out->causal = a.causal;
+    out->scale = a.scale;
+    return out;
+  }
+  const void* operator()(const QuantizedAttrs& a) const {
+    auto* out = place<ist_quantized_attrs>(storage);
+    out->bits = a.bits;
+    out->group_size = a.group_size;
+    out->transpose = a.transpose;
+    return out;
+  }
   const void* operator()(const DeviceAttrs&) const { return nullptr; }
 };
 
@@ -173,6 +205,26 @@ struct Lift {
   Attrs operator()(const DTypeAttrs&) const {
     const auto& in = checked<ist_dtype_attrs>(attrs, op);
     return DTypeAttrs{dtype_from(in.dtype, op)};
+  }
+  Attrs operator()(const ScanAttrs&) const {
+    const auto& in = checked<ist_scan_attrs>(attrs, op);
+    return ScanAttrs{in.axis, in.reverse != 0, in.inclusive != 0};
+  }
+  Attrs operator()(const ConvAttrs&) const {
+    const auto& in = checked<ist_conv_attrs>(attrs, op);
+    Dims window;
+    for (const int64_t* list : {in.strides, in.padding_low, in.padding_high, in.kernel_dilation, in.input_dilation}) {
+      for (const int64_t value : dims_from(list, in.n_dims, op)) window.push_back(value);
+    }
+    return ConvAttrs{std::move(window), in.groups, in.flip != 0};
+  }
+  Attrs operator()(const AttentionAttrs&) const {
+    const auto& in = checked<ist_attention_attrs>(attrs, op);
+    return AttentionAttrs{in.scale, in.causal != 0};
+  }
+  Attrs operator()(const QuantizedAttrs&) const {
+    const auto& in = checked<ist_quantized_attrs>(attrs, op);
+    return QuantizedAttrs{in.bits, in.group_size, in.transpose != 0};
   }
   Attrs operator()(const DeviceAttrs&) const { fail(Code::value, op, "cannot be called by id; use ist_to_device"); }
 };

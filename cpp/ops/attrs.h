@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <variant>
 
 #include "abi/backend.h"
@@ -58,16 +59,46 @@ struct CountAttrs {
 struct DTypeAttrs {
   DType dtype = DType::float32;
 };
+struct ScanAttrs {
+  int axis = 0;
+  bool reverse = false;
+  bool inclusive = true;
+};
+struct ConvAttrs {
+  Dims window;  // strides, low padding, high padding, kernel dilation, input dilation: n_dims values of each in turn
+  int64_t groups = 1;
+  bool flip = false;
+
+  int n_dims() const { return window.size() / 5; }
+  std::span<const int64_t> strides() const { return part(0); }
+  std::span<const int64_t> padding_low() const { return part(1); }
+  std::span<const int64_t> padding_high() const { return part(2); }
+  std::span<const int64_t> kernel_dilation() const { return part(3); }
+  std::span<const int64_t> input_dilation() const { return part(4); }
+
+ private:
+  std::span<const int64_t> part(int i) const { return {window.data() + i * n_dims(), static_cast<size_t>(n_dims())}; }
+};
+struct AttentionAttrs {
+  double scale = 1;
+  bool causal = false;
+};
+struct QuantizedAttrs {
+  int bits = 4;
+  int group_size = 64;  // elements that share a scale and a bias
+  bool transpose = true;
+};
 struct DeviceAttrs {  // never crosses the waist: moving between devices is the runtime's work
   int device = 0;
 };
 
-using Attrs = std::variant<NoAttrs, AxesAttrs, AxisAttrs, DimsAttrs, SliceAttrs, IndexAttrs, PadAttrs, RangeAttrs,
-                           CreateAttrs, ScaleAttrs, CountAttrs, DTypeAttrs, DeviceAttrs>;
+using Attrs =
+    std::variant<NoAttrs, AxesAttrs, AxisAttrs, DimsAttrs, SliceAttrs, IndexAttrs, PadAttrs, RangeAttrs, CreateAttrs,
+                 ScaleAttrs, CountAttrs, DTypeAttrs, ScanAttrs, ConvAttrs, AttentionAttrs, QuantizedAttrs, DeviceAttrs>;
 
 // Writes the C struct for `attrs` into `storage` (at least kLoweredAttrsSize bytes, 8-byte aligned) and returns it, or
 // nullptr for NoAttrs. The result points into `attrs`, which must outlive it.
-inline constexpr size_t kLoweredAttrsSize = 64;
+inline constexpr size_t kLoweredAttrsSize = 72;
 const void* lower(const Attrs& attrs, void* storage);
 
 // The reverse: reads the C struct that an op of variant index `kind` takes. Raises IST_ERROR_VALUE on a NULL or short

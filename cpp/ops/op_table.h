@@ -13,7 +13,24 @@
 
 namespace ist {
 
-enum class Family : uint8_t { leaf, elementwise, reduce, arg_reduce, linalg, shape, copy, index, create, random };
+enum class Family : uint8_t {
+  leaf,
+  elementwise,
+  reduce,
+  arg_reduce,
+  linalg,
+  shape,
+  copy,
+  index,
+  create,
+  random,
+  scan,
+  sort,
+  norm,
+  attention,
+  conv,
+  quantized
+};
 
 // Elementwise rows: how input dtypes become the kernel's dtype T, and the output's.
 enum class DTypeClass : uint8_t {

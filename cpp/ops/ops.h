@@ -77,6 +77,12 @@ Tensor argmin(const Tensor& a, std::optional<int64_t> axis = std::nullopt, bool 
 Tensor matmul(const Tensor& a, const Tensor& b);
 Tensor addmm(const Tensor& c, const Tensor& a, const Tensor& b, double alpha = 1, double beta = 1);
 
+// ---- quantized products: affine, `w` holds codes of `bits` bits in uint32 words ----
+Tensors quantize(const Tensor& w, int group_size, int bits);  // words, scales, biases
+Tensor dequantize(const Tensor& w, const Tensor& scales, const Tensor& biases, int group_size, int bits);
+Tensor quantized_matmul(const Tensor& x, const Tensor& w, const Tensor& scales, const Tensor& biases, bool transpose,
+                        int group_size, int bits);
+
 // ---- shape ----
 Tensor reshape(const Tensor& a, const Dims& shape);
 Tensor transpose(const Tensor& a, const std::optional<Dims>& axes = std::nullopt);

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
-from oracles import floor_divide, logsumexp, sigmoid
+from oracles import dequantize, floor_divide, logsumexp, quantize, sigmoid
 
 BOOL = ("bool",)
 UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
@@ -309,6 +309,72 @@ def _addmm(draw: Any) -> Call:
     alpha, beta = draw(st.sampled_from([(1.0, 1.0), (0.5, 2.0), (1.0, 0.25)]))
     inputs = [Input(broadcastable(draw, c), dtype, "small"), Input(a, dtype, "small"), Input(b, dtype, "small")]
     return Call(inputs, lambda m, x, y, z: m.addmm(x, y, z, alpha, beta), lambda x, y, z: beta * x + alpha * (y @ z))
+
+
+# ---- quantized products ----
+@st.composite
+def quantized_format(draw: Any) -> tuple[int, int]:
+    return draw(st.sampled_from([32, 64, 128])), draw(st.sampled_from([1, 2, 3, 4, 5, 6, 8]))
+
+
+@case("quantize")
+def _quantize(draw: Any) -> Call:
+    group_size, bits = draw(quantized_format())
+    shape = (*draw(st.sampled_from([(3,), (2, 5), (0,)])), group_size * draw(st.integers(1, 3)))
+    return Call(
+        [Input(shape, draw(st.sampled_from(FLOATS)), "small")],
+        lambda m, w: m.quantize(w, group_size=group_size, bits=bits),
+        lambda w: quantize(w, group_size, bits),
+    )
+
+
+def quantized_inputs(draw: Any, group_size: int, bits: int, rows: tuple[int, ...], groups: int) -> list[Input]:
+    dtype = draw(st.sampled_from(FLOATS))
+    return [
+        Input((*rows, groups * group_size * bits // 32), "uint32", "key"),
+        Input((*rows, groups), dtype, "small"),
+        Input((*rows, groups), dtype, "small"),
+    ]
+
+
+@case("dequantize")
+def _dequantize(draw: Any) -> Call:
+    group_size, bits = draw(quantized_format())
+    rows = draw(st.sampled_from([(3,), (2, 5), (0,)]))
+    inputs = quantized_inputs(draw, group_size, bits, rows, draw(st.integers(1, 3)))
+    return Call(
+        inputs,
+        lambda m, w, s, b: m.dequantize(w, s, b, group_size=group_size, bits=bits),
+        lambda w, s, b: dequantize(w, s, b, group_size, bits),
+    )
+
+
+@case("quantized_matmul")
+def _quantized_matmul(draw: Any) -> Call:
+    group_size, bits = draw(quantized_format())
+    transpose, groups, rows = (
+        draw(st.booleans()),
+        draw(st.sampled_from([1, 2, 5, 13])),
+        draw(st.sampled_from([1, 7, 40])),
+    )
+    batch = draw(st.sampled_from([(), (), (2,)]))
+    depth = groups * group_size if transpose else rows
+    x = Input((*draw(st.sampled_from([(), (3,)])), draw(st.sampled_from([1, 2, 19])), depth), "float32", "small")
+    x = Input(
+        x.shape if not batch or len(x.shape) == 2 else (*batch, *x.shape[1:]), draw(st.sampled_from(FLOATS)), "small"
+    )
+    return Call(
+        [x, *quantized_inputs(draw, group_size, bits, (*batch, rows), groups)],
+        lambda m, x, w, s, b: m.quantized_matmul(x, w, s, b, transpose=transpose, group_size=group_size, bits=bits),
+        lambda x, w, s, b: (
+            x
+            @ (
+                np.swapaxes(dequantize(w, s, b, group_size, bits), -1, -2)
+                if transpose
+                else dequantize(w, s, b, group_size, bits)
+            )
+        ),
+    )
 
 
 # ---- shape ----

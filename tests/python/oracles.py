@@ -21,3 +21,34 @@ def logsumexp(a: Any, axis: Any, keepdims: bool) -> Any:
     total = np.log(np.sum(np.exp(a - m), axis=axis, keepdims=True)) + m
     out = np.where(np.isfinite(m), total, m)
     return out if keepdims else np.squeeze(out, axis)
+
+
+def dequantize(words: Any, scales: Any, biases: Any, group_size: int, bits: int) -> Any:
+    """scale * code + bias, the codes read from a row as one long whole number."""
+    packed = np.ascontiguousarray(words, dtype="<u4")
+    n = scales.shape[-1] * group_size
+    codes = np.zeros((*packed.shape[:-1], n))
+    for row in np.ndindex(packed.shape[:-1]):
+        number = int.from_bytes(packed[row].tobytes(), "little")
+        codes[row] = [number >> (bits * i) & ((1 << bits) - 1) for i in range(n)]
+    return np.repeat(scales, group_size, axis=-1) * codes + np.repeat(biases, group_size, axis=-1)
+
+
+def quantize(w: Any, group_size: int, bits: int) -> Any:
+    """Words, scales and biases, in float32: in another precision, an element may round to another code."""
+    one = np.float32(1)
+    groups = np.asarray(w, np.float32).reshape(*w.shape[:-1], w.shape[-1] // group_size, group_size)
+    high, low, last = groups.max(-1, keepdims=True), groups.min(-1, keepdims=True), one * ((1 << bits) - 1)
+    scale, bias = np.maximum((high - low) / last, np.float32(1e-7)), low
+    if bits > 1:
+        below = np.abs(low) > np.abs(high)
+        edge, signed = np.where(below, low, high), np.where(below, scale, -scale)
+        steps = np.rint(edge / signed)
+        scale = np.where(steps == 0, signed, edge / np.where(steps == 0, one, steps))
+        bias = np.where(steps == 0, 0 * one, edge)
+    codes = np.clip(np.rint((groups - bias) / scale), 0, last).astype(np.uint64).reshape(w.shape)
+    words = np.zeros((*w.shape[:-1], w.shape[-1] * bits // 32), np.uint32)
+    for row in np.ndindex(w.shape[:-1]):
+        number = sum(int(code) << (bits * i) for i, code in enumerate(codes[row]))
+        words[row] = np.frombuffer(number.to_bytes(4 * words.shape[-1], "little"), "<u4")
+    return words, scale[..., 0], bias[..., 0]

@@ -145,6 +145,12 @@ def test_reference_agrees_with_numpy(name: str, data: st.DataObject) -> None:
                     else np.abs(wide[0]) * 2 + np.abs(wide[1]) @ np.abs(wide[2])
                 )
                 unit = spacing(bound, result) * (k + 4)
+            elif family == "quantized":
+                if name != "quantize":  # codes are not negative, so this is the sum of magnitudes
+                    unit = np.maximum(unit, spacing(call.oracle(*map(np.abs, wide)), result)) * 2
+                if name == "quantized_matmul":
+                    summed = "float64" if result == "float64" else "float32"
+                    unit = unit + spacing(call.oracle(*map(np.abs, wide)), summed) * (made[0].shape[-1] + 4)
             else:
                 unit = unit * ULPS[result]
                 if name in ("degrees", "radians"):  # the factor is rounded to the dtype, too

@@ -1,4 +1,5 @@
 // Conversions of tiles: astype, and the half types' way to float32 and back.
+#include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/isa_common.h"
 #include "kernels/scalar_ops.h"
 

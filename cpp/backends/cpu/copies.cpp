@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include "backends/cpu/call.h"
+#include "backends/cpu/copy_kernels.h"
+#include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/threads.h"
 
 namespace ist::cpu {

@@ -1,4 +1,5 @@
 // Moving elements between layouts. Only sizes matter here, not dtypes.
+#include "backends/cpu/copy_kernels.h"
 #include "backends/cpu/isa_common.h"
 
 namespace ist::cpu {

@@ -1,4 +1,5 @@
 // Tile kernels of the elementwise ops with two operands, made from ops.def, and of `where`.
+#include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/isa_common.h"
 #include "kernels/scalar_ops.h"
 

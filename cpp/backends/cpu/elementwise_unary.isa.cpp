@@ -1,4 +1,5 @@
 // Tile kernels of the elementwise ops with one operand, made from ops.def.
+#include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/isa_common.h"
 #include "kernels/scalar_ops.h"
 

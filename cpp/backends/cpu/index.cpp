@@ -4,6 +4,9 @@
 #include <vector>
 
 #include "backends/cpu/call.h"
+#include "backends/cpu/copy_kernels.h"
+#include "backends/cpu/elementwise_kernels.h"
+#include "backends/cpu/reduce_kernels.h"
 #include "backends/cpu/threads.h"
 #include "kernels/scalar_ops.h"
 #include "ops/op_ids.h"

@@ -9,27 +9,19 @@
 #include <cpuid.h>
 #endif
 
-#define IST_DECLARE_LEVEL(level)                                    \
-  extern "C" const ist::cpu::UnaryTable* ist_cpu_unary_##level();   \
-  extern "C" const ist::cpu::BinaryTable* ist_cpu_binary_##level(); \
-  extern "C" const ist::cpu::CastTable* ist_cpu_cast_##level();     \
-  extern "C" const ist::cpu::CopyTable* ist_cpu_copy_##level();     \
-  extern "C" const ist::cpu::ReduceTable* ist_cpu_reduce_##level(); \
-  extern "C" const ist::cpu::RowTable* ist_cpu_row_##level();       \
-  extern "C" const ist::cpu::MatmulTable* ist_cpu_matmul_##level();
-
-#define IST_KERNELS_OF(level, name)                                                                          \
-  Kernels {                                                                                                  \
-    name, ist_cpu_unary_##level(), ist_cpu_binary_##level(), ist_cpu_cast_##level(), ist_cpu_copy_##level(), \
-        ist_cpu_reduce_##level(), ist_cpu_row_##level(), ist_cpu_matmul_##level()                            \
-  }
+#define IST_DECLARE_GETTER(level, table, Type) extern "C" const ist::cpu::Type* ist_cpu_##table##_##level();
+#define IST_GET_TABLE(level, table, Type) , ist_cpu_##table##_##level()
+#define IST_KERNELS_OF(level, name) \
+  Kernels { name IST_KERNEL_TABLES(IST_GET_TABLE, level) }
 
 #if defined(__x86_64__)
-IST_DECLARE_LEVEL(v1)
-IST_DECLARE_LEVEL(v3)
-IST_DECLARE_LEVEL(v4)
+IST_KERNEL_TABLES(IST_DECLARE_GETTER, v1)
+IST_KERNEL_TABLES(IST_DECLARE_GETTER, v3)
+IST_KERNEL_TABLES(IST_DECLARE_GETTER, v4)
+// A level that differs from v4 where bfloat16 products are summed.
+IST_DECLARE_GETTER(v4_bf16, matmul, MatmulTable)
 #else
-IST_DECLARE_LEVEL(neon)
+IST_KERNEL_TABLES(IST_DECLARE_GETTER, neon)
 #endif
 
 namespace ist::cpu {
@@ -49,31 +41,43 @@ uint64_t enabled_state() {
   return (static_cast<uint64_t>(high) << 32) | low;
 }
 
+struct Features {
+  bool v3 = false, v4 = false, v4_bf16 = false;
+};
+
 // The psABI's list of features for a level, and that the operating system saves the registers.
-void detect(bool& v3, bool& v4) {
-  v3 = v4 = false;
+Features detect() {
+  Features found;
   uint32_t a = 0, b = 0, c = 0, d = 0;
-  if (!__get_cpuid(1, &a, &b, &c, &d)) return;
+  if (!__get_cpuid(1, &a, &b, &c, &d)) return found;
   const uint32_t base = bit_FMA | bit_MOVBE | bit_OSXSAVE | bit_AVX | bit_F16C | bit_SSE4_2 | bit_POPCNT;
-  if ((c & base) != base) return;
+  if ((c & base) != base) return found;
   const uint64_t state = enabled_state();
   uint32_t b7 = 0;
-  if (!__get_cpuid_count(7, 0, &a, &b7, &c, &d)) return;
-  if (!__get_cpuid(0x80000001u, &a, &b, &c, &d)) return;
+  if (!__get_cpuid_count(7, 0, &a, &b7, &c, &d)) return found;
+  if (!__get_cpuid(0x80000001u, &a, &b, &c, &d)) return found;
   const uint32_t avx2 = bit_AVX2 | bit_BMI | bit_BMI2;
-  v3 = (state & 0x6) == 0x6 && (b7 & avx2) == avx2 && (c & bit_LZCNT) != 0;
+  found.v3 = (state & 0x6) == 0x6 && (b7 & avx2) == avx2 && (c & bit_LZCNT) != 0;
   const uint32_t avx512 = bit_AVX512F | bit_AVX512BW | bit_AVX512CD | bit_AVX512DQ | bit_AVX512VL;
-  v4 = v3 && (state & 0xe6) == 0xe6 && (b7 & avx512) == avx512;
+  found.v4 = found.v3 && (state & 0xe6) == 0xe6 && (b7 & avx512) == avx512;
+  if (__get_cpuid_count(7, 1, &a, &b, &c, &d)) found.v4_bf16 = found.v4 && (a & bit_AVX512BF16) != 0;
+  return found;
+}
+
+Kernels v4_bf16_kernels() {
+  Kernels kernels = IST_KERNELS_OF(v4, "x86-64-v4-bf16");
+  kernels.matmul = ist_cpu_matmul_v4_bf16();
+  return kernels;
 }
 
 struct Levels {
-  Level list[3];
+  Level list[4];
   Levels() {
-    bool v3 = false, v4 = false;
-    detect(v3, v4);
+    const Features found = detect();
     list[0] = {"x86-64", true, [] { return IST_KERNELS_OF(v1, "x86-64"); }};
-    list[1] = {"x86-64-v3", v3, [] { return IST_KERNELS_OF(v3, "x86-64-v3"); }};
-    list[2] = {"x86-64-v4", v4, [] { return IST_KERNELS_OF(v4, "x86-64-v4"); }};
+    list[1] = {"x86-64-v3", found.v3, [] { return IST_KERNELS_OF(v3, "x86-64-v3"); }};
+    list[2] = {"x86-64-v4", found.v4, [] { return IST_KERNELS_OF(v4, "x86-64-v4"); }};
+    list[3] = {"x86-64-v4-bf16", found.v4_bf16, v4_bf16_kernels};
   }
 };
 

@@ -1,14 +1,25 @@
-// Matrix products: blocks of k in ascending order, B packed into panels, register tiles over C.
+// Matrix products: blocks of k in ascending order, panels of B in the second-level cache, strips of A in the first,
+// register tiles over C.
 #include <algorithm>
 
 #include "backends/cpu/call.h"
+#include "backends/cpu/elementwise_kernels.h"
+#include "backends/cpu/matmul_kernels.h"
 #include "backends/cpu/threads.h"
+#include "ops/op_ids.h"
 
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kPanelColumns = 256;       // of B packed at a time, so that they stay in the second-level cache
+constexpr int64_t kPanelBytes = 768 * 1024;  // of B packed at a time, so that they stay in the second-level cache
+constexpr int64_t kSmallPanel = 32 * 1024;   // of B read where it is, while it stays in the first-level cache
 constexpr int64_t kThreadWork = 256 * 1024;  // multiply-adds that are worth another thread
+constexpr int64_t kFlatColumns = 2048;       // of C kept in cache while rows of B stream through
+constexpr int64_t kFlatDepth = 16;           // of these rows at a time
+constexpr int64_t kFlatPackedDepth = 128;    // of columns of B transposed at a time
+
+int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t round_up(int64_t a, int64_t unit) { return divide_up(a, unit) * unit; }
 
 struct Matrix {
   const char* data;
@@ -17,111 +28,140 @@ struct Matrix {
 
 struct Product {
   const Kernels& kernels;
-  const MatmulKernels& tile;
+  const MatmulKernels& mm;
   uint32_t dtype;
-  int in_log2, work_log2;  // element sizes of the operands, and of packed data and C while it accumulates
+  int in_log2;
   int64_t m, n, k;
 
   bool half() const { return is_half(dtype); }
-
-  // dst[t * width + j] = src(t, j) in the compute type, for one k-block. bfloat16 pairs are swapped, which makes the
-  // ascending chain the contract's pairwise one.
-  void pack(const char* src, int64_t k_stride, int64_t j_stride, int64_t depth, int64_t count, int64_t width, char* dst,
-            char* raw) const {
-    char* to = half() ? raw : dst;
-    const int64_t row_bytes = width << in_log2;
-    if (k_stride == 1 && j_stride != 1 && count > 1) {
-      kernels.copy->transpose[in_log2](depth, count, to, width, src, j_stride);
-    } else {
-      for (int64_t t = 0; t < depth; ++t) {
-        kernels.copy->strided[in_log2](count, to + t * row_bytes, 1, src + t * k_stride * (int64_t{1} << in_log2),
-                                       j_stride);
-      }
+  const char* at(const Matrix& x, int64_t i, int64_t j) const {
+    return x.data + (i * x.row + j * x.column) * (int64_t{1} << in_log2);
+  }
+  void pack(const char* src, int64_t k_stride, int64_t j_stride, int64_t depth, int64_t count, int64_t width,
+            char* dst) const {
+    mm.pack(depth, count, width, src, k_stride, j_stride, dst);
+  }
+  void round_rows(int64_t rows, int64_t columns, const char* wide, int64_t wide_row, char* c, int64_t c_row) const {
+    for (int64_t i = 0; i < rows; ++i) {
+      const void* row = wide + i * wide_row * mm.size;
+      kernels.cast->fn[IST_FLOAT32][dtype](columns, c + ((i * c_row) << in_log2), &row);
     }
-    if (count < width) {
-      for (int64_t t = 0; t < depth; ++t) {
-        std::memset(to + t * row_bytes + (count << in_log2), 0, static_cast<size_t>((width - count) << in_log2));
-      }
-    }
-    if (!half()) return;
-    if (dtype == IST_BFLOAT16) {
-      for (int64_t t = 0; t + 1 < depth; t += 2) {
-        std::swap_ranges(raw + t * row_bytes, raw + (t + 1) * row_bytes, raw + (t + 1) * row_bytes);
-      }
-    }
-    const void* in = raw;
-    kernels.cast->fn[dtype][IST_FLOAT32](depth * width, dst, &in);
   }
 
   // Rows [m0, m1) and columns [n0, n1) of C, whose rows are c_row elements apart.
   void block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t m0, int64_t m1, int64_t n0,
              int64_t n1) const {
-    const int64_t rows = tile.rows, cols = tile.cols;
-    const int64_t in_size = int64_t{1} << in_log2, size = int64_t{1} << work_log2;
+    Matrix rows = a, columns = b;
+    rows.data = at(a, m0, 0);
+    columns.data = at(b, 0, n0);
+    c += (m0 * c_row + n0) << in_log2;
+    if (m1 - m0 <= mm.rows) {
+      flat_block(rows, columns, c, c_row, static_cast<int>(m1 - m0), n1 - n0);
+    } else {
+      tall_block(rows, columns, c, c_row, m1 - m0, n1 - n0);
+    }
+  }
+
+  // Every panel of B meets several strips of A.
+  void tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns) const {
+    const int64_t cols = mm.cols, size = mm.size;
+    const int64_t height = divide_up(rows, divide_up(rows, mm.rows));  // of the strips, all alike
     const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
-    const int64_t columns_max = std::min<int64_t>((n1 - n0 + cols - 1) / cols * cols, kPanelColumns);
-    // A row-major or column-major A of the compute type is read where it is; so is a dense B that few rows use.
-    const bool packs_a = half() || (a.column != 1 && a.row != 1);
-    const bool packs_b = half() || b.column != 1 || m1 - m0 > 2 * rows;
+    const int64_t columns_max = std::min(round_up(columns, cols), kPanelBytes / (depth_max * size) / cols * cols);
+    const bool packs_a = !mm.in_place || columns > 4 * cols;
+    const bool packs_b =
+        !mm.in_place || b.column != 1 || (rows > 2 * mm.rows && depth_max * columns * size > kSmallPanel);
 
-    const int64_t b_bytes = depth_max * columns_max * size;
-    const int64_t a_bytes = packs_a ? depth_max * rows * size : 0;
-    const int64_t raw_bytes = half() ? depth_max * std::max(rows, cols) * in_size : 0;
-    const int64_t c_bytes = half() ? (m1 - m0) * columns_max * size : 0;
-    const auto rounded = [](int64_t bytes) { return (bytes + 63) / 64 * 64; };
-    char* b_panels = scratch(static_cast<size_t>(rounded(b_bytes) + rounded(a_bytes) + rounded(raw_bytes) + c_bytes));
-    char* a_strip = b_panels + rounded(b_bytes);
-    char* raw = a_strip + rounded(a_bytes);
-    char* c_wide = raw + rounded(raw_bytes);
+    const int64_t b_bytes = packs_b ? round_up(depth_max * columns_max * size, 64) : 0;
+    const int64_t a_bytes = packs_a ? round_up(depth_max * height * size, 64) : 0;
+    char* b_panels = scratch(static_cast<size_t>(b_bytes + a_bytes + (half() ? rows * columns_max * size : 0)));
+    char* a_strip = b_panels + b_bytes;
+    char* c_wide = a_strip + a_bytes;
 
-    for (int64_t j0 = n0; j0 < n1; j0 += columns_max) {
-      const int64_t width = std::min(columns_max, n1 - j0);
-      char* into = half() ? c_wide : c + (m0 * c_row + j0) * size;
+    for (int64_t j0 = 0; j0 < columns; j0 += columns_max) {
+      const int64_t width = std::min(columns_max, columns - j0);
+      char* into = half() ? c_wide : c + j0 * size;
       const int64_t into_row = half() ? columns_max : c_row;
       for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
         const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
-        for (int64_t p = 0; p < width; p += cols) {
-          const int64_t count = std::min(cols, width - p);
-          if (!packs_b && count == cols) continue;
-          pack(b.data + (k0 * b.row + (j0 + p) * b.column) * in_size, b.row, b.column, depth, count, cols,
-               b_panels + p * depth * size, raw);
+        for (int64_t p = 0; packs_b && p < width; p += cols) {
+          pack(at(b, k0, j0 + p), b.row, b.column, depth, std::min(cols, width - p), cols, b_panels + p * depth * size);
         }
-        for (int64_t i = m0; i < m1; i += rows) {
-          const int64_t n_rows = std::min(rows, m1 - i);
-          const char* strip = a.data + (i * a.row + k0 * a.column) * in_size;
-          int64_t a_row = a.row, a_step = a.column;
+        for (int64_t i = 0; i < rows; i += height) {
+          const int64_t n_rows = std::min(height, rows - i);
+          const char* strip = at(a, i, k0);
           if (packs_a) {
-            pack(strip, a.column, a.row, depth, n_rows, rows, a_strip, raw);
+            pack(strip, a.column, a.row, depth, n_rows, n_rows, a_strip);
             strip = a_strip;
-            a_row = 1;
-            a_step = rows;
           }
           for (int64_t p = 0; p < width; p += cols) {
-            const int64_t count = std::min(cols, width - p);
-            const bool direct = !packs_b && count == cols;
-            const char* panel = direct ? b.data + (k0 * b.row + (j0 + p)) * in_size : b_panels + p * depth * size;
-            tile.tile(static_cast<int>(n_rows), static_cast<int>(count), depth, strip, a_row, a_step, panel,
-                      direct ? b.row : cols, into + ((i - m0) * into_row + p) * size, into_row, k0 > 0);
+            mm.tile(static_cast<int>(n_rows), static_cast<int>(std::min(cols, width - p)), depth, strip,
+                    packs_a ? 1 : a.row, packs_a ? n_rows : a.column,
+                    packs_b ? b_panels + p * depth * size : at(b, k0, j0 + p), packs_b ? cols : b.row,
+                    into + (i * into_row + p) * size, into_row, k0 == 0 ? kTileStore : kTileAdd);
           }
         }
       }
-      if (half()) {
-        for (int64_t i = m0; i < m1; ++i) {
-          const void* row = c_wide + (i - m0) * columns_max * size;
-          kernels.cast->fn[IST_FLOAT32][dtype](width, c + (i * c_row + j0) * in_size, &row);
-        }
-      }
+      if (half()) round_rows(rows, width, c_wide, columns_max, c + (j0 << in_log2), c_row);
     }
   }
+
+  // One strip: B is read once, so reading it decides. Rows stream through a few at a time, as wide as they are; columns
+  // are transposed in pieces that stay in the first-level cache.
+  void flat_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int rows, int64_t columns) const {
+    const int64_t cols = mm.cols, size = mm.size;
+    const bool packs_a = !mm.in_place || columns > 4 * cols;
+    const bool packs_b = !mm.in_place || b.column != 1;
+    const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
+    const int64_t columns_max = std::min(round_up(columns, cols), kFlatColumns);
+    const int64_t piece = b.column != 1 ? kFlatPackedDepth : columns <= 4 * cols ? kMatmulBlock : kFlatDepth;
+    const bool adds = k > kMatmulBlock;
+
+    const int64_t a_bytes = packs_a ? round_up(depth_max * rows * size, 64) : 0;
+    const int64_t b_bytes = packs_b ? round_up(std::min(piece, depth_max) * cols * size, 64) : 0;
+    const int64_t c_bytes = rows * columns_max * size;
+    char* a_strip = scratch(static_cast<size_t>(a_bytes + b_bytes + (half() ? c_bytes : 0) + (adds ? c_bytes : 0)));
+    char* b_panel = a_strip + a_bytes;
+    char* c_next = b_panel + b_bytes;  // of the second k-block and those after it
+    char* c_wide = c_next + (adds ? c_bytes : 0);
+
+    for (int64_t j0 = 0; j0 < columns; j0 += columns_max) {
+      const int64_t width = std::min(columns_max, columns - j0);
+      char* total = half() ? c_wide : c + j0 * size;
+      const int64_t total_row = half() ? columns_max : c_row;
+      for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
+        const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
+        char* into = k0 == 0 ? total : c_next;
+        const int64_t into_row = k0 == 0 ? total_row : columns_max;
+        if (packs_a) pack(at(a, 0, k0), a.column, a.row, depth, rows, rows, a_strip);
+        for (int64_t t = 0; t < depth; t += piece) {
+          const int64_t part = std::min(piece, depth - t);
+          const char* strip = packs_a ? a_strip + t * rows * size : at(a, 0, k0 + t);
+          for (int64_t p = 0; p < width; p += cols) {
+            const int64_t count = std::min(cols, width - p);
+            const char* panel = at(b, k0 + t, j0 + p);
+            if (packs_b) {
+              pack(panel, b.row, b.column, part, count, cols, b_panel);
+              panel = b_panel;
+            }
+            mm.tile(rows, static_cast<int>(count), part, strip, packs_a ? 1 : a.row, packs_a ? rows : a.column, panel,
+                    packs_b ? cols : b.row, into + p * size, into_row, t == 0 ? kTileStore : kTileContinue);
+          }
+        }
+        for (int i = 0; k0 > 0 && i < rows; ++i) {
+          char* row = total + i * total_row * size;
+          const void* terms[] = {row, c_next + i * columns_max * size};
+          add_row(width, row, terms);
+        }
+      }
+      if (half()) round_rows(rows, width, c_wide, columns_max, c + (j0 << in_log2), c_row);
+    }
+  }
+
+  void add_row(int64_t n_elements, void* out, const void* const* terms) const {
+    kernels.binary->fn[static_cast<int>(Op::add)][compute_dtype(dtype)](n_elements, out, terms);
+  }
 };
-
-const MatmulKernels& kernels_for(const Kernels& kernels, uint32_t dtype) {
-  if (dtype == IST_FLOAT64) return kernels.matmul->f64;
-  if (dtype == IST_COMPLEX64) return kernels.matmul->c64;
-  return kernels.matmul->f32;
-}
-
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 
@@ -129,13 +169,8 @@ void run_matmul(const Call& call) {
   const View a = call.input(0), b = call.input(1), out = call.output();
   const int outer = out.rank - 2;
   const uint32_t dtype = out.dtype;
-  Product product = {call.kernels(),
-                     kernels_for(call.kernels(), dtype),
-                     dtype,
-                     size_log2(dtype),
-                     size_log2(compute_dtype(dtype)),
-                     out.shape[outer],
-                     out.shape[outer + 1],
+  const MatmulKernels& mm = call.kernels().matmul->of[dtype - IST_FLOAT16];
+  Product product = {call.kernels(),    mm, dtype, size_log2(dtype), out.shape[outer], out.shape[outer + 1],
                      a.shape[outer + 1]};
   const int64_t total = out.count();
   if (total == 0) return;
@@ -157,17 +192,17 @@ void run_matmul(const Call& call) {
     std::swap(product.m, product.n);
   }
   const int64_t m = product.m, n = product.n;
-  const int64_t rows = product.tile.rows, cols = product.tile.cols;
   const int64_t batches = element_count(outer, out.shape);
 
-  // Tasks are blocks of C: whole matrices of a large batch, else columns (each packs its own part of B), else rows.
+  // Tasks are blocks of C: whole matrices of a large batch, else parts of them, each of which packs for itself.
+  const bool flat = m <= mm.rows;
   const int64_t wanted = call.threads() == 1 || batches >= 2 * call.threads() || m * n * product.k < 2 * kThreadWork
                              ? 1
-                             : divide_up(2 * call.threads(), batches);
-  const int64_t column_tasks = std::clamp<int64_t>(n / (4 * cols), 1, wanted);
-  const int64_t row_tasks = std::clamp<int64_t>(m / (2 * rows), 1, divide_up(wanted, column_tasks));
-  const int64_t task_columns = divide_up(divide_up(n, column_tasks), cols) * cols;
-  const int64_t task_rows = divide_up(divide_up(m, row_tasks), rows) * rows;
+                             : divide_up(4 * call.threads(), batches);
+  const int64_t column_tasks = std::clamp<int64_t>(flat ? n / (8 * mm.cols) : divide_up(n, 16 * mm.cols), 1, wanted);
+  const int64_t row_tasks = std::clamp<int64_t>(m / (8 * mm.rows), 1, divide_up(wanted, column_tasks));
+  const int64_t task_columns = round_up(divide_up(n, column_tasks), mm.cols);
+  const int64_t task_rows = divide_up(m, row_tasks);
   const int64_t across = divide_up(n, task_columns), down = divide_up(m, task_rows);
   const int64_t work = std::max<int64_t>(1, std::min(m, task_rows) * std::min(n, task_columns) * product.k);
 

@@ -1,103 +1,236 @@
-// Matrix micro-kernels: tiles of C in registers, vectors along the columns, one ascending chain of fma along k.
+// Matrix micro-kernels: tiles of C in registers, vectors along the columns, one ascending chain of fma along k; and
+// the packing of operands for them.
 #include "backends/cpu/isa_common.h"
+#include "backends/cpu/matmul_kernels.h"
 #include "backends/cpu/simd.h"
 
 namespace ist::cpu {
 namespace {
 
-static_assert(kTileRows <= kMaxTileRows);
-
-template <class T, class V, int kRows>
+// One tile of kRows rows and kVecs vectors of columns, the last of which is masked when kPart. kPacked: the rows of A
+// are neighbours. kPairs: k + 1 before k, bfloat16's order.
+template <class T, class V, bool kPairs, bool kPacked, int kVecs, bool kPart, int kRows>
 void tile_rows(int n_cols, int64_t depth, const T* a, int64_t a_row, int64_t a_step, const T* b, int64_t b_row, T* c,
-               int64_t c_row, int add) {
+               int64_t c_row, TileMode mode) {
   constexpr int W = V::kWidth;
-  V acc[kRows][2];
-  for (int i = 0; i < kRows; ++i) acc[i][0] = acc[i][1] = V::zero();
-  for (int64_t k = 0; k < depth; ++k) {
-    const V b0 = V::load(b);
-    const V b1 = V::load(b + W);
+  const auto mask = V::mask(kPart ? n_cols - (kVecs - 1) * W : W);
+  const auto load = [&](const T* p, int h) __attribute__((always_inline)) {
+    return kPart && h == kVecs - 1 ? V::load(p + h * W, mask) : V::load(p + h * W);
+  };
+  V acc[kRows][kVecs];
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+    for (int h = 0; h < kVecs; ++h) acc[i][h] = mode == kTileContinue ? load(c + i * c_row, h) : V::zero();
+  }
+  const auto step = [&](const T* x, const T* y) __attribute__((always_inline)) {
+    V row[kVecs];
+    for (int h = 0; h < kVecs; ++h) row[h] = load(y, h);
+#pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
-      const V x = V::broadcast(a[i * a_row]);
-      acc[i][0] = V::fma(x, b0, acc[i][0]);
-      acc[i][1] = V::fma(x, b1, acc[i][1]);
+      const V value = V::broadcast(x[kPacked ? i : i * a_row]);
+      for (int h = 0; h < kVecs; ++h) acc[i][h] = V::fma(value, row[h], acc[i][h]);
     }
+  };
+  int64_t k = 0;
+  if constexpr (kPairs) {
+    for (; k + 1 < depth; k += 2) {
+      step(a + a_step, b + b_row);
+      step(a, b);
+      a += 2 * a_step;
+      b += 2 * b_row;
+    }
+  }
+  for (; k < depth; ++k) {
+    step(a, b);
     a += a_step;
     b += b_row;
   }
-  if (n_cols == 2 * W) {
-    for (int i = 0; i < kRows; ++i) {
-      for (int h = 0; h < 2; ++h) {
-        T* at = c + i * c_row + h * W;
-        (add ? V::add(V::load(at), acc[i][h]) : acc[i][h]).store(at);
-      }
-    }
-    return;
-  }
+#pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
-    T row[2 * W];
-    acc[i][0].store(row);
-    acc[i][1].store(row + W);
-    T* at = c + i * c_row;
-    for (int j = 0; j < n_cols; ++j) at[j] = add ? at[j] + row[j] : row[j];
-  }
-}
-
-template <class T, class V>
-void tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t a_row, int64_t a_step, const void* b,
-          int64_t b_row, void* c, int64_t c_row, int add) {
-  const T* pa = static_cast<const T*>(a);
-  const T* pb = static_cast<const T*>(b);
-  T* pc = static_cast<T*>(c);
-#define IST_CASE(rows)                                                                    \
-  case rows:                                                                              \
-    if constexpr (rows <= kTileRows) {                                                    \
-      tile_rows<T, V, rows>(n_cols, depth, pa, a_row, a_step, pb, b_row, pc, c_row, add); \
-    }                                                                                     \
-    break;
-  switch (n_rows) {
-    IST_CASE(1)
-    IST_CASE(2)
-    IST_CASE(3)
-    IST_CASE(4)
-    IST_CASE(5)
-    IST_CASE(6)
-    IST_CASE(7)
-    IST_CASE(8)
-    IST_CASE(9)
-    IST_CASE(10)
-    IST_CASE(11)
-    IST_CASE(12)
-  }
-#undef IST_CASE
-}
-
-constexpr int kComplexCols = 8;
-
-void complex_tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t a_row, int64_t a_step, const void* b,
-                  int64_t b_row, void* c, int64_t c_row, int add) {
-  for (int i = 0; i < n_rows; ++i) {
-    const complex64* x = static_cast<const complex64*>(a) + i * a_row;
-    const complex64* y = static_cast<const complex64*>(b);
-    float re[kComplexCols] = {}, im[kComplexCols] = {};
-    for (int64_t k = 0; k < depth; ++k, x += a_step, y += b_row) {
-      for (int j = 0; j < kComplexCols; ++j) {
-        re[j] = __builtin_fmaf(-x->im, y[j].im, __builtin_fmaf(x->re, y[j].re, re[j]));
-        im[j] = __builtin_fmaf(x->im, y[j].re, __builtin_fmaf(x->re, y[j].im, im[j]));
+    for (int h = 0; h < kVecs; ++h) {
+      T* at = c + i * c_row + h * W;
+      const V sum = mode == kTileAdd ? V::add(load(c + i * c_row, h), acc[i][h]) : acc[i][h];
+      if (kPart && h == kVecs - 1) {
+        sum.store(at, mask);
+      } else {
+        sum.store(at);
       }
     }
-    complex64* at = static_cast<complex64*>(c) + i * c_row;
+  }
+}
+
+template <class T>
+using TileFn = void (*)(int, int64_t, const T*, int64_t, int64_t, const T*, int64_t, T*, int64_t, TileMode);
+
+template <class T>
+struct TileFns {
+  TileFn<T> of_rows[kTileRows + 1];
+};
+
+template <class T, class V, bool kPairs, bool kPacked, int kVecs, bool kPart, int kRows = kTileRows>
+constexpr TileFns<T> tile_fns(TileFns<T> fns = {}) {
+  fns.of_rows[kRows] = &tile_rows<T, V, kPairs, kPacked, kVecs, kPart, kRows>;
+  if constexpr (kRows > 1) fns = tile_fns<T, V, kPairs, kPacked, kVecs, kPart, kRows - 1>(fns);
+  return fns;
+}
+
+template <class T, class V, bool kPairs, bool kPacked>
+void tile_of(int n_rows, int n_cols, int64_t depth, const void* a, int64_t a_row, int64_t a_step, const void* b,
+             int64_t b_row, void* c, int64_t c_row, TileMode mode) {
+  constexpr int W = V::kWidth;
+  static constexpr TileFns<T> whole = tile_fns<T, V, kPairs, kPacked, 2, false>();
+  static constexpr TileFns<T> part = tile_fns<T, V, kPairs, kPacked, 2, true>();
+  static constexpr TileFns<T> narrow = tile_fns<T, V, kPairs, kPacked, 1, true>();
+  const TileFns<T>& fns = n_cols == 2 * W ? whole : n_cols > W ? part : narrow;
+  fns.of_rows[n_rows](n_cols, depth, static_cast<const T*>(a), a_row, a_step, static_cast<const T*>(b), b_row,
+                      static_cast<T*>(c), c_row, mode);
+}
+
+template <class T, class V, bool kPairs>
+void tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t a_row, int64_t a_step, const void* b,
+          int64_t b_row, void* c, int64_t c_row, TileMode mode) {
+  if (a_row == 1) {
+    tile_of<T, V, kPairs, true>(n_rows, n_cols, depth, a, a_row, a_step, b, b_row, c, c_row, mode);
+  } else if constexpr (!kPairs) {
+    tile_of<T, V, kPairs, false>(n_rows, n_cols, depth, a, a_row, a_step, b, b_row, c, c_row, mode);
+  }
+}
+
+// Real and imaginary parts in vectors of their own.
+template <int kRows>
+void complex_tile_rows(int n_cols, int64_t depth, const float* a, int64_t a_step, const float* b, int64_t b_row,
+                       complex64* c, int64_t c_row, TileMode mode) {
+  using V = VecF32;
+  constexpr int W = V::kWidth;
+  V re[kRows], im[kRows];
+  float re_lanes[W], im_lanes[W];
+  for (int i = 0; i < kRows; ++i) {
+    re[i] = im[i] = V::zero();
+    if (mode != kTileContinue) continue;
+    for (int j = 0; j < W; ++j) {
+      re_lanes[j] = j < n_cols ? c[i * c_row + j].re : 0.0f;
+      im_lanes[j] = j < n_cols ? c[i * c_row + j].im : 0.0f;
+    }
+    re[i] = V::load(re_lanes);
+    im[i] = V::load(im_lanes);
+  }
+  for (int64_t k = 0; k < depth; ++k) {
+    const V b_re = V::load(b), b_im = V::load(b + b_row);
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      const V a_re = V::broadcast(a[i]), a_im = V::broadcast(a[a_step + i]);
+      re[i] = V::fnma(a_im, b_im, V::fma(a_re, b_re, re[i]));
+      im[i] = V::fma(a_im, b_re, V::fma(a_re, b_im, im[i]));
+    }
+    a += 2 * a_step;
+    b += 2 * b_row;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+    re[i].store(re_lanes);
+    im[i].store(im_lanes);
+    complex64* at = c + i * c_row;
     for (int j = 0; j < n_cols; ++j) {
-      at[j].re = add ? at[j].re + re[j] : re[j];
-      at[j].im = add ? at[j].im + im[j] : im[j];
+      at[j].re = mode == kTileAdd ? at[j].re + re_lanes[j] : re_lanes[j];
+      at[j].im = mode == kTileAdd ? at[j].im + im_lanes[j] : im_lanes[j];
     }
   }
 }
 
-constexpr MatmulTable table = {
-    {kTileRows, 2 * VecF32::kWidth, &tile<float, VecF32>},
-    {kTileRows, 2 * VecF64::kWidth, &tile<double, VecF64>},
-    {4, kComplexCols, &complex_tile},
+using ComplexTileFn = void (*)(int, int64_t, const float*, int64_t, const float*, int64_t, complex64*, int64_t,
+                               TileMode);
+struct ComplexTileFns {
+  ComplexTileFn of_rows[kComplexTileRows + 1];
 };
+
+template <int kRows = kComplexTileRows>
+constexpr ComplexTileFns complex_tile_fns(ComplexTileFns fns = {}) {
+  fns.of_rows[kRows] = &complex_tile_rows<kRows>;
+  if constexpr (kRows > 1) fns = complex_tile_fns<kRows - 1>(fns);
+  return fns;
+}
+
+void complex_tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t, int64_t a_step, const void* b,
+                  int64_t b_row, void* c, int64_t c_row, TileMode mode) {
+  static constexpr ComplexTileFns fns = complex_tile_fns();
+  fns.of_rows[n_rows](n_cols, depth, static_cast<const float*>(a), a_step, static_cast<const float*>(b), b_row,
+                      static_cast<complex64*>(c), c_row, mode);
+}
+
+template <int D>
+using Compute = typename Storage<D>::compute;
+
+// Where rows of k lie one after another: as they are, converted.
+template <int D, class V>
+void pack_rows(int64_t depth, int64_t count, int64_t width, const Type<D>* src, int64_t k_stride, Compute<D>* dst) {
+  constexpr int W = V::kWidth;
+  for (int64_t t = 0; t < depth; ++t, src += k_stride, dst += width) {
+    int64_t j = 0;
+    for (; j + W <= count; j += W) V::load(src + j).store(dst + j);
+    for (; j < count; ++j) dst[j] = Storage<D>::load(src[j]);
+    for (; j < width; ++j) dst[j] = 0;
+  }
+}
+
+// Where k is dense: squares, transposed in registers.
+template <int D, class V>
+void pack_columns(int64_t depth, int64_t count, int64_t width, const Type<D>* src, int64_t j_stride, Compute<D>* dst) {
+  constexpr int W = V::kWidth;
+  for (int64_t j = 0; j < width; j += W) {
+    const int n = count - j < W ? static_cast<int>(count - j) : W;
+    const int n_stored = width - j < W ? static_cast<int>(width - j) : W;
+    const auto mask = V::mask(n_stored);
+    const Type<D>* in = src + j * j_stride;
+    Compute<D>* out = dst + j;
+    int64_t t = 0;
+    for (; t + W <= depth; t += W) {
+      V square[W];
+#pragma GCC unroll 16
+      for (int i = 0; i < W; ++i) square[i] = i < n ? V::load(in + i * j_stride + t) : V::zero();
+      V::transpose(square);
+#pragma GCC unroll 16
+      for (int i = 0; i < W; ++i) square[i].store(out + (t + i) * width, mask);
+    }
+    for (; t < depth; ++t) {
+      for (int i = 0; i < n_stored; ++i) out[t * width + i] = i < n ? Storage<D>::load(in[i * j_stride + t]) : 0;
+    }
+  }
+}
+
+template <int D, class V>
+void pack(int64_t depth, int64_t count, int64_t width, const void* src, int64_t k_stride, int64_t j_stride, void* dst) {
+  const Type<D>* in = static_cast<const Type<D>*>(src);
+  Compute<D>* out = static_cast<Compute<D>*>(dst);
+  if (j_stride == 1) return pack_rows<D, V>(depth, count, width, in, k_stride, out);
+  if (k_stride == 1) return pack_columns<D, V>(depth, count, width, in, j_stride, out);
+  for (int64_t t = 0; t < depth; ++t) {
+    for (int64_t j = 0; j < width; ++j) {
+      out[t * width + j] = j < count ? Storage<D>::load(in[t * k_stride + j * j_stride]) : 0;
+    }
+  }
+}
+
+void complex_pack(int64_t depth, int64_t count, int64_t width, const void* src, int64_t k_stride, int64_t j_stride,
+                  void* dst) {
+  float* out = static_cast<float*>(dst);
+  for (int64_t t = 0; t < depth; ++t, out += 2 * width) {
+    const complex64* in = static_cast<const complex64*>(src) + t * k_stride;
+    for (int64_t j = 0; j < count; ++j) {
+      const complex64 value = in[j * j_stride];
+      out[j] = value.re;
+      out[width + j] = value.im;
+    }
+    for (int64_t j = count; j < width; ++j) out[j] = out[width + j] = 0;
+  }
+}
+
+constexpr MatmulTable table = {{
+    {kTileRows, 2 * VecF32::kWidth, 4, false, &pack<IST_FLOAT16, VecF32>, &tile<float, VecF32, false>},
+    {kTileRows, 2 * VecF32::kWidth, 4, false, &pack<IST_BFLOAT16, VecF32>, &tile<float, VecF32, true>},
+    {kTileRows, 2 * VecF32::kWidth, 4, true, &pack<IST_FLOAT32, VecF32>, &tile<float, VecF32, false>},
+    {kTileRows, 2 * VecF64::kWidth, 8, true, &pack<IST_FLOAT64, VecF64>, &tile<double, VecF64, false>},
+    {kComplexTileRows, VecF32::kWidth, 8, false, &complex_pack, &complex_tile},
+}};
 
 }  // namespace
 }  // namespace ist::cpu

@@ -61,6 +61,12 @@ RunFn driver(const ist_node& node, size_t tensor_size) {
       const bool fits = in.are(2, 0, out) && rank >= 2 && in.rank(0) == rank && in.rank(1) == rank;
       return fits && out >= IST_FLOAT16 ? &run_matmul : nullptr;
     }
+    case Op::quantized_matmul: {
+      const bool ranks = n == 4 && node.output.rank >= 2 && in.rank(0) == in.rank(1) && in.rank(0) == in.rank(2) &&
+                         in.rank(0) == in.rank(3) && in.rank(0) == node.output.rank;
+      const bool dtypes = ranks && same && in.dtype(1) == IST_UINT32 && in.dtype(2) == out && in.dtype(3) == out;
+      return dtypes && (is_half(out) || out == IST_FLOAT32) ? &run_quantized_matmul : nullptr;
+    }
     case Op::concatenate:
       return n >= 1 && in.are(n, 0, out) ? &run_concatenate : nullptr;
     case Op::pad:
@@ -106,17 +112,20 @@ bool same_shape(const ist_tensor& a, const ist_tensor& b) {
 }
 
 // May `node` join the run of nodes [first, end)? Values of the run are read as they lie in tiles, or not at all.
-bool joins(const ist_program& program, uint32_t first, uint32_t end, const ist_node& node) {
+// `lowest` is the lowest number of a value that the run makes.
+bool joins(const ist_program& program, uint32_t first, uint32_t end, uint32_t lowest, const ist_node& node) {
   const ist_tensor& shape = node_at(program, first).output;
   if (!same_shape(shape, node.output)) return false;
   for (uint32_t k = 0; k < node.n_inputs; ++k) {
     const ist_tensor& t = input_at(node, program.tensor_size, k);
-    for (uint32_t m = first; m < end; ++m) {
+    if (t.value < lowest) continue;
+    for (uint32_t m = end; m-- > first;) {
       const ist_tensor& made = node_at(program, m).output;
       if (made.value != t.value) continue;
       const bool as_made = made.dtype == t.dtype && t.offset == 0 && same_shape(made, t) &&
                            is_dense(static_cast<int>(t.rank), t.shape, t.strides);
       if (!as_made) return false;
+      break;
     }
   }
   return true;
@@ -137,10 +146,12 @@ Step plan_step(const Kernels& kernels, const ist_program& program, uint32_t firs
   }
   if (!is_elementwise(node)) return {first, first + 1, driver(node, program.tensor_size)};
   uint32_t end = first + 1;
+  uint32_t lowest = node.output.value;
   while (end < program.n_nodes && end - first < kMaxRunNodes) {
     const ist_node& next = node_at(program, end);
     if (!is_elementwise(next) || !supports_node(kernels, next, program.tensor_size)) break;
-    if (!joins(program, first, end, next)) break;
+    if (!joins(program, first, end, lowest, next)) break;
+    lowest = std::min(lowest, next.output.value);
     ++end;
   }
   return {first, end, nullptr};

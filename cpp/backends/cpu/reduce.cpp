@@ -1,6 +1,9 @@
 // sum, prod, max, min, all, any, argmax and argmin.
 #include <vector>
 
+#include "backends/cpu/copy_kernels.h"
+#include "backends/cpu/elementwise_kernels.h"
+#include "backends/cpu/reduce_kernels.h"
 #include "backends/cpu/sequence.h"
 #include "backends/cpu/threads.h"
 #include "ops/op_ids.h"

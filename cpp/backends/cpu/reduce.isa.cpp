@@ -1,5 +1,6 @@
 // Reductions of dense blocks in the contract's order: 32 lanes, folded by halving.
 #include "backends/cpu/isa_common.h"
+#include "backends/cpu/reduce_kernels.h"
 #include "kernels/scalar_ops.h"
 
 namespace ist::cpu {

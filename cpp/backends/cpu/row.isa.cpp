@@ -1,5 +1,6 @@
 // Pieces of softmax and logsumexp, over rows in the accumulator type.
 #include "backends/cpu/isa_common.h"
+#include "backends/cpu/reduce_kernels.h"
 #include "kernels/scalar_ops.h"
 
 namespace ist::cpu {

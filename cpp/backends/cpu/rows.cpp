@@ -1,6 +1,9 @@
 // softmax and logsumexp: the reductions of reduce.cpp, and passes of exp between them.
 #include <cmath>
 
+#include "backends/cpu/copy_kernels.h"
+#include "backends/cpu/elementwise_kernels.h"
+#include "backends/cpu/reduce_kernels.h"
 #include "backends/cpu/sequence.h"
 #include "backends/cpu/threads.h"
 

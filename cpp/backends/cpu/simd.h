@@ -2,103 +2,281 @@
 #pragma once
 
 #if defined(__AVX2__) || defined(__AVX512F__)
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC 12 on its own intrinsics that start from any register
+#endif
 #include <immintrin.h>
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>
 #endif
 
+#include "kernels/types.h"
+
 namespace ist::cpu {
 namespace {
+
+// Every vector type V of T has
+//   zero() load(p) load(p, mask) broadcast(x) store(p) store(p, mask)   with mask(n): the first n lanes
+//   fma(a, b, c) = a * b + c, fnma(a, b, c) = -a * b + c, add(a, b)
+//   transpose(rows): kWidth vectors as a square
+// and VecF32 loads from half types, converting.
 
 #if defined(__AVX512F__)
 struct VecF32 {
   static constexpr int kWidth = 16;
+  using Mask = __mmask16;
   __m512 v;
+  static inline Mask mask(int n) { return static_cast<Mask>((1u << n) - 1u); }
   static inline VecF32 zero() { return {_mm512_setzero_ps()}; }
   static inline VecF32 load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  static inline VecF32 load(const float* p, Mask m) { return {_mm512_maskz_loadu_ps(m, p)}; }
+  static inline VecF32 load(const float16* p) {
+    return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+  }
+  static inline VecF32 load(const bfloat16* p) {
+    const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(wide, 16))};
+  }
   static inline VecF32 broadcast(float x) { return {_mm512_set1_ps(x)}; }
   static inline VecF32 fma(VecF32 a, VecF32 b, VecF32 c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+  static inline VecF32 fnma(VecF32 a, VecF32 b, VecF32 c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }
   static inline VecF32 add(VecF32 a, VecF32 b) { return {_mm512_add_ps(a.v, b.v)}; }
   inline void store(float* p) const { _mm512_storeu_ps(p, v); }
+  inline void store(float* p, Mask m) const { _mm512_mask_storeu_ps(p, m, v); }
+  static inline void transpose(VecF32 (&rows)[16]) {
+    __m512 pairs[16], r[16];
+#pragma GCC unroll 8
+    for (int i = 0; i < 16; i += 2) {
+      pairs[i] = _mm512_unpacklo_ps(rows[i].v, rows[i + 1].v);
+      pairs[i + 1] = _mm512_unpackhi_ps(rows[i].v, rows[i + 1].v);
+    }
+    // Lane l of r[4 i + q]: column 4 l + q of rows 4 i to 4 i + 3.
+#pragma GCC unroll 4
+    for (int i = 0; i < 16; i += 4) {
+      const __m512d p0 = _mm512_castps_pd(pairs[i]), p1 = _mm512_castps_pd(pairs[i + 1]);
+      const __m512d p2 = _mm512_castps_pd(pairs[i + 2]), p3 = _mm512_castps_pd(pairs[i + 3]);
+      r[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(p0, p2));
+      r[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(p0, p2));
+      r[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(p1, p3));
+      r[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(p1, p3));
+    }
+#pragma GCC unroll 4
+    for (int q = 0; q < 4; ++q) {
+      const __m512 a0 = _mm512_shuffle_f32x4(r[q], r[4 + q], 0x44), a1 = _mm512_shuffle_f32x4(r[q], r[4 + q], 0xee);
+      const __m512 b0 = _mm512_shuffle_f32x4(r[8 + q], r[12 + q], 0x44);
+      const __m512 b1 = _mm512_shuffle_f32x4(r[8 + q], r[12 + q], 0xee);
+      rows[q].v = _mm512_shuffle_f32x4(a0, b0, 0x88);
+      rows[4 + q].v = _mm512_shuffle_f32x4(a0, b0, 0xdd);
+      rows[8 + q].v = _mm512_shuffle_f32x4(a1, b1, 0x88);
+      rows[12 + q].v = _mm512_shuffle_f32x4(a1, b1, 0xdd);
+    }
+  }
 };
 struct VecF64 {
   static constexpr int kWidth = 8;
+  using Mask = __mmask8;
   __m512d v;
+  static inline Mask mask(int n) { return static_cast<Mask>((1u << n) - 1u); }
   static inline VecF64 zero() { return {_mm512_setzero_pd()}; }
   static inline VecF64 load(const double* p) { return {_mm512_loadu_pd(p)}; }
+  static inline VecF64 load(const double* p, Mask m) { return {_mm512_maskz_loadu_pd(m, p)}; }
   static inline VecF64 broadcast(double x) { return {_mm512_set1_pd(x)}; }
   static inline VecF64 fma(VecF64 a, VecF64 b, VecF64 c) { return {_mm512_fmadd_pd(a.v, b.v, c.v)}; }
   static inline VecF64 add(VecF64 a, VecF64 b) { return {_mm512_add_pd(a.v, b.v)}; }
   inline void store(double* p) const { _mm512_storeu_pd(p, v); }
+  inline void store(double* p, Mask m) const { _mm512_mask_storeu_pd(p, m, v); }
+  static inline void transpose(VecF64 (&rows)[8]) {
+    __m512d r[8];
+#pragma GCC unroll 4
+    for (int i = 0; i < 8; i += 2) {
+      r[i] = _mm512_unpacklo_pd(rows[i].v, rows[i + 1].v);
+      r[i + 1] = _mm512_unpackhi_pd(rows[i].v, rows[i + 1].v);
+    }
+#pragma GCC unroll 2
+    for (int q = 0; q < 2; ++q) {
+      const __m512d a0 = _mm512_shuffle_f64x2(r[q], r[2 + q], 0x44), a1 = _mm512_shuffle_f64x2(r[q], r[2 + q], 0xee);
+      const __m512d b0 = _mm512_shuffle_f64x2(r[4 + q], r[6 + q], 0x44);
+      const __m512d b1 = _mm512_shuffle_f64x2(r[4 + q], r[6 + q], 0xee);
+      rows[q].v = _mm512_shuffle_f64x2(a0, b0, 0x88);
+      rows[2 + q].v = _mm512_shuffle_f64x2(a0, b0, 0xdd);
+      rows[4 + q].v = _mm512_shuffle_f64x2(a1, b1, 0x88);
+      rows[6 + q].v = _mm512_shuffle_f64x2(a1, b1, 0xdd);
+    }
+  }
 };
-constexpr int kTileRows = 12;  // times two vectors: 24 of 32 registers accumulate
+constexpr int kTileRows = 14;  // times two vectors: 28 of 32 registers accumulate
+constexpr int kComplexTileRows = 12;
 #elif defined(__AVX2__)
 struct VecF32 {
   static constexpr int kWidth = 8;
+  using Mask = __m256i;
   __m256 v;
+  static inline Mask mask(int n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
   static inline VecF32 zero() { return {_mm256_setzero_ps()}; }
   static inline VecF32 load(const float* p) { return {_mm256_loadu_ps(p)}; }
+  static inline VecF32 load(const float* p, Mask m) { return {_mm256_maskload_ps(p, m)}; }
+  static inline VecF32 load(const float16* p) {
+    return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+  }
+  static inline VecF32 load(const bfloat16* p) {
+    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(wide, 16))};
+  }
   static inline VecF32 broadcast(float x) { return {_mm256_set1_ps(x)}; }
   static inline VecF32 fma(VecF32 a, VecF32 b, VecF32 c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+  static inline VecF32 fnma(VecF32 a, VecF32 b, VecF32 c) { return {_mm256_fnmadd_ps(a.v, b.v, c.v)}; }
   static inline VecF32 add(VecF32 a, VecF32 b) { return {_mm256_add_ps(a.v, b.v)}; }
   inline void store(float* p) const { _mm256_storeu_ps(p, v); }
+  inline void store(float* p, Mask m) const { _mm256_maskstore_ps(p, m, v); }
+  static inline void transpose(VecF32 (&rows)[8]) {
+    __m256 pairs[8], r[8];
+#pragma GCC unroll 4
+    for (int i = 0; i < 8; i += 2) {
+      pairs[i] = _mm256_unpacklo_ps(rows[i].v, rows[i + 1].v);
+      pairs[i + 1] = _mm256_unpackhi_ps(rows[i].v, rows[i + 1].v);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < 8; i += 4) {
+      const __m256d p0 = _mm256_castps_pd(pairs[i]), p1 = _mm256_castps_pd(pairs[i + 1]);
+      const __m256d p2 = _mm256_castps_pd(pairs[i + 2]), p3 = _mm256_castps_pd(pairs[i + 3]);
+      r[i] = _mm256_castpd_ps(_mm256_unpacklo_pd(p0, p2));
+      r[i + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(p0, p2));
+      r[i + 2] = _mm256_castpd_ps(_mm256_unpacklo_pd(p1, p3));
+      r[i + 3] = _mm256_castpd_ps(_mm256_unpackhi_pd(p1, p3));
+    }
+#pragma GCC unroll 4
+    for (int q = 0; q < 4; ++q) {
+      rows[q].v = _mm256_permute2f128_ps(r[q], r[4 + q], 0x20);
+      rows[4 + q].v = _mm256_permute2f128_ps(r[q], r[4 + q], 0x31);
+    }
+  }
 };
 struct VecF64 {
   static constexpr int kWidth = 4;
+  using Mask = __m256i;
   __m256d v;
+  static inline Mask mask(int n) { return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3)); }
   static inline VecF64 zero() { return {_mm256_setzero_pd()}; }
   static inline VecF64 load(const double* p) { return {_mm256_loadu_pd(p)}; }
+  static inline VecF64 load(const double* p, Mask m) { return {_mm256_maskload_pd(p, m)}; }
   static inline VecF64 broadcast(double x) { return {_mm256_set1_pd(x)}; }
   static inline VecF64 fma(VecF64 a, VecF64 b, VecF64 c) { return {_mm256_fmadd_pd(a.v, b.v, c.v)}; }
   static inline VecF64 add(VecF64 a, VecF64 b) { return {_mm256_add_pd(a.v, b.v)}; }
   inline void store(double* p) const { _mm256_storeu_pd(p, v); }
+  inline void store(double* p, Mask m) const { _mm256_maskstore_pd(p, m, v); }
+  static inline void transpose(VecF64 (&rows)[4]) {
+    __m256d r[4];
+    for (int i = 0; i < 4; i += 2) {
+      r[i] = _mm256_unpacklo_pd(rows[i].v, rows[i + 1].v);
+      r[i + 1] = _mm256_unpackhi_pd(rows[i].v, rows[i + 1].v);
+    }
+    for (int q = 0; q < 2; ++q) {
+      rows[q].v = _mm256_permute2f128_pd(r[q], r[2 + q], 0x20);
+      rows[2 + q].v = _mm256_permute2f128_pd(r[q], r[2 + q], 0x31);
+    }
+  }
 };
 constexpr int kTileRows = 6;  // 12 of 16 registers accumulate
+constexpr int kComplexTileRows = 6;
 #elif defined(__ARM_NEON)
 struct VecF32 {
   static constexpr int kWidth = 4;
+  using Mask = int;
   float32x4_t v;
+  static inline Mask mask(int n) { return n; }
   static inline VecF32 zero() { return {vdupq_n_f32(0)}; }
   static inline VecF32 load(const float* p) { return {vld1q_f32(p)}; }
+  static inline VecF32 load(const float* p, Mask n) {
+    float lanes[4] = {};
+    for (int i = 0; i < n; ++i) lanes[i] = p[i];
+    return load(lanes);
+  }
+  template <class Half>
+  static inline VecF32 load(const Half* p) {
+    const float lanes[4] = {to_float(p[0]), to_float(p[1]), to_float(p[2]), to_float(p[3])};
+    return load(lanes);
+  }
   static inline VecF32 broadcast(float x) { return {vdupq_n_f32(x)}; }
   static inline VecF32 fma(VecF32 a, VecF32 b, VecF32 c) { return {vfmaq_f32(c.v, a.v, b.v)}; }
+  static inline VecF32 fnma(VecF32 a, VecF32 b, VecF32 c) { return {vfmsq_f32(c.v, a.v, b.v)}; }
   static inline VecF32 add(VecF32 a, VecF32 b) { return {vaddq_f32(a.v, b.v)}; }
   inline void store(float* p) const { vst1q_f32(p, v); }
+  inline void store(float* p, Mask n) const {
+    float lanes[4];
+    store(lanes);
+    for (int i = 0; i < n; ++i) p[i] = lanes[i];
+  }
+  static inline void transpose(VecF32 (&rows)[4]) {
+    const float32x4x2_t p = vtrnq_f32(rows[0].v, rows[1].v), q = vtrnq_f32(rows[2].v, rows[3].v);
+    rows[0].v = vcombine_f32(vget_low_f32(p.val[0]), vget_low_f32(q.val[0]));
+    rows[1].v = vcombine_f32(vget_low_f32(p.val[1]), vget_low_f32(q.val[1]));
+    rows[2].v = vcombine_f32(vget_high_f32(p.val[0]), vget_high_f32(q.val[0]));
+    rows[3].v = vcombine_f32(vget_high_f32(p.val[1]), vget_high_f32(q.val[1]));
+  }
 };
 struct VecF64 {
   static constexpr int kWidth = 2;
+  using Mask = int;
   float64x2_t v;
+  static inline Mask mask(int n) { return n; }
   static inline VecF64 zero() { return {vdupq_n_f64(0)}; }
   static inline VecF64 load(const double* p) { return {vld1q_f64(p)}; }
+  static inline VecF64 load(const double* p, Mask n) {
+    const double lanes[2] = {p[0], n > 1 ? p[1] : 0.0};
+    return load(lanes);
+  }
   static inline VecF64 broadcast(double x) { return {vdupq_n_f64(x)}; }
   static inline VecF64 fma(VecF64 a, VecF64 b, VecF64 c) { return {vfmaq_f64(c.v, a.v, b.v)}; }
   static inline VecF64 add(VecF64 a, VecF64 b) { return {vaddq_f64(a.v, b.v)}; }
   inline void store(double* p) const { vst1q_f64(p, v); }
+  inline void store(double* p, Mask n) const {
+    double lanes[2];
+    store(lanes);
+    for (int i = 0; i < n; ++i) p[i] = lanes[i];
+  }
+  static inline void transpose(VecF64 (&rows)[2]) {
+    const float64x2_t low = vzip1q_f64(rows[0].v, rows[1].v);
+    rows[1].v = vzip2q_f64(rows[0].v, rows[1].v);
+    rows[0].v = low;
+  }
 };
 constexpr int kTileRows = 12;
+constexpr int kComplexTileRows = 6;
 #else
 // No fused instruction at this level: the C library's fma, one element at a time.
-struct VecF32 {
+template <class T>
+struct OneElement {
   static constexpr int kWidth = 1;
-  float v;
-  static inline VecF32 zero() { return {0.0f}; }
-  static inline VecF32 load(const float* p) { return {*p}; }
-  static inline VecF32 broadcast(float x) { return {x}; }
-  static inline VecF32 fma(VecF32 a, VecF32 b, VecF32 c) { return {__builtin_fmaf(a.v, b.v, c.v)}; }
-  static inline VecF32 add(VecF32 a, VecF32 b) { return {a.v + b.v}; }
-  inline void store(float* p) const { *p = v; }
+  using Mask = int;
+  T v;
+  static inline Mask mask(int n) { return n; }
+  static inline OneElement zero() { return {0}; }
+  static inline OneElement load(const T* p) { return {*p}; }
+  static inline OneElement load(const T* p, Mask) { return {*p}; }
+  template <class Half>
+  static inline OneElement load(const Half* p) {
+    return {to_float(*p)};
+  }
+  static inline OneElement broadcast(T x) { return {x}; }
+  static inline OneElement fma(OneElement a, OneElement b, OneElement c) {
+    if constexpr (sizeof(T) == 4) {
+      return {__builtin_fmaf(a.v, b.v, c.v)};
+    } else {
+      return {__builtin_fma(a.v, b.v, c.v)};
+    }
+  }
+  static inline OneElement fnma(OneElement a, OneElement b, OneElement c) { return fma({-a.v}, b, c); }
+  static inline OneElement add(OneElement a, OneElement b) { return {a.v + b.v}; }
+  inline void store(T* p) const { *p = v; }
+  inline void store(T* p, Mask) const { *p = v; }
+  static inline void transpose(OneElement (&)[1]) {}
 };
-struct VecF64 {
-  static constexpr int kWidth = 1;
-  double v;
-  static inline VecF64 zero() { return {0.0}; }
-  static inline VecF64 load(const double* p) { return {*p}; }
-  static inline VecF64 broadcast(double x) { return {x}; }
-  static inline VecF64 fma(VecF64 a, VecF64 b, VecF64 c) { return {__builtin_fma(a.v, b.v, c.v)}; }
-  static inline VecF64 add(VecF64 a, VecF64 b) { return {a.v + b.v}; }
-  inline void store(double* p) const { *p = v; }
-};
+using VecF32 = OneElement<float>;
+using VecF64 = OneElement<double>;
 constexpr int kTileRows = 2;
+constexpr int kComplexTileRows = 2;
 #endif
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
@@ -36,6 +37,30 @@ struct Job {
   }
 };
 
+// A sleeping thread takes tens of microseconds to wake, where one that is still looking takes a fraction of one: after
+// a job, a helper looks out for the next for this long before it sleeps, and a caller for the last helper.
+constexpr std::chrono::microseconds kLookout{50};
+
+inline void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+template <class Ready>
+bool look_out(const Ready& ready) {
+  const auto end = std::chrono::steady_clock::now() + kLookout;
+  do {
+    for (int i = 0; i < 8; ++i) {
+      if (ready()) return true;
+      relax();
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  return ready();
+}
+
 class Pool {
  public:
   bool try_run(Job& job, int helpers) {
@@ -48,6 +73,7 @@ class Pool {
       ++generation_;
       wanted_ = helpers;
     }
+    posted_.store(generation_, std::memory_order_release);
     if (helpers == 1) {
       wake_.notify_one();
     } else {
@@ -55,15 +81,24 @@ class Pool {
     }
     job.work();
     {
-      std::unique_lock lock(mutex_);
       // Helpers that have not woken by now are not waited for: they find no job.
+      posted_.store(0, std::memory_order_relaxed);
+      std::lock_guard lock(mutex_);
       wanted_ = 0;
       job_ = nullptr;
-      done_.wait(lock, [this] { return active_ == 0; });
+    }
+    const auto finished = [this] { return active_.load() == 0; };
+    if (!look_out(finished)) {
+      std::unique_lock lock(mutex_);
+      waiting_.store(true);
+      done_.wait(lock, finished);
+      waiting_.store(false);
     }
     busy_.store(false, std::memory_order_release);
     return true;
   }
+
+  bool awake() const { return looking_.load(std::memory_order_relaxed) > 0; }
 
  private:
   void grow(int helpers) {
@@ -79,17 +114,26 @@ class Pool {
 
   void serve() {
     uint64_t seen = 0;
-    std::unique_lock lock(mutex_);
     for (;;) {
+      // With more helpers than cores, those that look would keep those with work from it.
+      if (looking_.fetch_add(1, std::memory_order_relaxed) < spare_cores_)
+        look_out([&] {
+          const uint64_t posted = posted_.load(std::memory_order_acquire);
+          return posted != 0 && posted != seen;
+        });
+      looking_.fetch_sub(1, std::memory_order_relaxed);
+      std::unique_lock lock(mutex_);
       wake_.wait(lock, [&] { return wanted_ > 0 && generation_ != seen; });
       seen = generation_;
       --wanted_;
-      ++active_;
+      active_.fetch_add(1);
       Job* job = job_;
       lock.unlock();
       job->work();
-      lock.lock();
-      if (--active_ == 0) done_.notify_one();
+      if (active_.fetch_sub(1) == 1 && waiting_.load()) {
+        lock.lock();  // the caller has either seen the 0 or sleeps by now
+        done_.notify_one();
+      }
     }
   }
 
@@ -98,8 +142,12 @@ class Pool {
   std::condition_variable wake_, done_;
   Job* job_ = nullptr;
   uint64_t generation_ = 0;
-  int wanted_ = 0;   // helpers that may still join the job
-  int active_ = 0;   // helpers at work
+  std::atomic<uint64_t> posted_{0};   // the generation while helpers may join, for those who look without the lock
+  int wanted_ = 0;                    // helpers that may still join the job
+  std::atomic<int> active_{0};        // helpers at work
+  std::atomic<bool> waiting_{false};  // the caller sleeps until there are none
+  std::atomic<int> looking_{0};
+  const int spare_cores_ = static_cast<int>(std::thread::hardware_concurrency()) - 1;
   int workers_ = 0;  // only touched by the owner of busy_
 };
 
@@ -139,6 +187,8 @@ void parallel_ranges(int threads, int64_t n, int64_t grain, RangeFn fn, void* co
   }
   fn(context, 0, n);
 }
+
+bool helpers_awake() { return pool().awake(); }
 
 char* scratch(size_t bytes) {
   static thread_local Scratch memory;

@@ -1,4 +1,5 @@
-// A pool of blocking threads. How work is split never shows in results: kernels compute each output by itself.
+// A pool of threads, which sleep when they have had nothing to do for some microseconds. How work is split never shows
+// in results: kernels compute each output by itself.
 #pragma once
 
 #include <cstddef>
@@ -25,6 +26,9 @@ void parallel_for(int threads, int64_t n, int64_t grain, Fn&& fn) {
       threads, n, grain, [](void* context, int64_t begin, int64_t end) { (*static_cast<Plain*>(context))(begin, end); },
       const_cast<void*>(static_cast<const void*>(&fn)));
 }
+
+// Is a helper awake, looking out for a job? Then much smaller work is worth handing over.
+bool helpers_awake();
 
 // Memory of the calling thread, 64-byte aligned, valid until its next call of scratch(). Raises std::bad_alloc.
 char* scratch(size_t bytes);

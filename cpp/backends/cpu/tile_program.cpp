@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "backends/cpu/copy_kernels.h"
+#include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/threads.h"
 #include "ops/op_ids.h"
 
@@ -14,9 +16,12 @@ constexpr uint32_t kMaxInstructions = kMaxRunNodes * 5;
 constexpr uint32_t kMaxOperands = kMaxRunNodes * 3;
 constexpr uint32_t kMaxSlots = kMaxRunNodes + 4;  // results alive inside the run, and the halves' way through float32
 constexpr uint32_t kMaxRegisters = kMaxOperands + kMaxInstructions;
+constexpr int64_t kTileMin = 512;
 constexpr int64_t kTileMax = 4096;
 constexpr int64_t kCacheBytes = 256 * 1024;
-constexpr int64_t kGrain = 32 * 1024;  // elements times instructions that are worth another thread
+// Elements times their cost that are worth another thread, one that is awake or one that sleeps.
+constexpr int64_t kGrainAwake = 16 * 1024;
+constexpr int64_t kGrainAsleep = 64 * 1024;
 
 enum class Place : uint8_t { direct, filled, gathered, slot };
 
@@ -41,6 +46,28 @@ TileFn kernel_of(const Kernels& kernels, uint32_t op, uint32_t n_inputs, uint32_
   if (n_inputs == 1) return kernels.unary->fn[op][compute_dtype(dtype)];
   if (n_inputs == 2) return kernels.binary->fn[op][compute_dtype(dtype)];
   return kernels.binary->where[size_log2(dtype)];
+}
+
+// What an element of a row of ops.def costs, roughly, in additions.
+int64_t cost_of(uint32_t op) {
+  switch (op) {
+#define IST_COST_any(id)
+#define IST_COST_inexact(id) case id:
+#define IST_COST_real_inexact(id) case id:
+#define IST_COST_real(id)
+#define IST_COST_magnitude(id)
+#define IST_COST_compare(id)
+#define IST_COST_logical(id)
+#define IST_COST_bitwise(id)
+#define IST_COST_select(id)
+#define IST_COST_rule(id)
+#define IST_OP(id, name, family, arity, attrs, dtypes, derivative, execution, doc) IST_COST_##dtypes(id)
+#include "ops/ops.def"
+#undef IST_OP
+    return 4;
+    default:
+      return 1;
+  }
 }
 
 class Builder {
@@ -70,11 +97,13 @@ class Builder {
     int64_t tile = n_;
     if (buffers > 0 || n_instructions_ > 1) {
       tile = kTileMax;
-      while (tile > 512 && tile * 8 * buffers > kCacheBytes) tile /= 2;
+      while (tile > kTileMin && tile * 8 * buffers > kCacheBytes) tile /= 2;
       tile = std::min(tile, n_);
     }
-    parallel_for(context_.threads, n_, std::max<int64_t>(kTileMax, kGrain / n_instructions_),
-                 [&](int64_t begin, int64_t end) { run_range(begin, end, tile, buffers); });
+    const auto piece = [&](int64_t begin, int64_t end) { run_range(begin, end, tile, buffers); };
+    if (context_.threads <= 1 || n_ * cost_ < 2 * kGrainAwake) return piece(0, n_);
+    const int64_t worth = helpers_awake() ? kGrainAwake : kGrainAsleep;
+    parallel_for(context_.threads, n_, std::max<int64_t>(kTileMin, worth / cost_), piece);
   }
 
  private:
@@ -88,8 +117,10 @@ class Builder {
       in[k] = operand(t);
       dtypes[k] = t.dtype;
     }
-    const uint16_t result = result_register(i, out);
-    made_[i - first_] = {out.value, result};
+    cost_ += cost_of(node.op);
+    const uint16_t result = result_register(out);
+    made_[n_made_++] = {out.value, result};
+    lowest_ = std::min(lowest_, out.value);
 
     if (node.op == static_cast<uint32_t>(Op::contiguous)) {
       emit(nullptr, size_log2(out.dtype), result, in, 1);
@@ -116,13 +147,11 @@ class Builder {
       }
     }
     // Slots of values that nobody reads from here on.
-    for (uint32_t m = 0; m <= i - first_; ++m) {
-      const ist_value& value = value_at(context_.program, made_[m].value);
-      Register& reg = registers_[made_[m].reg];
-      if (reg.place == Place::slot && value.last_use <= i && !made_[m].freed) {
-        made_[m].freed = true;
-        free_slot(made_[m].reg);
-      }
+    if (registers_[result].place == Place::slot) in_slots_[n_in_slots_++] = {out.value, result};
+    for (uint32_t m = n_in_slots_; m-- > 0;) {
+      if (value_at(context_.program, in_slots_[m].value).last_use > i) continue;
+      free_slot(in_slots_[m].reg);
+      in_slots_[m] = in_slots_[--n_in_slots_];
     }
   }
 
@@ -132,7 +161,7 @@ class Builder {
   }
 
   uint16_t operand(const ist_tensor& t) {
-    for (uint32_t m = 0; m < n_made_; ++m) {
+    for (uint32_t m = n_made_; t.value >= lowest_ && m-- > 0;) {
       if (made_[m].value == t.value) return made_[m].reg;
     }
     char* base = static_cast<char*>(value_at(context_.program, t.value).buffer->data) +
@@ -153,9 +182,7 @@ class Builder {
     return add_register(place, base, t.dtype, t.strides);
   }
 
-  uint16_t result_register(uint32_t i, const ist_tensor& out) {
-    n_made_ = i - first_ + 1;
-    made_[n_made_ - 1] = {IST_NO_NODE, 0};
+  uint16_t result_register(const ist_tensor& out) {
     const ist_value& value = value_at(context_.program, out.value);
     if (!outlives(value, end_ - 1)) return take_slot(out.dtype);
     return add_register(Place::direct, static_cast<char*>(value.buffer->data), out.dtype, nullptr);
@@ -242,7 +269,6 @@ class Builder {
   struct Made {
     uint32_t value;
     uint16_t reg;
-    bool freed = false;
   };
 
   const Context& context_;
@@ -250,11 +276,14 @@ class Builder {
   int rank_;
   const int64_t* shape_;
   int64_t n_;
-  uint32_t n_registers_ = 0, n_instructions_ = 0, n_made_ = 0;
+  uint32_t n_registers_ = 0, n_instructions_ = 0, n_made_ = 0, n_in_slots_ = 0;
+  uint32_t lowest_ = UINT32_MAX;  // number of a value that the run has made
   uint16_t n_slots_ = 0;
+  int64_t cost_ = 0;  // of an element, in additions
   Register registers_[kMaxRegisters];
   Instruction instructions_[kMaxInstructions];
   Made made_[kMaxRunNodes];
+  Made in_slots_[kMaxRunNodes];  // those still to be read
   bool slot_used_[kMaxSlots] = {};
   std::vector<Gather> gathers_;
 };

@@ -116,16 +116,13 @@ bool supports_elementwise(const ist_node& node, uint32_t arity, DTypeClass c) {
 #define IST_HAS_NO_BODY_contiguous ~, IST_DEFINE_NOTHING
 #define IST_SECOND(a, b, ...) b
 #define IST_CHOOSE(...) IST_SECOND(__VA_ARGS__, ~)
-#define IST_ROW_kernel_elementwise(name, arity, dtypes) \
-  IST_CHOOSE(IST_HAS_NO_BODY_##name, IST_DEFINE)(name, arity, dtypes)
-#define IST_ROW_kernel_reduce IST_DEFINE_NOTHING
-#define IST_ROW_kernel_arg_reduce IST_DEFINE_NOTHING
-#define IST_ROW_kernel_linalg IST_DEFINE_NOTHING
-#define IST_ROW_kernel_copy IST_DEFINE_NOTHING
-#define IST_ROW_kernel_index IST_DEFINE_NOTHING
-#define IST_ROW_kernel_create IST_DEFINE_NOTHING
-#define IST_ROW_kernel_random IST_DEFINE_NOTHING
-#define IST_EXECUTION_kernel(name, family, arity, dtypes) IST_ROW_kernel_##family(name, arity, dtypes)
+#define IST_ELEMENTWISE_ROW(name, arity, dtypes) IST_CHOOSE(IST_HAS_NO_BODY_##name, IST_DEFINE)(name, arity, dtypes)
+// Other families have files of their own.
+#define IST_FAMILY_elementwise ~, IST_ELEMENTWISE_ROW
+#define IST_FAMILY_SECOND(a, b, ...) b
+#define IST_CHOOSE_FAMILY(...) IST_FAMILY_SECOND(__VA_ARGS__, ~)
+#define IST_EXECUTION_kernel(name, family, arity, dtypes) \
+  IST_CHOOSE_FAMILY(IST_FAMILY_##family, IST_DEFINE_NOTHING)(name, arity, dtypes)
 #define IST_EXECUTION_view(name, family, arity, dtypes)
 #define IST_EXECUTION_composite(name, family, arity, dtypes)
 #define IST_EXECUTION_many(name, family, arity, dtypes)

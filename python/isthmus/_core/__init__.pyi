@@ -90,6 +90,7 @@ __all__: list[str] = [
     "cpu_isa_levels",
     "default_device",
     "degrees",
+    "dequantize",
     "device",
     "devices",
     "diag",
@@ -181,6 +182,8 @@ __all__: list[str] = [
     "prod",
     "pullback",
     "put_along_axis",
+    "quantize",
+    "quantized_matmul",
     "radians",
     "real",
     "reciprocal",
@@ -1378,6 +1381,23 @@ def degrees(a: _TensorLike, stream: _DeviceLike | None = None, *, device: _Devic
     `a` is a tensor or a number. The result has its shape; its dtype.
     """
 
+def dequantize(
+    w: Any,
+    /,
+    scales: Any,
+    biases: Any = None,
+    group_size: Any = None,
+    bits: Any = None,
+    mode: Any = "affine",
+    dtype: Dtype | None = None,
+    *,
+    stream: _DeviceLike | None = None,
+    device: _DeviceLike | None = None,
+) -> Tensor:
+    """
+    The matrix that `quantize` packed: scale * code + bias in the dtype of the scales, then as `dtype` if given.
+    """
+
 def device(device: _DeviceLike) -> _DeviceContext:
     """
     with isthmus.device("reference"): new tensors of this thread are made there. Takes a name or a Device.
@@ -2080,6 +2100,42 @@ def put_along_axis(
 ) -> Tensor:
     """
     A copy of `a` with `values` written at `indices` along `axis`, or into the flat tensor.
+    """
+
+def quantize(
+    w: Any,
+    /,
+    group_size: Any = None,
+    bits: Any = None,
+    mode: Any = "affine",
+    *,
+    stream: _DeviceLike | None = None,
+    device: _DeviceLike | None = None,
+) -> Any:
+    """
+    Quantizes the rows of `w` (floating point, 2 or more dimensions) in groups of `group_size` elements (32, 64 or
+    128; default 64) to codes of `bits` bits (1 to 6 or 8; default 4). Returns (words, scales, biases): uint32 words
+    of packed codes, and for each group the scale and bias in w's dtype, w = scale * code + bias.
+    ValueError when the last extent is no multiple of group_size.
+    """
+
+def quantized_matmul(
+    x: _TensorLike,
+    w: Any,
+    /,
+    scales: Any,
+    biases: Any = None,
+    transpose: Any = True,
+    group_size: Any = None,
+    bits: Any = None,
+    mode: Any = "affine",
+    *,
+    stream: _DeviceLike | None = None,
+    device: _DeviceLike | None = None,
+) -> Tensor:
+    """
+    x @ w.T for the matrix that `quantize` packed into (w, scales, biases), or x @ w with transpose=False. `x` has
+    shape (..., depth); sums are in float32, the result has the promoted dtype of x, scales and biases.
     """
 
 def radians(a: _TensorLike, stream: _DeviceLike | None = None, *, device: _DeviceLike | None = None) -> Tensor:

@@ -1,0 +1,45 @@
+// Kernels of matrix products, for every driver that multiplies: matmul, convolution, attention.
+//
+// A product is computed in k-blocks of kMatmulBlock. For each block, `pack` brings a strip of A (up to `rows` rows) and
+// panels of B (`cols` columns) into the compute type with k outermost, and `tile` multiplies a strip by a panel:
+//
+//   const MatmulKernels& mm = kernels.matmul->of[dtype - IST_FLOAT16];
+//   for (k0 = 0; k0 < k; k0 += kMatmulBlock)
+//     mm.pack(depth, columns, mm.cols, b_at(k0, j), b.k_stride, b.j_stride, panel);     // for each panel
+//     mm.pack(depth, n_rows, n_rows, a_at(i, k0), a.k_stride, a.i_stride, strip);       // for each strip
+//     mm.tile(n_rows, columns, depth, strip, 1, n_rows, panel, mm.cols, c, c_row, k0 == 0 ? kTileStore : kTileAdd);
+//
+// C is in the compute type: float16 and bfloat16 accumulate in float32 and are rounded once, after the last block.
+// Every element of C is the contract's chain whatever the tiles: cutting C in other places changes no bit.
+#pragma once
+
+#include "backends/cpu/kernels_table.h"
+
+namespace ist::cpu {
+
+inline constexpr int kMatmulBlock = 384;  // the contract's k-block
+
+// What `tile` does with C: overwrites it, adds its own sums as those of the next k-block, or goes on with the chains
+// that it holds. A block may be cut into tiles at even k.
+enum TileMode : int { kTileStore, kTileAdd, kTileContinue };
+
+struct MatmulKernels {
+  int rows, cols;  // of the largest tile
+  int size;        // bytes of an element of the compute type
+  bool in_place;   // the compute type is the type in memory, and `tile` may read operands that are not packed
+  // dst[t * width + j] = src[t * k_stride + j * j_stride] for t < depth, j < count; zero for count <= j < width.
+  // complex64: at dst + t * width, `width` real parts, then as many imaginary ones.
+  void (*pack)(int64_t depth, int64_t count, int64_t width, const void* src, int64_t k_stride, int64_t j_stride,
+               void* dst);
+  // a: element (i, k) at a[i * a_row + k * a_step]; b: row k at b + k * b_row, dense, read in its first n_cols elements
+  // or to its padded width; c: row i at c + i * c_row, written in its first n_cols elements. n_rows <= rows and
+  // n_cols <= cols. complex64 reads packed operands alone: a_step and b_row are their widths.
+  void (*tile)(int n_rows, int n_cols, int64_t depth, const void* a, int64_t a_row, int64_t a_step, const void* b,
+               int64_t b_row, void* c, int64_t c_row, TileMode mode);
+};
+
+struct MatmulTable {
+  MatmulKernels of[5];  // by dtype, from IST_FLOAT16 to IST_COMPLEX64
+};
+
+}  // namespace ist::cpu

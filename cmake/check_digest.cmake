@@ -1,7 +1,7 @@
 # cmake -DPROGRAM=digest [-DEMULATOR=qemu -DFOREIGN=digest of another processor] -P check_digest.cmake
 # Runs the digest on `reference` and on `cpu`, at every ISA level that this machine has and with 1, 2 and 5 threads, and
 # fails where a number differs from the first one.
-set(levels x86-64 x86-64-v3 x86-64-v4 x86-64-v4-bf16 neon)
+set(levels x86-64 x86-64-v3 x86-64-v4 x86-64-v4-bf16 x86-64-v4-amx neon)
 set(wanted "")
 set(compared 0)
 

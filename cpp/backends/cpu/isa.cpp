@@ -8,6 +8,10 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #define IST_DECLARE_GETTER(level, table, Type) extern "C" const ist::cpu::Type* ist_cpu_##table##_##level();
 #define IST_GET_TABLE(level, table, Type) , ist_cpu_##table##_##level()
@@ -18,8 +22,9 @@
 IST_KERNEL_TABLES(IST_DECLARE_GETTER, v1)
 IST_KERNEL_TABLES(IST_DECLARE_GETTER, v3)
 IST_KERNEL_TABLES(IST_DECLARE_GETTER, v4)
-// A level that differs from v4 where bfloat16 products are summed.
+// Levels that differ from v4 where bfloat16 numbers are multiplied.
 IST_DECLARE_GETTER(v4_bf16, matmul, MatmulTable)
+IST_DECLARE_GETTER(v4_amx, matmul, MatmulTable)
 #else
 IST_KERNEL_TABLES(IST_DECLARE_GETTER, neon)
 #endif
@@ -42,8 +47,18 @@ uint64_t enabled_state() {
 }
 
 struct Features {
-  bool v3 = false, v4 = false, v4_bf16 = false;
+  bool v3 = false, v4 = false, v4_bf16 = false, v4_amx = false;
 };
+
+// Linux hands out the registers of AMX on request only, to the whole process.
+bool may_use_tiles() {
+#if defined(__linux__)
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
 
 // The psABI's list of features for a level, and that the operating system saves the registers.
 Features detect() {
@@ -53,31 +68,34 @@ Features detect() {
   const uint32_t base = bit_FMA | bit_MOVBE | bit_OSXSAVE | bit_AVX | bit_F16C | bit_SSE4_2 | bit_POPCNT;
   if ((c & base) != base) return found;
   const uint64_t state = enabled_state();
-  uint32_t b7 = 0;
-  if (!__get_cpuid_count(7, 0, &a, &b7, &c, &d)) return found;
+  uint32_t b7 = 0, d7 = 0;
+  if (!__get_cpuid_count(7, 0, &a, &b7, &c, &d7)) return found;
   if (!__get_cpuid(0x80000001u, &a, &b, &c, &d)) return found;
   const uint32_t avx2 = bit_AVX2 | bit_BMI | bit_BMI2;
   found.v3 = (state & 0x6) == 0x6 && (b7 & avx2) == avx2 && (c & bit_LZCNT) != 0;
   const uint32_t avx512 = bit_AVX512F | bit_AVX512BW | bit_AVX512CD | bit_AVX512DQ | bit_AVX512VL;
   found.v4 = found.v3 && (state & 0xe6) == 0xe6 && (b7 & avx512) == avx512;
   if (__get_cpuid_count(7, 1, &a, &b, &c, &d)) found.v4_bf16 = found.v4 && (a & bit_AVX512BF16) != 0;
+  const uint32_t amx = bit_AMX_TILE | bit_AMX_BF16;
+  found.v4_amx = found.v4_bf16 && (state & 0x60000) == 0x60000 && (d7 & amx) == amx && may_use_tiles();
   return found;
 }
 
-Kernels v4_bf16_kernels() {
-  Kernels kernels = IST_KERNELS_OF(v4, "x86-64-v4-bf16");
-  kernels.matmul = ist_cpu_matmul_v4_bf16();
+Kernels v4_kernels(const char* name, const MatmulTable* matmul) {
+  Kernels kernels = IST_KERNELS_OF(v4, name);
+  kernels.matmul = matmul;
   return kernels;
 }
 
 struct Levels {
-  Level list[4];
+  Level list[5];
   Levels() {
     const Features found = detect();
     list[0] = {"x86-64", true, [] { return IST_KERNELS_OF(v1, "x86-64"); }};
     list[1] = {"x86-64-v3", found.v3, [] { return IST_KERNELS_OF(v3, "x86-64-v3"); }};
     list[2] = {"x86-64-v4", found.v4, [] { return IST_KERNELS_OF(v4, "x86-64-v4"); }};
-    list[3] = {"x86-64-v4-bf16", found.v4_bf16, v4_bf16_kernels};
+    list[3] = {"x86-64-v4-bf16", found.v4_bf16, [] { return v4_kernels("x86-64-v4-bf16", ist_cpu_matmul_v4_bf16()); }};
+    list[4] = {"x86-64-v4-amx", found.v4_amx, [] { return v4_kernels("x86-64-v4-amx", ist_cpu_matmul_v4_amx()); }};
   }
 };
 

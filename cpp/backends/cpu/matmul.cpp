@@ -15,7 +15,7 @@ constexpr int64_t kPanelBytes = 768 * 1024;  // of B packed at a time, so that t
 constexpr int64_t kSmallPanel = 32 * 1024;   // of B read where it is, while it stays in the first-level cache
 constexpr int64_t kThreadWork = 256 * 1024;  // multiply-adds that are worth another thread
 constexpr int64_t kFlatColumns = 2048;       // of C kept in cache while rows of B stream through
-constexpr int64_t kFlatDepth = 16;           // of these rows at a time
+constexpr int64_t kFlatDepth = 32;           // of these rows at a time
 constexpr int64_t kFlatPackedDepth = 128;    // of columns of B transposed at a time
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -37,9 +37,9 @@ struct Product {
   const char* at(const Matrix& x, int64_t i, int64_t j) const {
     return x.data + (i * x.row + j * x.column) * (int64_t{1} << in_log2);
   }
-  void pack(const char* src, int64_t k_stride, int64_t j_stride, int64_t depth, int64_t count, int64_t width,
-            char* dst) const {
-    mm.pack(depth, count, width, src, k_stride, j_stride, dst);
+  // Bytes of a packed strip or panel.
+  int64_t packed(int64_t depth, int64_t width) const {
+    return round_up(mm.header + round_up(depth, mm.depth_unit) * width * mm.packed_size, 64);
   }
   void round_rows(int64_t rows, int64_t columns, const char* wide, int64_t wide_row, char* c, int64_t c_row) const {
     for (int64_t i = 0; i < rows; ++i) {
@@ -55,11 +55,13 @@ struct Product {
     rows.data = at(a, m0, 0);
     columns.data = at(b, 0, n0);
     c += (m0 * c_row + n0) << in_log2;
+    if (mm.enter != nullptr) mm.enter();
     if (m1 - m0 <= mm.rows) {
       flat_block(rows, columns, c, c_row, static_cast<int>(m1 - m0), n1 - n0);
     } else {
       tall_block(rows, columns, c, c_row, m1 - m0, n1 - n0);
     }
+    if (mm.leave != nullptr) mm.leave();
   }
 
   // Every panel of B meets several strips of A.
@@ -67,13 +69,14 @@ struct Product {
     const int64_t cols = mm.cols, size = mm.size;
     const int64_t height = divide_up(rows, divide_up(rows, mm.rows));  // of the strips, all alike
     const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
-    const int64_t columns_max = std::min(round_up(columns, cols), kPanelBytes / (depth_max * size) / cols * cols);
+    const int64_t panel_bytes = packed(depth_max, cols);
+    const int64_t columns_max = std::min(round_up(columns, cols), kPanelBytes / panel_bytes * cols);
     const bool packs_a = !mm.in_place || columns > 4 * cols;
     const bool packs_b =
         !mm.in_place || b.column != 1 || (rows > 2 * mm.rows && depth_max * columns * size > kSmallPanel);
 
-    const int64_t b_bytes = packs_b ? round_up(depth_max * columns_max * size, 64) : 0;
-    const int64_t a_bytes = packs_a ? round_up(depth_max * height * size, 64) : 0;
+    const int64_t b_bytes = packs_b ? columns_max / cols * panel_bytes : 0;
+    const int64_t a_bytes = packs_a ? packed(depth_max, mm.rows) : 0;
     char* b_panels = scratch(static_cast<size_t>(b_bytes + a_bytes + (half() ? rows * columns_max * size : 0)));
     char* a_strip = b_panels + b_bytes;
     char* c_wide = a_strip + a_bytes;
@@ -85,19 +88,20 @@ struct Product {
       for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
         const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
         for (int64_t p = 0; packs_b && p < width; p += cols) {
-          pack(at(b, k0, j0 + p), b.row, b.column, depth, std::min(cols, width - p), cols, b_panels + p * depth * size);
+          mm.pack(depth, std::min(cols, width - p), cols, at(b, k0, j0 + p), b.row, b.column,
+                  b_panels + p / cols * panel_bytes);
         }
         for (int64_t i = 0; i < rows; i += height) {
           const int64_t n_rows = std::min(height, rows - i);
           const char* strip = at(a, i, k0);
           if (packs_a) {
-            pack(strip, a.column, a.row, depth, n_rows, n_rows, a_strip);
+            mm.pack_a(depth, n_rows, n_rows, strip, a.column, a.row, a_strip);
             strip = a_strip;
           }
           for (int64_t p = 0; p < width; p += cols) {
             mm.tile(static_cast<int>(n_rows), static_cast<int>(std::min(cols, width - p)), depth, strip,
                     packs_a ? 1 : a.row, packs_a ? n_rows : a.column,
-                    packs_b ? b_panels + p * depth * size : at(b, k0, j0 + p), packs_b ? cols : b.row,
+                    packs_b ? b_panels + p / cols * panel_bytes : at(b, k0, j0 + p), packs_b ? cols : b.row,
                     into + (i * into_row + p) * size, into_row, k0 == 0 ? kTileStore : kTileAdd);
           }
         }
@@ -114,11 +118,13 @@ struct Product {
     const bool packs_b = !mm.in_place || b.column != 1;
     const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
     const int64_t columns_max = std::min(round_up(columns, cols), kFlatColumns);
-    const int64_t piece = b.column != 1 ? kFlatPackedDepth : columns <= 4 * cols ? kMatmulBlock : kFlatDepth;
+    const int64_t piece = mm.header != 0 || (b.column == 1 && columns <= 4 * cols) ? kMatmulBlock
+                          : b.column != 1                                          ? kFlatPackedDepth
+                                                                                   : kFlatDepth;
     const bool adds = k > kMatmulBlock;
 
-    const int64_t a_bytes = packs_a ? round_up(depth_max * rows * size, 64) : 0;
-    const int64_t b_bytes = packs_b ? round_up(std::min(piece, depth_max) * cols * size, 64) : 0;
+    const int64_t a_bytes = packs_a ? packed(depth_max, mm.rows) : 0;
+    const int64_t b_bytes = packs_b ? packed(std::min(piece, depth_max), cols) : 0;
     const int64_t c_bytes = rows * columns_max * size;
     char* a_strip = scratch(static_cast<size_t>(a_bytes + b_bytes + (half() ? c_bytes : 0) + (adds ? c_bytes : 0)));
     char* b_panel = a_strip + a_bytes;
@@ -133,7 +139,7 @@ struct Product {
         const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
         char* into = k0 == 0 ? total : c_next;
         const int64_t into_row = k0 == 0 ? total_row : columns_max;
-        if (packs_a) pack(at(a, 0, k0), a.column, a.row, depth, rows, rows, a_strip);
+        if (packs_a) mm.pack_a(depth, rows, rows, at(a, 0, k0), a.column, a.row, a_strip);
         for (int64_t t = 0; t < depth; t += piece) {
           const int64_t part = std::min(piece, depth - t);
           const char* strip = packs_a ? a_strip + t * rows * size : at(a, 0, k0 + t);
@@ -141,7 +147,7 @@ struct Product {
             const int64_t count = std::min(cols, width - p);
             const char* panel = at(b, k0 + t, j0 + p);
             if (packs_b) {
-              pack(panel, b.row, b.column, part, count, cols, b_panel);
+              mm.pack(part, count, cols, panel, b.row, b.column, b_panel);
               panel = b_panel;
             }
             mm.tile(rows, static_cast<int>(count), part, strip, packs_a ? 1 : a.row, packs_a ? rows : a.column, panel,
@@ -182,9 +188,11 @@ void run_matmul(const Call& call) {
   Matrix rhs = {b.data, b.strides[outer], b.strides[outer + 1]};
   const int64_t* lhs_batch = a.strides;
   const int64_t* rhs_batch = b.strides;
-  // A single column is a single row of the transposed product; products commute, but the parts of complex ones are
-  // added in an order that does not.
-  if (product.n == 1 && product.m > 1 && dtype != IST_COMPLEX64) {
+  // A single column is a single row of the transposed product, and the other way round; products commute, but the parts
+  // of complex ones are added in an order that does not.
+  const bool row_is_better = product.n == 1 && product.m > 1 && dtype != IST_COMPLEX64 && !mm.rows_cost_nothing;
+  const bool column_is_better = product.m == 1 && product.n > 1 && mm.rows_cost_nothing && rhs.row == 1;
+  if (row_is_better || column_is_better) {
     std::swap(lhs, rhs);
     std::swap(lhs.row, lhs.column);
     std::swap(rhs.row, rhs.column);

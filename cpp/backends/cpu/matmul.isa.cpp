@@ -1,6 +1,7 @@
 // Matrix micro-kernels: tiles of C in registers, vectors along the columns, one ascending chain of fma along k; and
 // the packing of operands for them.
 #include "backends/cpu/isa_common.h"
+#include "backends/cpu/matmul_bf16.h"
 #include "backends/cpu/matmul_kernels.h"
 #include "backends/cpu/simd.h"
 
@@ -8,8 +9,8 @@ namespace ist::cpu {
 namespace {
 
 // One tile of kRows rows and kVecs vectors of columns, the last of which is masked when kPart. kPacked: the rows of A
-// are neighbours. kPairs: k + 1 before k, bfloat16's order.
-template <class T, class V, bool kPairs, bool kPacked, int kVecs, bool kPart, int kRows>
+// are neighbours.
+template <class T, class V, bool kPacked, int kVecs, bool kPart, int kRows>
 void tile_rows(int n_cols, int64_t depth, const T* a, int64_t a_row, int64_t a_step, const T* b, int64_t b_row, T* c,
                int64_t c_row, TileMode mode) {
   constexpr int W = V::kWidth;
@@ -22,28 +23,14 @@ void tile_rows(int n_cols, int64_t depth, const T* a, int64_t a_row, int64_t a_s
   for (int i = 0; i < kRows; ++i) {
     for (int h = 0; h < kVecs; ++h) acc[i][h] = mode == kTileContinue ? load(c + i * c_row, h) : V::zero();
   }
-  const auto step = [&](const T* x, const T* y) __attribute__((always_inline)) {
+  for (int64_t k = 0; k < depth; ++k, a += a_step, b += b_row) {
     V row[kVecs];
-    for (int h = 0; h < kVecs; ++h) row[h] = load(y, h);
+    for (int h = 0; h < kVecs; ++h) row[h] = load(b, h);
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
-      const V value = V::broadcast(x[kPacked ? i : i * a_row]);
+      const V value = V::broadcast(a[kPacked ? i : i * a_row]);
       for (int h = 0; h < kVecs; ++h) acc[i][h] = V::fma(value, row[h], acc[i][h]);
     }
-  };
-  int64_t k = 0;
-  if constexpr (kPairs) {
-    for (; k + 1 < depth; k += 2) {
-      step(a + a_step, b + b_row);
-      step(a, b);
-      a += 2 * a_step;
-      b += 2 * b_row;
-    }
-  }
-  for (; k < depth; ++k) {
-    step(a, b);
-    a += a_step;
-    b += b_row;
   }
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
@@ -67,32 +54,32 @@ struct TileFns {
   TileFn<T> of_rows[kTileRows + 1];
 };
 
-template <class T, class V, bool kPairs, bool kPacked, int kVecs, bool kPart, int kRows = kTileRows>
+template <class T, class V, bool kPacked, int kVecs, bool kPart, int kRows = kTileRows>
 constexpr TileFns<T> tile_fns(TileFns<T> fns = {}) {
-  fns.of_rows[kRows] = &tile_rows<T, V, kPairs, kPacked, kVecs, kPart, kRows>;
-  if constexpr (kRows > 1) fns = tile_fns<T, V, kPairs, kPacked, kVecs, kPart, kRows - 1>(fns);
+  fns.of_rows[kRows] = &tile_rows<T, V, kPacked, kVecs, kPart, kRows>;
+  if constexpr (kRows > 1) fns = tile_fns<T, V, kPacked, kVecs, kPart, kRows - 1>(fns);
   return fns;
 }
 
-template <class T, class V, bool kPairs, bool kPacked>
+template <class T, class V, bool kPacked>
 void tile_of(int n_rows, int n_cols, int64_t depth, const void* a, int64_t a_row, int64_t a_step, const void* b,
              int64_t b_row, void* c, int64_t c_row, TileMode mode) {
   constexpr int W = V::kWidth;
-  static constexpr TileFns<T> whole = tile_fns<T, V, kPairs, kPacked, 2, false>();
-  static constexpr TileFns<T> part = tile_fns<T, V, kPairs, kPacked, 2, true>();
-  static constexpr TileFns<T> narrow = tile_fns<T, V, kPairs, kPacked, 1, true>();
+  static constexpr TileFns<T> whole = tile_fns<T, V, kPacked, 2, false>();
+  static constexpr TileFns<T> part = tile_fns<T, V, kPacked, 2, true>();
+  static constexpr TileFns<T> narrow = tile_fns<T, V, kPacked, 1, true>();
   const TileFns<T>& fns = n_cols == 2 * W ? whole : n_cols > W ? part : narrow;
   fns.of_rows[n_rows](n_cols, depth, static_cast<const T*>(a), a_row, a_step, static_cast<const T*>(b), b_row,
                       static_cast<T*>(c), c_row, mode);
 }
 
-template <class T, class V, bool kPairs>
+template <class T, class V>
 void tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t a_row, int64_t a_step, const void* b,
           int64_t b_row, void* c, int64_t c_row, TileMode mode) {
   if (a_row == 1) {
-    tile_of<T, V, kPairs, true>(n_rows, n_cols, depth, a, a_row, a_step, b, b_row, c, c_row, mode);
-  } else if constexpr (!kPairs) {
-    tile_of<T, V, kPairs, false>(n_rows, n_cols, depth, a, a_row, a_step, b, b_row, c, c_row, mode);
+    tile_of<T, V, true>(n_rows, n_cols, depth, a, a_row, a_step, b, b_row, c, c_row, mode);
+  } else {
+    tile_of<T, V, false>(n_rows, n_cols, depth, a, a_row, a_step, b, b_row, c, c_row, mode);
   }
 }
 
@@ -224,12 +211,24 @@ void complex_pack(int64_t depth, int64_t count, int64_t width, const void* src, 
   }
 }
 
+using PackFn = decltype(MatmulKernels::pack);
+using AnyTileFn = decltype(MatmulKernels::tile);
+
+constexpr MatmulKernels kernels(int rows, int cols, int size, bool in_place, PackFn pack, AnyTileFn tile) {
+  return {rows, cols, size, in_place, pack, tile, pack, size, 1, 0, false, nullptr, nullptr};
+}
+
+#if !defined(__AVX512BF16__)
+constexpr MatmulKernels bfloat16_kernels =
+    kernels(kTileRows, 2 * VecF32::kWidth, 4, false, &pack<IST_BFLOAT16, VecF32>, &float_group_tile_of);
+#endif
+
 constexpr MatmulTable table = {{
-    {kTileRows, 2 * VecF32::kWidth, 4, false, &pack<IST_FLOAT16, VecF32>, &tile<float, VecF32, false>},
-    {kTileRows, 2 * VecF32::kWidth, 4, false, &pack<IST_BFLOAT16, VecF32>, &tile<float, VecF32, true>},
-    {kTileRows, 2 * VecF32::kWidth, 4, true, &pack<IST_FLOAT32, VecF32>, &tile<float, VecF32, false>},
-    {kTileRows, 2 * VecF64::kWidth, 8, true, &pack<IST_FLOAT64, VecF64>, &tile<double, VecF64, false>},
-    {kComplexTileRows, VecF32::kWidth, 8, false, &complex_pack, &complex_tile},
+    kernels(kTileRows, 2 * VecF32::kWidth, 4, false, &pack<IST_FLOAT16, VecF32>, &tile<float, VecF32>),
+    bfloat16_kernels,
+    kernels(kTileRows, 2 * VecF32::kWidth, 4, true, &pack<IST_FLOAT32, VecF32>, &tile<float, VecF32>),
+    kernels(kTileRows, 2 * VecF64::kWidth, 8, true, &pack<IST_FLOAT64, VecF64>, &tile<double, VecF64>),
+    kernels(kComplexTileRows, VecF32::kWidth, 8, false, &complex_pack, &complex_tile),
 }};
 
 }  // namespace

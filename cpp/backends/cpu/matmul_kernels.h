@@ -9,6 +9,7 @@
 //     mm.pack(depth, n_rows, n_rows, a_at(i, k0), a.k_stride, a.i_stride, strip);       // for each strip
 //     mm.tile(n_rows, columns, depth, strip, 1, n_rows, panel, mm.cols, c, c_row, k0 == 0 ? kTileStore : kTileAdd);
 //
+// (bfloat16 has more to say: see the last fields of MatmulKernels.)
 // C is in the compute type: float16 and bfloat16 accumulate in float32 and are rounded once, after the last block.
 // Every element of C is the contract's chain whatever the tiles: cutting C in other places changes no bit.
 #pragma once
@@ -18,9 +19,10 @@
 namespace ist::cpu {
 
 inline constexpr int kMatmulBlock = 384;  // the contract's k-block
+inline constexpr int kMatmulGroup = 32;   // of k, that the contract sums bfloat16 products by
 
 // What `tile` does with C: overwrites it, adds its own sums as those of the next k-block, or goes on with the chains
-// that it holds. A block may be cut into tiles at even k.
+// that it holds. A block may be cut into tiles at multiples of kMatmulGroup.
 enum TileMode : int { kTileStore, kTileAdd, kTileContinue };
 
 struct MatmulKernels {
@@ -36,6 +38,16 @@ struct MatmulKernels {
   // n_cols <= cols. complex64 reads packed operands alone: a_step and b_row are their widths.
   void (*tile)(int n_rows, int n_cols, int64_t depth, const void* a, int64_t a_row, int64_t a_step, const void* b,
                int64_t b_row, void* c, int64_t c_row, TileMode mode);
+  // ---- what differs for bfloat16 on CPUs that multiply it by themselves ----
+  // Packs strips of A, where panels of B need another layout; else the same as `pack`.
+  void (*pack_a)(int64_t depth, int64_t count, int64_t width, const void* src, int64_t k_stride, int64_t i_stride,
+                 void* dst);
+  int packed_size;         // bytes of a packed element
+  int depth_unit;          // packed depths are multiples of it
+  int header;              // bytes before a packed strip or panel; if not 0, a k-block may not be cut into tiles
+  bool rows_cost_nothing;  // a matrix and a column suits these kernels better than a row and a matrix
+  void (*enter)();         // around a thread's calls of `tile`; may be null
+  void (*leave)();
 };
 
 struct MatmulTable {

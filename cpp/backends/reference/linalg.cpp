@@ -26,12 +26,14 @@ complex64 dot_block(const complex64* a, const complex64* b, int64_t n) {
   return acc;
 }
 
-// bfloat16: pairs, the second element first.
-float dot_block_in_pairs(const float* a, const float* b, int64_t n) {
+// bfloat16: groups of 32, each with a chain over its even elements and one over its odd elements.
+float dot_block_in_groups(const float* a, const float* b, int64_t n) {
   float acc = 0;
-  int64_t k = 0;
-  for (; k + 1 < n; k += 2) acc = std::fma(a[k], b[k], std::fma(a[k + 1], b[k + 1], acc));
-  if (k < n) acc = std::fma(a[k], b[k], acc);
+  for (int64_t group = 0; group < n; group += 32) {
+    float chain[2] = {0, 0};
+    for (int64_t k = group; k < std::min(n, group + 32); ++k) chain[k % 2] = std::fma(a[k], b[k], chain[k % 2]);
+    acc = acc + (chain[0] + chain[1]);
+  }
   return acc;
 }
 
@@ -48,7 +50,7 @@ T dot(const T* a, const T* b, int64_t n) {
     const int64_t size = std::min(kBlock, n - start);
     T block;
     if constexpr (D == IST_BFLOAT16) {
-      block = dot_block_in_pairs(a + start, b + start, size);
+      block = dot_block_in_groups(a + start, b + start, size);
     } else {
       block = dot_block(a + start, b + start, size);
     }

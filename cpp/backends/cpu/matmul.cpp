@@ -11,9 +11,10 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kPanelBytes = 768 * 1024;  // of B packed at a time, so that they stay in the second-level cache
+constexpr int64_t kPanelBytes = 1024 * 1024;  // of B packed at a time, so that they stay in the second-level cache
 constexpr int64_t kSmallPanel = 32 * 1024;   // of B read where it is, while it stays in the first-level cache
 constexpr int64_t kThreadWork = 256 * 1024;  // multiply-adds that are worth another thread
+constexpr int64_t kTasks = 2;                // for each thread
 constexpr int64_t kFlatColumns = 2048;       // of C kept in cache while rows of B stream through
 constexpr int64_t kFlatDepth = 32;           // of these rows at a time
 constexpr int64_t kFlatPackedDepth = 128;    // of columns of B transposed at a time
@@ -70,7 +71,8 @@ struct Product {
     const int64_t height = divide_up(rows, divide_up(rows, mm.rows));  // of the strips, all alike
     const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
     const int64_t panel_bytes = packed(depth_max, cols);
-    const int64_t columns_max = std::min(round_up(columns, cols), kPanelBytes / panel_bytes * cols);
+    const int64_t passes = divide_up(columns, kPanelBytes / panel_bytes * cols);  // each of which packs A
+    const int64_t columns_max = round_up(divide_up(columns, passes), cols);
     const bool packs_a = !mm.in_place || columns > 4 * cols;
     const bool packs_b =
         !mm.in_place || b.column != 1 || (rows > 2 * mm.rows && depth_max * columns * size > kSmallPanel);
@@ -206,7 +208,7 @@ void run_matmul(const Call& call) {
   const bool flat = m <= mm.rows;
   const int64_t wanted = call.threads() == 1 || batches >= 2 * call.threads() || m * n * product.k < 2 * kThreadWork
                              ? 1
-                             : divide_up(4 * call.threads(), batches);
+                             : divide_up(kTasks * call.threads(), batches);
   const int64_t column_tasks = std::clamp<int64_t>(flat ? n / (8 * mm.cols) : divide_up(n, 16 * mm.cols), 1, wanted);
   const int64_t row_tasks = std::clamp<int64_t>(m / (8 * mm.rows), 1, divide_up(wanted, column_tasks));
   const int64_t task_columns = round_up(divide_up(n, column_tasks), mm.cols);

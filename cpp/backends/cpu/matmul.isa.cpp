@@ -23,15 +23,24 @@ void tile_rows(int n_cols, int64_t depth, const T* a, int64_t a_row, int64_t a_s
   for (int i = 0; i < kRows; ++i) {
     for (int h = 0; h < kVecs; ++h) acc[i][h] = mode == kTileContinue ? load(c + i * c_row, h) : V::zero();
   }
-  for (int64_t k = 0; k < depth; ++k, a += a_step, b += b_row) {
+  const auto step = [&](const T* x, const T* y) __attribute__((always_inline)) {
     V row[kVecs];
-    for (int h = 0; h < kVecs; ++h) row[h] = load(b, h);
+    for (int h = 0; h < kVecs; ++h) row[h] = load(y, h);
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
-      const V value = V::broadcast(a[kPacked ? i : i * a_row]);
+      const V value = V::broadcast(x[kPacked ? i : i * a_row]);
       for (int h = 0; h < kVecs; ++h) acc[i][h] = V::fma(value, row[h], acc[i][h]);
     }
+  };
+  int64_t k = 0;
+  // Addresses of operands that the drivers have packed are constants: the integer units stay out of the way.
+  if (kPacked && !kPart && kRows == kTileRows && a_step == kRows && b_row == kVecs * W) {
+    for (; k + 4 <= depth; k += 4, a += 4 * kRows, b += 4 * kVecs * W) {
+#pragma GCC unroll 4
+      for (int t = 0; t < 4; ++t) step(a + t * kRows, b + t * kVecs * W);
+    }
   }
+  for (; k < depth; ++k, a += a_step, b += b_row) step(a, b);
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
     for (int h = 0; h < kVecs; ++h) {

@@ -1,6 +1,7 @@
 // Moving elements between layouts. Only sizes matter here, not dtypes.
 #include "backends/cpu/copy_kernels.h"
 #include "backends/cpu/isa_common.h"
+#include "backends/cpu/simd.h"
 
 namespace ist::cpu {
 namespace {
@@ -19,6 +20,10 @@ inline void load_row(int64_t n, T* __restrict out, const T* __restrict in, int64
   } else if (stride == 0) {
     const T value = *in;
     for (int64_t i = 0; i < n; ++i) out[i] = value;
+  } else if (stride == 2) {  // strides that the compiler knows become shuffles
+    for (int64_t i = 0; i < n; ++i) out[i] = in[i * 2];
+  } else if (stride == -1) {
+    for (int64_t i = 0; i < n; ++i) out[i] = in[-i];
   } else {
     for (int64_t i = 0; i < n; ++i) out[i] = in[i * stride];
   }
@@ -84,11 +89,39 @@ void transpose(int64_t rows, int64_t cols, void* dst, int64_t dst_stride, const 
   }
 }
 
+// The same, a square of vectors at a time.
+template <class V, class T>
+void transpose_squares(int64_t rows, int64_t cols, void* dst, int64_t dst_stride, const void* src, int64_t src_stride) {
+  constexpr int W = V::kWidth;
+  if constexpr (W == 1) return transpose<T>(rows, cols, dst, dst_stride, src, src_stride);
+  constexpr int64_t kColumns = 16 * W;  // of the target, so that lines of the source are still there for the next rows
+  T* out = static_cast<T*>(dst);
+  const T* in = static_cast<const T*>(src);
+  const int64_t whole_rows = rows / W * W, whole_cols = cols / W * W;
+  for (int64_t c0 = 0; c0 < whole_cols; c0 += kColumns) {
+    const int64_t c1 = c0 + kColumns < whole_cols ? c0 + kColumns : whole_cols;
+    for (int64_t r = 0; r < whole_rows; r += W) {
+      for (int64_t c = c0; c < c1; c += W) {
+        V square[W];
+#pragma GCC unroll 16
+        for (int i = 0; i < W; ++i) square[i] = V::load(in + r + (c + i) * src_stride);
+        V::transpose(square);
+#pragma GCC unroll 16
+        for (int i = 0; i < W; ++i) square[i].store(out + (r + i) * dst_stride + c);
+      }
+    }
+  }
+  if (whole_cols < cols)
+    transpose<T>(whole_rows, cols - whole_cols, out + whole_cols, dst_stride, in + whole_cols * src_stride, src_stride);
+  if (whole_rows < rows)
+    transpose<T>(rows - whole_rows, cols, out + whole_rows * dst_stride, dst_stride, in + whole_rows, src_stride);
+}
+
 constexpr CopyTable table = {
     {&fill<Bits8>, &fill<Bits16>, &fill<Bits32>, &fill<Bits64>},
     {&strided<Bits8>, &strided<Bits16>, &strided<Bits32>, &strided<Bits64>},
     {&gather<Bits8>, &gather<Bits16>, &gather<Bits32>, &gather<Bits64>},
-    {&transpose<Bits8>, &transpose<Bits16>, &transpose<Bits32>, &transpose<Bits64>},
+    {&transpose<Bits8>, &transpose<Bits16>, &transpose_squares<VecF32, float>, &transpose_squares<VecF64, double>},
 };
 
 }  // namespace

@@ -62,12 +62,14 @@ void run_step(const Context& context, const Step& step, Values& values) {
   for (uint32_t i = step.first; i < step.end; ++i) {
     const uint32_t out = node_at(program, i).output.value;
     // Inside an elementwise run a value may live in tiles alone.
-    if (step.run != nullptr || outlives(value_at(program, out), step.end - 1) || step.end == step.first + 1) {
+    if (step.run != nullptr || outlives(value_at(program, out), step.end - 1) || i + 1 == step.end) {
       values.make(out);
     }
   }
   if (step.run != nullptr) {
     step.run({context, node_at(program, step.first)});
+  } else if (step.reduces) {
+    run_elementwise_reduce(context, step.first, step.end);
   } else {
     run_elementwise(context, step.first, step.end);
   }

@@ -12,12 +12,12 @@ namespace ist::cpu {
 namespace {
 
 constexpr int64_t kPanelBytes = 1024 * 1024;  // of B packed at a time, so that they stay in the second-level cache
-constexpr int64_t kSmallPanel = 32 * 1024;   // of B read where it is, while it stays in the first-level cache
-constexpr int64_t kThreadWork = 256 * 1024;  // multiply-adds that are worth another thread
-constexpr int64_t kTasks = 2;                // for each thread
-constexpr int64_t kFlatColumns = 2048;       // of C kept in cache while rows of B stream through
-constexpr int64_t kFlatDepth = 32;           // of these rows at a time
-constexpr int64_t kFlatPackedDepth = 128;    // of columns of B transposed at a time
+constexpr int64_t kSmallPanel = 32 * 1024;    // of B read where it is, while it stays in the first-level cache
+constexpr int64_t kThreadWork = 256 * 1024;   // multiply-adds that are worth another thread
+constexpr int64_t kTasks = 2;                 // for each thread
+constexpr int64_t kFlatColumns = 2048;        // of C kept in cache while rows of B stream through
+constexpr int64_t kFlatDepth = 32;            // of these rows at a time
+constexpr int64_t kFlatPackedDepth = 128;     // of columns of B transposed at a time
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t unit) { return divide_up(a, unit) * unit; }

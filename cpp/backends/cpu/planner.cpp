@@ -8,6 +8,8 @@
 namespace ist::cpu {
 namespace {
 
+constexpr int64_t kShortest = 16;  // sequences that are worth fusing
+
 bool is_known(uint32_t dtype) { return dtype < static_cast<uint32_t>(kDTypes); }
 bool is_integer(uint32_t dtype) { return dtype >= IST_UINT8 && dtype <= IST_INT64; }
 bool is_float(uint32_t dtype) { return dtype >= IST_FLOAT16 && dtype <= IST_FLOAT64; }
@@ -111,6 +113,17 @@ bool same_shape(const ist_tensor& a, const ist_tensor& b) {
   return a.rank == b.rank && std::equal(a.shape, a.shape + a.rank, b.shape);
 }
 
+// Is this operand, if nodes [first, end) make it, read as it was made?
+bool is_read_as_made(const ist_program& program, uint32_t first, uint32_t end, const ist_tensor& t) {
+  for (uint32_t m = end; m-- > first;) {
+    const ist_tensor& made = node_at(program, m).output;
+    if (made.value != t.value) continue;
+    return made.dtype == t.dtype && t.offset == 0 && same_shape(made, t) &&
+           is_dense(static_cast<int>(t.rank), t.shape, t.strides);
+  }
+  return true;
+}
+
 // May `node` join the run of nodes [first, end)? Values of the run are read as they lie in tiles, or not at all.
 // `lowest` is the lowest number of a value that the run makes.
 bool joins(const ist_program& program, uint32_t first, uint32_t end, uint32_t lowest, const ist_node& node) {
@@ -118,17 +131,31 @@ bool joins(const ist_program& program, uint32_t first, uint32_t end, uint32_t lo
   if (!same_shape(shape, node.output)) return false;
   for (uint32_t k = 0; k < node.n_inputs; ++k) {
     const ist_tensor& t = input_at(node, program.tensor_size, k);
-    if (t.value < lowest) continue;
-    for (uint32_t m = end; m-- > first;) {
-      const ist_tensor& made = node_at(program, m).output;
-      if (made.value != t.value) continue;
-      const bool as_made = made.dtype == t.dtype && t.offset == 0 && same_shape(made, t) &&
-                           is_dense(static_cast<int>(t.rank), t.shape, t.strides);
-      if (!as_made) return false;
-      break;
-    }
+    if (t.value >= lowest && !is_read_as_made(program, first, end, t)) return false;
   }
   return true;
+}
+
+// Does the node reduce the last axes of what the run of nodes [first, end) makes? Then each output has neighbours in
+// the run's order.
+bool reduces_run(const ist_program& program, uint32_t first, uint32_t end, const ist_node& node) {
+  const ist_tensor& in = input_at(node, program.tensor_size, 0);
+  bool made = false;
+  for (uint32_t m = first; m < end; ++m) made = made || node_at(program, m).output.value == in.value;
+  if (!made || !is_read_as_made(program, first, end, in)) return false;
+  const auto& attrs = *static_cast<const ist_axes_attrs*>(node.attrs);
+  int64_t length = 1, count = 1;
+  for (int axis = static_cast<int>(in.rank); axis-- > 0;) {
+    if (in.shape[axis] == 1) continue;
+    if (std::find(attrs.axes, attrs.axes + attrs.n_axes, axis) == attrs.axes + attrs.n_axes) {
+      count *= in.shape[axis];
+    } else if (count == 1) {
+      length *= in.shape[axis];
+    } else {
+      return false;
+    }
+  }
+  return length >= kShortest && count > 0;
 }
 
 }  // namespace
@@ -144,7 +171,7 @@ Step plan_step(const Kernels& kernels, const ist_program& program, uint32_t firs
   if (!supports_node(kernels, node, program.tensor_size)) {
     fail(Code::backend, "", "the cpu backend has no kernel for this op and dtype");
   }
-  if (!is_elementwise(node)) return {first, first + 1, driver(node, program.tensor_size)};
+  if (!is_elementwise(node)) return {first, first + 1, driver(node, program.tensor_size), false};
   uint32_t end = first + 1;
   uint32_t lowest = node.output.value;
   while (end < program.n_nodes && end - first < kMaxRunNodes) {
@@ -154,7 +181,13 @@ Step plan_step(const Kernels& kernels, const ist_program& program, uint32_t firs
     lowest = std::min(lowest, next.output.value);
     ++end;
   }
-  return {first, end, nullptr};
+  if (end < program.n_nodes) {
+    const ist_node& next = node_at(program, end);
+    const bool reduces = !is_elementwise(next) && supports_node(kernels, next, program.tensor_size) &&
+                         driver(next, program.tensor_size) == &run_reduce && reduces_run(program, first, end, next);
+    if (reduces) return {first, end + 1, nullptr, true};
+  }
+  return {first, end, nullptr, false};
 }
 
 }  // namespace ist::cpu

@@ -40,6 +40,15 @@ struct Reduction {
     parallel_for(threads, sequences.count, 1 + kGrain / (sequences.length + 1), [&](int64_t begin, int64_t end) {
       char* memory = scratch(Sequences::kScratchBytes);
       alignas(8) char levels[Tree::kDepth * 8];
+      if (const int64_t pitch = row_pitch(); pitch != 0) {
+        for (int64_t o = begin; o < end; ++o) {
+          const int64_t n = std::min(kRows, end - o);
+          reducer.rows(n, sequences.length, sequences.in.data + ((o * pitch) << sequences.in.log2()), pitch, memory);
+          store(n, memory, out.data + (o << out.log2()));
+          o += n - 1;
+        }
+        return;
+      }
       for (int64_t o = begin; o < end; ++o) {
         const char* start = sequences.start_of(o);
         Tree tree(reducer, levels, 1, acc_size);
@@ -104,6 +113,15 @@ struct Reduction {
   }
 
  private:
+  static constexpr int64_t kRows = 64;
+
+  // The elements from one output's sequence to the next one's, where sequences are single blocks that need no
+  // conversion; otherwise 0.
+  int64_t row_pitch() const {
+    const bool plain = sequences.dense() && sequences.length <= kBlock && sequences.in.dtype == sequences.acc;
+    return plain && sequences.kept.rank == 1 ? sequences.kept.strides[0][0] : 0;
+  }
+
   void column_piece(int64_t from, int64_t to, int64_t width, int64_t out_stride, char* lanes, char* levels,
                     char* converted, char* middle) const {
     const Kernels& kernels = sequences.kernels;
@@ -148,7 +166,9 @@ struct Reduction {
   }
 };
 
-ReduceKind kind_of(uint32_t op) {
+}  // namespace
+
+ReduceKind reduce_kind(uint32_t op) {
   switch (static_cast<Op>(op)) {
     case Op::sum:
       return kSum;
@@ -165,12 +185,10 @@ ReduceKind kind_of(uint32_t op) {
   }
 }
 
-}  // namespace
-
 void run_reduce(const Call& call) {
   const auto& attrs = call.attrs<ist_axes_attrs>();
   const View in = call.input(0), out = call.output();
-  const ReduceKind kind = kind_of(call.node.op);
+  const ReduceKind kind = reduce_kind(call.node.op);
   const uint32_t acc = compute_dtype(out.dtype);
   const Sequences sequences(call.kernels(), in, acc, [&](int axis) {
     return std::find(attrs.axes, attrs.axes + attrs.n_axes, axis) != attrs.axes + attrs.n_axes;

@@ -101,6 +101,17 @@ struct Any {
   }
 };
 
+// All lanes: loops of known length, so that they are vectors down to the last few.
+template <class F, class T>
+inline T fold_all(T* lane) {
+#pragma GCC unroll 5
+  for (int half = kLanes / 2; half > 0; half /= 2) {
+#pragma GCC unroll 16
+    for (int i = 0; i < half; ++i) lane[i] = F::apply(lane[i], lane[i + half]);
+  }
+  return lane[0];
+}
+
 // Lanes that no element reached hold the identity, and combining with it changes no lane that started there, so they
 // are left out of the fold.
 template <class F, class T>
@@ -122,7 +133,35 @@ void block(const void* data, int64_t n, void* result) {
     for (int i = 0; i < kLanes; ++i) lane[i] = F::apply(lane[i], x[j + i]);
   }
   for (int64_t i = 0; i < n - j; ++i) lane[i] = F::apply(lane[i], x[j + i]);
-  *static_cast<T*>(result) = fold<F, T>(lane, n < kLanes ? n : kLanes);
+  *static_cast<T*>(result) = n < kLanes ? fold<F, T>(lane, n) : fold_all<F, T>(lane);
+}
+
+// Several rows at a time: the lanes of one alone would wait for each other's additions.
+template <class F, class T>
+void rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, void* results) {
+  constexpr int kTogether = sizeof(T) <= 4 ? 4 : 2;
+  const T* __restrict x = static_cast<const T*>(data);
+  T* out = static_cast<T*>(results);
+  int64_t r = 0;
+  for (; n >= kLanes && r + kTogether <= n_rows; r += kTogether, x += kTogether * stride) {
+    T lane[kTogether][kLanes];
+#pragma GCC unroll 4
+    for (int k = 0; k < kTogether; ++k) {
+      for (int i = 0; i < kLanes; ++i) lane[k][i] = F::template identity<T>();
+    }
+    int64_t j = 0;
+    for (; j + kLanes <= n; j += kLanes) {
+#pragma GCC unroll 4
+      for (int k = 0; k < kTogether; ++k) {
+        for (int i = 0; i < kLanes; ++i) lane[k][i] = F::apply(lane[k][i], x[k * stride + j + i]);
+      }
+    }
+    for (int k = 0; k < kTogether; ++k) {
+      for (int64_t i = 0; i < n - j; ++i) lane[k][i] = F::apply(lane[k][i], x[k * stride + j + i]);
+      out[r + k] = fold_all<F, T>(lane[k]);
+    }
+  }
+  for (; r < n_rows; ++r, x += stride) block<F, T>(x, n, &out[r]);
 }
 
 template <class F, class T>
@@ -141,7 +180,7 @@ void identity(int64_t n, void* into) {
 template <class F, int D>
 constexpr Reducer reducer() {
   using T = Type<D>;
-  return {&block<F, T>, &combine<F, T>, &identity<F, T>};
+  return {&block<F, T>, &rows<F, T>, &combine<F, T>, &identity<F, T>};
 }
 
 // ---- argmax and argmin ----

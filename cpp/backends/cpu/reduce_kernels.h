@@ -8,10 +8,13 @@ namespace ist::cpu {
 // One reduction in one accumulator type.
 struct Reducer {
   void (*block)(const void* x, int64_t n, void* result);  // n <= 4096 dense elements: 32 lanes, folded
-  void (*combine)(int64_t n, void* acc, const void* x);   // acc[i] = acc[i] # x[i]
+  // Blocks of n elements, `stride` elements apart.
+  void (*rows)(int64_t n_rows, int64_t n, const void* x, int64_t stride, void* results);
+  void (*combine)(int64_t n, void* acc, const void* x);  // acc[i] = acc[i] # x[i]
   void (*identity)(int64_t n, void* acc);
 };
 enum ReduceKind : int { kSum, kProd, kMax, kMin, kAll, kAny, kReduceKinds };
+ReduceKind reduce_kind(uint32_t op);  // of the id of a reduction
 
 struct ArgReducer {
   // Updates *best and *index with dense elements that start at position `base` of the sequence; base 0 initialises.

@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "backends/cpu/call.h"
+#include "backends/cpu/copy_kernels.h"
+#include "backends/cpu/reduce_kernels.h"
 
 namespace ist::cpu {
 

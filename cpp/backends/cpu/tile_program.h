@@ -3,7 +3,10 @@
 // the cache.
 #pragma once
 
+#include <vector>
+
 #include "backends/cpu/call.h"
+#include "backends/cpu/elementwise_kernels.h"
 
 namespace ist::cpu {
 
@@ -12,12 +15,108 @@ inline constexpr uint32_t kMaxRunNodes = 16;
 // Does a tile kernel exist for this elementwise node? The caller has checked ranks.
 bool supports_elementwise(const Kernels& kernels, const ist_node& node, size_t tensor_size);
 
-// Evaluates nodes [first, end), which share their output shape. Values that outlive the run have buffers already.
-void run_elementwise(const Context& context, uint32_t first, uint32_t end);
-
 // Does the value live past node `last`, or leave the program?
 inline bool outlives(const ist_value& value, uint32_t last) {
   return (value.flags & IST_VALUE_OUTPUT) != 0 || value.last_use > last;
 }
+
+class TileProgram {
+  // A node takes at most 3 operands, and 3 conversions of operands, itself and a conversion of its result; the value
+  // that is asked for takes two conversions more.
+  static constexpr uint32_t kMaxInstructions = kMaxRunNodes * 5 + 2;
+  static constexpr uint32_t kMaxOperands = kMaxRunNodes * 3;
+  static constexpr uint32_t kMaxSlots = kMaxRunNodes + 6;  // results alive inside the run, and ways through float32
+  static constexpr uint32_t kMaxRegisters = kMaxOperands + kMaxInstructions;
+
+ public:
+  // Nodes [first, end) share their output shape. Values that live past node `last` have buffers already.
+  TileProgram(const Context& context, uint32_t first, uint32_t end, uint32_t last);
+
+  // The register that holds a value of the run as `dtype` after each tile.
+  uint16_t value_as(const ist_tensor& value, uint32_t dtype);
+
+  // To be called when all of the above is done, before tiles are run: fixes how long they may be. 0: as the cache likes
+  // it.
+  void finish(int64_t tile);
+
+  int64_t size() const { return n_; }     // elements of the shape
+  int64_t cost() const { return cost_; }  // of an element, in additions
+  int64_t tile() const { return tile_; }
+  // Rows are the last axis. Where an operand lies the other way round, tiles are read in bands of this many rows;
+  // otherwise 0.
+  int64_t band_rows() const { return band_rows_; }
+
+  // Where the registers are for a thread; its memory is the thread's scratch().
+  struct Frame {
+    char* at[kMaxRegisters];
+  };
+  void enter(Frame& frame) const;
+  // Elements [start, start + n), n <= tile(); band_row counts from the start of the band that load_band() has read.
+  void run(Frame& frame, int64_t start, int64_t n, int64_t band_row = 0) const;
+  // Reads rows [row, row + n_rows) and columns [column, column + n) of the operands that lie the other way round.
+  void load_band(Frame& frame, int64_t row, int64_t n_rows, int64_t column, int64_t n) const;
+
+ private:
+  enum class Place : uint8_t { direct, filled, gathered, banded, slot };
+
+  struct Register {
+    char* base;  // direct: element 0; filled, gathered and banded: the operand's first element
+    Place place;
+    uint8_t log2;
+    uint16_t index;  // of its tile buffer
+    const int64_t* strides;
+    uint32_t dtype;
+  };
+  struct Instruction {
+    TileFn fn;  // null: a copy of the first operand
+    uint8_t n_inputs;
+    uint8_t log2;
+    uint16_t out;
+    uint16_t in[3];
+  };
+  struct Gather {
+    uint32_t reg;
+    Nest<1> nest;
+  };
+  struct Made {
+    uint32_t value;
+    uint16_t reg;
+  };
+
+  void add_node(uint32_t i);
+  uint16_t add_register(Place place, char* base, uint32_t dtype, const int64_t* strides);
+  uint16_t operand(const ist_tensor& t);
+  uint16_t result_register(const ist_tensor& out);
+  uint16_t take_slot(uint32_t dtype);
+  void free_slot(uint16_t reg) { slot_used_[registers_[reg].index] = false; }
+  void emit(TileFn fn, int log2, uint16_t out, const uint16_t* in, uint32_t n_inputs);
+  void emit_cast(uint32_t from, uint32_t to, uint16_t in, uint16_t out);
+  bool lies_across(const Register& reg) const;
+
+  const Context& context_;
+  uint32_t last_;
+  int rank_;
+  const int64_t* shape_;
+  int64_t n_;
+  uint32_t n_registers_ = 0, n_instructions_ = 0, n_made_ = 0, n_in_slots_ = 0;
+  uint32_t lowest_ = UINT32_MAX;  // number of a value that the run has made
+  uint16_t n_slots_ = 0;
+  int slot_log2_ = 0;  // of the largest element
+  int64_t cost_ = 0;
+  int64_t tile_ = 0, band_rows_ = 0;
+  uint32_t n_buffers_ = 0, n_bands_ = 0;
+  Register registers_[kMaxRegisters];
+  Instruction instructions_[kMaxInstructions];
+  Made made_[kMaxRunNodes];
+  Made in_slots_[kMaxRunNodes];  // those still to be read
+  bool slot_used_[kMaxSlots] = {};
+  std::vector<Gather> gathers_;
+};
+
+// Evaluates nodes [first, end), which share their output shape. Values that outlive the run have buffers already.
+void run_elementwise(const Context& context, uint32_t first, uint32_t end);
+
+// The same for nodes [first, end - 1); node end - 1 reduces the last axes of a value of theirs.
+void run_elementwise_reduce(const Context& context, uint32_t first, uint32_t end);
 
 }  // namespace ist::cpu

@@ -1,6 +1,7 @@
 // Conversions of tiles: astype, and the half types' way to float32 and back.
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/isa_common.h"
+#include "backends/cpu/simd.h"
 #include "kernels/scalar_ops.h"
 
 namespace ist::cpu {
@@ -16,6 +17,18 @@ void cast_tile(int64_t n, void* out, const void* const* in) {
   }
 }
 
+// Between float32 and a half type, which the compiler does not find the instructions for. A tile may end in the middle
+// of a vector: that one is done again from the end.
+template <int From, int To>
+void half_tile(int64_t n, void* out, const void* const* in) {
+  constexpr int W = VecF32::kWidth;
+  if (n < W) return cast_tile<From, To>(n, out, in);
+  const Type<From>* a = static_cast<const Type<From>*>(in[0]);
+  Type<To>* r = static_cast<Type<To>*>(out);
+  for (int64_t i = 0; i + W <= n; i += W) VecF32::load(a + i).store(r + i);
+  VecF32::load(a + n - W).store(r + n - W);
+}
+
 constexpr bool is_half(int dtype) { return dtype == IST_FLOAT16 || dtype == IST_BFLOAT16; }
 
 template <int From, int To>
@@ -25,7 +38,11 @@ constexpr TileFn cast_fn() {
   } else if constexpr (is_half(From) || is_half(To)) {
     constexpr int other = is_half(From) ? To : From;
     if constexpr (other == IST_FLOAT32) {
+#if defined(IST_STORES_HALVES)
+      return &half_tile<From, To>;
+#else
       return &cast_tile<From, To>;
+#endif
     } else {
       return nullptr;
     }

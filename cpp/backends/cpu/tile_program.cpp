@@ -9,9 +9,9 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kTileMin = 1024;
+constexpr int64_t kTileMin = 512;
 constexpr int64_t kTileMax = 4096;
-constexpr int64_t kCacheBytes = 64 * 1024;  // of tile buffers
+constexpr int64_t kCacheBytes = 16 * 1024;  // of tile buffers
 constexpr int64_t kBandBytes = 64;          // of neighbours in memory that a band reads together
 constexpr int64_t kBandColumns = 1024;
 // Elements times their cost that are worth another thread, one that is awake or one that sleeps.

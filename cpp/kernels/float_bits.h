@@ -38,7 +38,7 @@ inline float copysign(float magnitude, float sign) {
 template <class T, class... Rest>
 inline T polynomial(T x, T highest, Rest... rest) {
   T sum = highest;
-  ((sum = fma(sum, x, static_cast<T>(rest))), ...);
+  ((sum = fma(sum, x, T(rest))), ...);
   return sum;
 }
 

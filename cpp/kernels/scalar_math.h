@@ -12,37 +12,54 @@ namespace ist {
 namespace {
 namespace scalar {
 
-// exp(x) for x in [-150, 150].
-inline float exp_core(float x) {
-  const float k = fma(x, 0x1.715476p+0f, kRoundMagicF) - kRoundMagicF;
-  const float r = fma(-k, -0x1.05c610p-29f, fma(-k, 0x1.62e430p-1f, x));
-  const float p = polynomial(r, 0x1.a1256cp-13f, 0x1.6d43b0p-10f, 0x1.1110e0p-7f, 0x1.5554e8p-5f, 0x1.555556p-3f, 0.5f);
-  const float y = 1.0f + fma(r * r, p, r);
+// Functions of F are for float and for vectors of it, which have a better scaled() and the same bits. `F(constant)`
+// fills a vector; select(condition, a, b) takes the place of ?:.
+inline float select(bool condition, float a, float b) { return condition ? a : b; }
+// NaN passes through both.
+inline float at_most(float x, float limit) { return x > limit ? limit : x; }
+inline float at_least(float x, float limit) { return x < limit ? limit : x; }
+
+// y * 2^k for integers k in [-250, 250], rounded once: in two factors, because 2^k may be out of range.
+inline float scaled(float y, float k) {
   const float half = fma(k, 0.5f, kRoundMagicF) - kRoundMagicF;
   return y * exp2_integer(half) * exp2_integer(k - half);
 }
-inline float exp(float x) {
-  x = x > 150.0f ? 150.0f : x;
-  return exp_core(x < -150.0f ? -150.0f : x);
+
+// exp(x) for x in [-150, 150].
+template <class F>
+inline F exp_core(F x) {
+  const F k = fma(x, F(0x1.715476p+0f), F(kRoundMagicF)) - F(kRoundMagicF);
+  const F r = fma(-k, F(-0x1.05c610p-29f), fma(-k, F(0x1.62e430p-1f), x));
+  const F p = polynomial(r, F(0x1.a1256cp-13f), 0x1.6d43b0p-10f, 0x1.1110e0p-7f, 0x1.5554e8p-5f, 0x1.555556p-3f, 0.5f);
+  return scaled(F(1.0f) + fma(r * r, p, r), k);
 }
-inline float sigmoid(float x) {
-  const float e = exp(-fabs(x));
-  const float d = 1.0f + e;
-  const float lost = e - (d - 1.0f);
-  const float inverse = 1.0f / d;
+template <class F>
+inline F exp_of(F x) {
+  return exp_core(at_least(at_most(x, F(150.0f)), F(-150.0f)));
+}
+template <class F>
+inline F sigmoid_of(F x) {
+  const F e = exp_of(-fabs(x));
+  const F d = F(1.0f) + e;
+  const F lost = e - (d - F(1.0f));
+  const F inverse = F(1.0f) / d;
   // One Newton step takes back what the rounding of 1 + e and of the division lost.
-  const float refined = fma(inverse, fma(-d, inverse, 1.0f) - lost * inverse, inverse);
-  return x >= 0.0f ? refined : e * refined;
+  const F refined = fma(inverse, fma(-d, inverse, F(1.0f)) - lost * inverse, inverse);
+  return select(x >= F(0.0f), refined, e * refined);
 }
-inline float tanh(float x) {
-  const float a = fabs(x);
-  const float z = x * x;
-  const float p =
-      polynomial(z, 0x1.4a0670p-9f, -0x1.173324p-7f, 0x1.657366p-6f, -0x1.ba13e6p-5f, 0x1.111104p-3f, -0x1.555556p-2f);
-  const float small = fma(x * z, p, x);
-  const float large = 1.0f - 2.0f / (exp_core(a > 20.0f ? 40.0f : 2.0f * a) + 1.0f);
-  return copysign(a < 0.55f ? small : large, x);
+template <class F>
+inline F tanh_of(F x) {
+  const F a = fabs(x);
+  const F z = x * x;
+  const F p = polynomial(z, F(0x1.4a0670p-9f), -0x1.173324p-7f, 0x1.657366p-6f, -0x1.ba13e6p-5f, 0x1.111104p-3f,
+                         -0x1.555556p-2f);
+  const F small = fma(x * z, p, x);
+  const F large = F(1.0f) - F(2.0f) / (exp_core(select(a > F(20.0f), F(40.0f), F(2.0f) * a)) + F(1.0f));
+  return copysign(select(a < F(0.55f), small, large), x);
 }
+inline float exp(float x) { return exp_of(x); }
+inline float sigmoid(float x) { return sigmoid_of(x); }
+inline float tanh(float x) { return tanh_of(x); }
 
 inline float log(float x) {
   const bool subnormal = x < 0x1p-126f;

@@ -1,6 +1,7 @@
 // Tile kernels of the elementwise ops with one operand, made from ops.def.
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/isa_common.h"
+#include "backends/cpu/simd_math.h"
 #include "kernels/scalar_ops.h"
 
 namespace ist::cpu {
@@ -13,8 +14,26 @@ void unary_tile(int64_t n, void* out, const void* const* in) {
   for (int64_t i = 0; i < n; ++i) r[i] = Body::apply(a[i]);
 }
 
+#if defined(IST_VECTOR_MATH)
+template <class Body>
+void vector_tile(int64_t n, void* out, const void* const* in) {
+  const float* a = static_cast<const float*>(in[0]);
+  float* r = static_cast<float*>(out);
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) _mm512_storeu_ps(r + i, Body::vector_apply(VecMath(_mm512_loadu_ps(a + i))).v);
+  if (i == n) return;
+  const __mmask16 left = VecF32::mask(static_cast<int>(n - i));
+  _mm512_mask_storeu_ps(r + i, left, Body::vector_apply(VecMath(_mm512_maskz_loadu_ps(left, a + i))).v);
+}
+template <class Body>
+concept HasVectorBody = requires(VecMath x) { Body::vector_apply(x); };
+#endif
+
 template <class Body, Class c, int D>
 constexpr TileFn unary_fn() {
+#if defined(IST_VECTOR_MATH)
+  if constexpr (D == IST_FLOAT32 && HasVectorBody<Body>) return &vector_tile<Body>;
+#endif
   if constexpr (takes(c, D)) {
     return &unary_tile<Body, D, result_dtype(c, D)>;
   } else {
@@ -22,12 +41,19 @@ constexpr TileFn unary_fn() {
   }
 }
 
-#define IST_BODY_ROW(id, name, dtypes) \
-  struct Body_##name {                 \
-    template <class T>                 \
-    static inline auto apply(T x) {    \
-      return scalar::name(x);          \
-    }                                  \
+// vector_apply is there for the functions that simd_math.h has under this name.
+#define IST_BODY_ROW(id, name, dtypes)  \
+  struct Body_##name {                  \
+    template <class T>                  \
+    static inline auto apply(T x) {     \
+      return scalar::name(x);           \
+    }                                   \
+    template <class V>                  \
+    static inline V vector_apply(V x)   \
+      requires requires { V(name(x)); } \
+    {                                   \
+      return name(x);                   \
+    }                                   \
   };
 #define IST_ARITY_1(id, name, dtypes) IST_ROW_WITH_BODY(id, name, dtypes)
 #define IST_ARITY_2(id, name, dtypes)

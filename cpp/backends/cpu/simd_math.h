@@ -1,0 +1,50 @@
+// Transcendental functions of whole vectors, where the level has instructions that no loop over the scalar bodies is
+// compiled to: scaling by a power of two and rounding once is one of AVX-512. The bodies are those of scalar_math.h.
+#pragma once
+
+#include "backends/cpu/simd.h"
+#include "kernels/scalar_math.h"
+
+#if defined(__AVX512F__)
+#define IST_VECTOR_MATH 1
+
+namespace ist::cpu {
+namespace {
+
+struct VecMath {
+  __m512 v;
+  VecMath() = default;
+  explicit inline VecMath(__m512 x) : v(x) {}
+  explicit inline VecMath(float x) : v(_mm512_set1_ps(x)) {}
+};
+using VecMask = __mmask16;
+
+inline VecMath operator+(VecMath a, VecMath b) { return VecMath(a.v + b.v); }
+inline VecMath operator-(VecMath a, VecMath b) { return VecMath(a.v - b.v); }
+inline VecMath operator*(VecMath a, VecMath b) { return VecMath(a.v * b.v); }
+inline VecMath operator/(VecMath a, VecMath b) { return VecMath(a.v / b.v); }
+inline VecMath operator-(VecMath a) { return VecMath(_mm512_xor_ps(a.v, _mm512_set1_ps(-0.0f))); }
+inline VecMask operator<(VecMath a, VecMath b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ); }
+inline VecMask operator>(VecMath a, VecMath b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ); }
+inline VecMask operator>=(VecMath a, VecMath b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ); }
+inline VecMath fma(VecMath a, VecMath b, VecMath c) { return VecMath(_mm512_fmadd_ps(a.v, b.v, c.v)); }
+inline VecMath select(VecMask m, VecMath a, VecMath b) { return VecMath(_mm512_mask_blend_ps(m, b.v, a.v)); }
+inline VecMath at_most(VecMath x, VecMath limit) { return VecMath(_mm512_min_ps(limit.v, x.v)); }
+inline VecMath at_least(VecMath x, VecMath limit) { return VecMath(_mm512_max_ps(limit.v, x.v)); }
+inline VecMath fabs(VecMath a) { return VecMath(_mm512_abs_ps(a.v)); }
+inline VecMath copysign(VecMath magnitude, VecMath sign) {
+  constexpr int kTakeWhereSet = 0xca;  // of the mask in the first operand
+  const __m512i mask = _mm512_set1_epi32(0x7fffffff);
+  return VecMath(_mm512_castsi512_ps(
+      _mm512_ternarylogic_epi32(mask, _mm512_castps_si512(magnitude.v), _mm512_castps_si512(sign.v), kTakeWhereSet)));
+}
+inline VecMath scaled(VecMath y, VecMath k) { return VecMath(_mm512_scalef_ps(y.v, k.v)); }
+
+inline VecMath exp(VecMath x) { return scalar::exp_of(x); }
+inline VecMath sigmoid(VecMath x) { return scalar::sigmoid_of(x); }
+inline VecMath tanh(VecMath x) { return scalar::tanh_of(x); }
+
+}  // namespace
+}  // namespace ist::cpu
+
+#endif

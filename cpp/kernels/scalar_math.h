@@ -30,8 +30,9 @@ template <class F>
 inline F exp_core(F x) {
   const F k = fma(x, F(0x1.715476p+0f), F(kRoundMagicF)) - F(kRoundMagicF);
   const F r = fma(-k, F(-0x1.05c610p-29f), fma(-k, F(0x1.62e430p-1f), x));
-  const F p = polynomial(r, F(0x1.a1256cp-13f), 0x1.6d43b0p-10f, 0x1.1110e0p-7f, 0x1.5554e8p-5f, 0x1.555556p-3f, 0.5f);
-  return scaled(F(1.0f) + fma(r * r, p, r), k);
+  const F p =
+      polynomial(r, F(0x1.a1256cp-13f), 0x1.6d43b0p-10f, 0x1.1110e0p-7f, 0x1.5554e8p-5f, 0x1.555556p-3f, 0.5f, 1.0f);
+  return scaled(fma(p, r, F(1.0f)), k);
 }
 template <class F>
 inline F exp_of(F x) {

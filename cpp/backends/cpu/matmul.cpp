@@ -11,7 +11,7 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kPanelBytes = 1024 * 1024;  // of B packed at a time, so that they stay in the second-level cache
+constexpr int64_t kPanelBytes = 1280 * 1024;  // of B packed at a time, so that they stay in the second-level cache
 constexpr int64_t kSmallPanel = 32 * 1024;    // of B read where it is, while it stays in the first-level cache
 constexpr int64_t kThreadWork = 256 * 1024;   // multiply-adds that are worth another thread
 constexpr int64_t kTasks = 2;                 // for each thread
@@ -42,12 +42,6 @@ struct Product {
   int64_t packed(int64_t depth, int64_t width) const {
     return round_up(mm.header + round_up(depth, mm.depth_unit) * width * mm.packed_size, 64);
   }
-  void round_rows(int64_t rows, int64_t columns, const char* wide, int64_t wide_row, char* c, int64_t c_row) const {
-    for (int64_t i = 0; i < rows; ++i) {
-      const void* row = wide + i * wide_row * mm.size;
-      kernels.cast->fn[IST_FLOAT32][dtype](columns, c + ((i * c_row) << in_log2), &row);
-    }
-  }
 
   // Rows [m0, m1) and columns [n0, n1) of C, whose rows are c_row elements apart.
   void block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t m0, int64_t m1, int64_t n0,
@@ -60,7 +54,11 @@ struct Product {
     if (m1 - m0 <= mm.rows) {
       flat_block(rows, columns, c, c_row, static_cast<int>(m1 - m0), n1 - n0);
     } else {
-      tall_block(rows, columns, c, c_row, m1 - m0, n1 - n0);
+      if (half()) {
+        half_block(rows, columns, c, c_row, m1 - m0, n1 - n0);
+      } else {
+        tall_block(rows, columns, c, c_row, m1 - m0, n1 - n0);
+      }
     }
     if (mm.leave != nullptr) mm.leave();
   }
@@ -79,14 +77,11 @@ struct Product {
 
     const int64_t b_bytes = packs_b ? columns_max / cols * panel_bytes : 0;
     const int64_t a_bytes = packs_a ? packed(depth_max, mm.rows) : 0;
-    char* b_panels = scratch(static_cast<size_t>(b_bytes + a_bytes + (half() ? rows * columns_max * size : 0)));
+    char* b_panels = scratch(static_cast<size_t>(b_bytes + a_bytes));
     char* a_strip = b_panels + b_bytes;
-    char* c_wide = a_strip + a_bytes;
 
     for (int64_t j0 = 0; j0 < columns; j0 += columns_max) {
       const int64_t width = std::min(columns_max, columns - j0);
-      char* into = half() ? c_wide : c + j0 * size;
-      const int64_t into_row = half() ? columns_max : c_row;
       for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
         const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
         for (int64_t p = 0; packs_b && p < width; p += cols) {
@@ -104,11 +99,49 @@ struct Product {
             mm.tile(static_cast<int>(n_rows), static_cast<int>(std::min(cols, width - p)), depth, strip,
                     packs_a ? 1 : a.row, packs_a ? n_rows : a.column,
                     packs_b ? b_panels + p / cols * panel_bytes : at(b, k0, j0 + p), packs_b ? cols : b.row,
-                    into + (i * into_row + p) * size, into_row, k0 == 0 ? kTileStore : kTileAdd);
+                    c + (i * c_row + j0 + p) * size, c_row, k0 == 0 ? kTileStore : kTileAdd);
           }
         }
       }
-      if (half()) round_rows(rows, width, c_wide, columns_max, c + (j0 << in_log2), c_row);
+    }
+  }
+
+  // The same where C is wider than what lies in memory: a strip of it stays in cache through all of k, and is rounded.
+  void half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns) const {
+    const int64_t cols = mm.cols, k_blocks = divide_up(k, kMatmulBlock);
+    const int64_t height = divide_up(rows, divide_up(rows, mm.rows));
+    const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
+    const int64_t panel_bytes = packed(depth_max, cols);
+    const int64_t passes = divide_up(columns, std::max<int64_t>(1, kPanelBytes / (k_blocks * panel_bytes)) * cols);
+    const int64_t columns_max = round_up(divide_up(columns, passes), cols);
+    const int64_t b_bytes = columns_max / cols * k_blocks * panel_bytes, a_bytes = packed(depth_max, mm.rows);
+    char* b_panels = scratch(static_cast<size_t>(b_bytes + a_bytes + height * columns_max * mm.size));
+    char* a_strip = b_panels + b_bytes;
+    char* c_strip = a_strip + a_bytes;
+    const auto panel_at = [&](int64_t block, int64_t p) {
+      return b_panels + (block * (columns_max / cols) + p / cols) * panel_bytes;
+    };
+
+    for (int64_t j0 = 0; j0 < columns; j0 += columns_max) {
+      const int64_t width = std::min(columns_max, columns - j0);
+      for (int64_t block = 0; block < k_blocks; ++block) {
+        const int64_t k0 = block * kMatmulBlock, depth = std::min<int64_t>(kMatmulBlock, k - k0);
+        for (int64_t p = 0; p < width; p += cols) {
+          mm.pack(depth, std::min(cols, width - p), cols, at(b, k0, j0 + p), b.row, b.column, panel_at(block, p));
+        }
+      }
+      for (int64_t i = 0; i < rows; i += height) {
+        const int n_rows = static_cast<int>(std::min(height, rows - i));
+        for (int64_t block = 0; block < k_blocks; ++block) {
+          const int64_t k0 = block * kMatmulBlock, depth = std::min<int64_t>(kMatmulBlock, k - k0);
+          mm.pack_a(depth, n_rows, n_rows, at(a, i, k0), a.column, a.row, a_strip);
+          for (int64_t p = 0; p < width; p += cols) {
+            mm.tile(n_rows, static_cast<int>(std::min(cols, width - p)), depth, a_strip, 1, n_rows, panel_at(block, p),
+                    cols, c_strip + p * mm.size, columns_max, block == 0 ? kTileStore : kTileAdd);
+          }
+        }
+        mm.round(n_rows, static_cast<int>(width), c_strip, columns_max, c + ((i * c_row + j0) << in_log2), c_row);
+      }
     }
   }
 
@@ -162,7 +195,7 @@ struct Product {
           add_row(width, row, terms);
         }
       }
-      if (half()) round_rows(rows, width, c_wide, columns_max, c + (j0 << in_log2), c_row);
+      if (half()) mm.round(rows, static_cast<int>(width), c_wide, columns_max, c + (j0 << in_log2), c_row);
     }
   }
 

@@ -223,17 +223,19 @@ void complex_pack(int64_t depth, int64_t count, int64_t width, const void* src, 
 using PackFn = decltype(MatmulKernels::pack);
 using AnyTileFn = decltype(MatmulKernels::tile);
 
-constexpr MatmulKernels kernels(int rows, int cols, int size, bool in_place, PackFn pack, AnyTileFn tile) {
-  return {rows, cols, size, in_place, pack, tile, pack, size, 1, 0, false, nullptr, nullptr};
+constexpr MatmulKernels kernels(int rows, int cols, int size, bool in_place, PackFn pack, AnyTileFn tile,
+                                decltype(MatmulKernels::round) round = nullptr) {
+  return {rows, cols, size, in_place, pack, tile, round, pack, size, 1, 0, false, nullptr, nullptr};
 }
 
 #if !defined(__AVX512BF16__)
-constexpr MatmulKernels bfloat16_kernels =
-    kernels(kTileRows, 2 * VecF32::kWidth, 4, false, &pack<IST_BFLOAT16, VecF32>, &float_group_tile_of);
+constexpr MatmulKernels bfloat16_kernels = kernels(kTileRows, 2 * VecF32::kWidth, 4, false, &pack<IST_BFLOAT16, VecF32>,
+                                                   &float_group_tile_of, &round_rows<IST_BFLOAT16>);
 #endif
 
 constexpr MatmulTable table = {{
-    kernels(kTileRows, 2 * VecF32::kWidth, 4, false, &pack<IST_FLOAT16, VecF32>, &tile<float, VecF32>),
+    kernels(kTileRows, 2 * VecF32::kWidth, 4, false, &pack<IST_FLOAT16, VecF32>, &tile<float, VecF32>,
+            &round_rows<IST_FLOAT16>),
     bfloat16_kernels,
     kernels(kTileRows, 2 * VecF32::kWidth, 4, true, &pack<IST_FLOAT32, VecF32>, &tile<float, VecF32>),
     kernels(kTileRows, 2 * VecF64::kWidth, 8, true, &pack<IST_FLOAT64, VecF64>, &tile<double, VecF64>),

@@ -109,6 +109,19 @@ void float_group_tile_of(int n_rows, int n_cols, int64_t depth, const void* a, i
                       static_cast<float*>(c), c_row, mode);
 }
 
+template <int D>
+void round_rows(int n_rows, int n_cols, const void* c, int64_t c_row, void* out, int64_t out_row) {
+  const float* from = static_cast<const float*>(c);
+  Type<D>* to = static_cast<Type<D>*>(out);
+  for (int i = 0; i < n_rows; ++i, from += c_row, to += out_row) {
+    int j = 0;
+#if defined(IST_STORES_HALVES)
+    for (; j + VecF32::kWidth <= n_cols; j += VecF32::kWidth) VecF32::load(from + j).store(to + j);
+#endif
+    for (; j < n_cols; ++j) to[j] = Storage<D>::store(from[j]);
+  }
+}
+
 #if defined(__AVX512BF16__)
 
 constexpr int kPairs = kMatmulGroup / 2;
@@ -321,6 +334,12 @@ void amx_products(int64_t n_groups, const uint32_t* a, const uint32_t* b, float*
   if constexpr (kTwoRows) _tile_zero(2);
   if constexpr (kTwoRows && kTwoColumns) _tile_zero(3);
   for (int64_t group = 0; group < n_groups; ++group, a += kPanel * kPairs, b += kPanel * kPairs) {
+    // Tiles are loaded faster than the second-level cache delivers on demand.
+#pragma GCC unroll 16
+    for (int p = 0; p < kPairs; ++p) {
+      _mm_prefetch(b + (kPairs + p) * kPanel, _MM_HINT_T0);
+      if constexpr (kTwoColumns) _mm_prefetch(b + (kPairs + p) * kPanel + kSide, _MM_HINT_T0);
+    }
     _tile_loadd(4, a, kPairs * sizeof(uint32_t));
     _tile_loadd(6, b, kPanel * sizeof(uint32_t));
     _tile_dpbf16ps(0, 4, 6);
@@ -363,7 +382,7 @@ void packed_tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t, 
 }
 
 constexpr MatmulKernels bfloat16_kernels = {
-    kPanel, kPanel,       4,       false, &pack_pairs,  &packed_tile, &pack_strip,
+    kPanel, kPanel,       4,       false, &pack_pairs,  &packed_tile, &round_rows<IST_BFLOAT16>, &pack_strip,
     2,      kMatmulGroup, kHeader, true,  &enter_tiles, &leave_tiles,
 };
 
@@ -412,7 +431,7 @@ void packed_tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t, 
 }
 
 constexpr MatmulKernels bfloat16_kernels = {
-    kTileRows, kPanel,       4,       false, &pack_pairs, &packed_tile, &pack_pairs,
+    kTileRows, kPanel,       4,       false, &pack_pairs, &packed_tile, &round_rows<IST_BFLOAT16>, &pack_pairs,
     2,         kMatmulGroup, kHeader, false, nullptr,     nullptr,
 };
 

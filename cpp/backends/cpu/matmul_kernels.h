@@ -38,6 +38,8 @@ struct MatmulKernels {
   // n_cols <= cols. complex64 reads packed operands alone: a_step and b_row are their widths.
   void (*tile)(int n_rows, int n_cols, int64_t depth, const void* a, int64_t a_row, int64_t a_step, const void* b,
                int64_t b_row, void* c, int64_t c_row, TileMode mode);
+  // float16 and bfloat16: rows of C rounded to the type in memory; otherwise null.
+  void (*round)(int n_rows, int n_cols, const void* c, int64_t c_row, void* out, int64_t out_row);
   // ---- what differs for bfloat16 on CPUs that multiply it by themselves ----
   // Packs strips of A, where panels of B need another layout; else the same as `pack`.
   void (*pack_a)(int64_t depth, int64_t count, int64_t width, const void* src, int64_t k_stride, int64_t i_stride,

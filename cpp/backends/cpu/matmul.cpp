@@ -149,10 +149,11 @@ struct Product {
   // are transposed in pieces that stay in the first-level cache.
   void flat_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int rows, int64_t columns) const {
     const int64_t cols = mm.cols, size = mm.size;
-    const bool packs_a = !mm.in_place || columns > 4 * cols;
+    const bool packs_a = !mm.in_place || (columns > 4 * cols && b.column == 1);
     const bool packs_b = !mm.in_place || b.column != 1;
     const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
-    const int64_t columns_max = std::min(round_up(columns, cols), kFlatColumns);
+    // Rows of B stream as wide as they are; of columns, as many as a panel has go down through all of k.
+    const int64_t columns_max = std::min(round_up(columns, cols), b.column != 1 ? cols : kFlatColumns);
     const int64_t piece = mm.header != 0 || (b.column == 1 && columns <= 4 * cols) ? kMatmulBlock
                           : b.column != 1                                          ? kFlatPackedDepth
                                                                                    : kFlatDepth;

@@ -168,10 +168,11 @@ void pack_rows(int64_t depth, int64_t count, int64_t width, const Type<D>* src, 
   }
 }
 
-// Where k is dense: squares, transposed in registers.
+// Where k is dense: squares, transposed in registers. The columns are too many streams for the hardware's prefetcher.
 template <int D, class V>
 void pack_columns(int64_t depth, int64_t count, int64_t width, const Type<D>* src, int64_t j_stride, Compute<D>* dst) {
   constexpr int W = V::kWidth;
+  constexpr int kAhead = 512 / sizeof(Type<D>);
   for (int64_t j = 0; j < width; j += W) {
     const int n = count - j < W ? static_cast<int>(count - j) : W;
     const int n_stored = width - j < W ? static_cast<int>(width - j) : W;
@@ -182,7 +183,10 @@ void pack_columns(int64_t depth, int64_t count, int64_t width, const Type<D>* sr
     for (; t + W <= depth; t += W) {
       V square[W];
 #pragma GCC unroll 16
-      for (int i = 0; i < W; ++i) square[i] = i < n ? V::load(in + i * j_stride + t) : V::zero();
+      for (int i = 0; i < W; ++i) {
+        square[i] = i < n ? V::load(in + i * j_stride + t) : V::zero();
+        __builtin_prefetch(in + i * j_stride + t + kAhead);
+      }
       V::transpose(square);
 #pragma GCC unroll 16
       for (int i = 0; i < W; ++i) square[i].store(out + (t + i) * width, mask);

@@ -1,4 +1,4 @@
-"""The errors that docs/bit_contract.md states: worst cases still have them, and a sample of every binade stays below."""
+"""The errors that docs/bit_contract.md states: worst cases still have them, a sample of every binade stays below."""
 
 from __future__ import annotations
 

@@ -5,6 +5,8 @@
 namespace ist::cpu {
 namespace {
 
+constexpr int64_t kEnough = 8;  // units of outputs in a block, below which it is not cut for more blocks alone
+
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
@@ -43,7 +45,7 @@ ConvWindows::ConvWindows(const ConvShape& shape, int64_t channels, int64_t outpu
     across_ = divide_up(shape.w.out, width_);
   };
   cut();
-  while (block_bytes() > bytes || count() < wanted) {
+  while (block_bytes() > bytes || (count() < wanted && height_ * width_ >= 2 * kEnough * unit)) {
     if (height_ > 1) {
       height_ = divide_up(height_, 2);
     } else if (width_ > 4 * unit) {

@@ -36,7 +36,8 @@ struct ConvBlock {
 class ConvWindows {
  public:
   // `channels` of the input belong to a window. The larger of a block's window and its outputs, of `outputs` channels,
-  // stays near `bytes`, its width a multiple of `unit`; there are at least `wanted` blocks if rows and columns allow.
+  // stays near `bytes`, its width a multiple of `unit`; there are `wanted` blocks and more, if these can be large
+  // enough.
   ConvWindows(const ConvShape& shape, int64_t channels, int64_t outputs, int size, int64_t bytes, int64_t unit,
               int64_t wanted);
 

@@ -446,7 +446,7 @@ def _conv_general(draw: Any) -> Call:
 def plain_conv(name: str, n_dims: int) -> None:
     def make(draw: Any) -> Call:
         groups = draw(st.sampled_from([1, 1, 2, 3])) if n_dims < 3 else 1
-        inputs, kernel = conv_operands(draw, n_dims, groups)
+        inputs, _ = conv_operands(draw, n_dims, groups)
         stride, padding = numbers(draw, n_dims, 1, 2), numbers(draw, n_dims, 1, 2)
         window = Window(stride, padding, padding, [1] * n_dims, [1] * n_dims, groups)
         arguments = [v[0] if n_dims == 1 else tuple(v) for v in (stride, padding)]
@@ -461,9 +461,8 @@ def transposed_conv(name: str, n_dims: int) -> None:
         inputs, kernel = conv_operands(draw, n_dims, groups)
         stride, dilation = numbers(draw, n_dims, 1, 2), numbers(draw, n_dims, 1, 2)
         padding, extra = numbers(draw, n_dims, 0, 1), numbers(draw, n_dims, 0, 1)
-        for axis, extent in enumerate(inputs[0].shape[1:-1]):
-            if stride[axis] * (extent - 1) + dilation[axis] * (kernel[axis] - 1) < 2:
-                padding[axis] = 0
+        # Where padding takes more than the kernel adds, upstream crops the input before it spreads it.
+        padding = [min(p, d * (k - 1)) for p, d, k in zip(padding, dilation, kernel, strict=True)]
         around = [d * (k - 1) - p for d, k, p in zip(dilation, kernel, padding, strict=True)]
         high = [a + e for a, e in zip(around, extra, strict=True)]
         window = Window([1] * n_dims, around, high, dilation, stride, groups, flip=True)

@@ -462,7 +462,10 @@ def transposed_conv(name: str, n_dims: int) -> None:
         stride, dilation = numbers(draw, n_dims, 1, 2), numbers(draw, n_dims, 1, 2)
         padding, extra = numbers(draw, n_dims, 0, 1), numbers(draw, n_dims, 0, 1)
         # Where padding takes more than the kernel adds, upstream crops the input before it spreads it.
-        padding = [min(p, d * (k - 1)) for p, d, k in zip(padding, dilation, kernel, strict=True)]
+        for axis, extent in enumerate(inputs[0].shape[1:-1]):
+            reach = dilation[axis] * (kernel[axis] - 1)
+            if padding[axis] > reach or 2 * padding[axis] > stride[axis] * (extent - 1) + reach:
+                padding[axis] = 0
         around = [d * (k - 1) - p for d, k, p in zip(dilation, kernel, padding, strict=True)]
         high = [a + e for a, e in zip(around, extra, strict=True)]
         window = Window([1] * n_dims, around, high, dilation, stride, groups, flip=True)

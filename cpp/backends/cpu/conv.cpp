@@ -17,7 +17,7 @@ namespace {
 
 constexpr int64_t kBlockBytes = 384 * 1024;  // of a window or of its outputs, which stay in the second-level cache
 constexpr int64_t kPanelBytes = 768 * 1024;  // of weights that many strips are multiplied by
-constexpr int64_t kLongRun = 48;             // elements that are worth a tile of their own
+constexpr int64_t kLongRun = 16;             // elements that are worth a tile of their own
 constexpr int kPanes = 64;                   // at most, that a thread works on together
 constexpr int64_t kThreadWork = 256 * 1024;  // multiply-adds that are worth another thread
 

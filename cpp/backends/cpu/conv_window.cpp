@@ -45,10 +45,12 @@ ConvWindows::ConvWindows(const ConvShape& shape, int64_t channels, int64_t outpu
     across_ = divide_up(shape.w.out, width_);
   };
   cut();
-  while (block_bytes() > bytes || (count() < wanted && height_ * width_ >= 2 * kEnough * unit)) {
-    if (height_ > 1) {
+  for (;;) {
+    const bool few = count() < wanted && height_ * width_ >= 2 * kEnough * unit;
+    if (block_bytes() <= bytes && !few) break;
+    if (height_ > 1 && height_ / 2 >= shape.h.overlap()) {
       height_ = divide_up(height_, 2);
-    } else if (width_ > 4 * unit) {
+    } else if (width_ > 4 * unit && width_ / 2 >= shape.w.overlap()) {
       width_ = divide_up(divide_up(width_, 2), unit) * unit;
     } else {
       break;

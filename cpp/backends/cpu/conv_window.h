@@ -11,6 +11,8 @@ struct ConvAxis {
 
   // Positions that the taps of neighbouring outputs reach over.
   int64_t reach(int64_t outputs) const { return (outputs - 1) * stride + (taps - 1) * dilation + 1; }
+  // Outputs that are as far apart as the window of one is long: blocks of fewer copy most of their windows again.
+  int64_t overlap() const { return (taps - 1) * dilation / stride; }
   int64_t position(int64_t output) const { return output * stride - low; }
   // Is every position that any output takes an element?
   bool inside() const { return spread == 1 && low <= 0 && position(0) + reach(out) <= in; }
@@ -36,8 +38,8 @@ struct ConvBlock {
 class ConvWindows {
  public:
   // `channels` of the input belong to a window. The larger of a block's window and its outputs, of `outputs` channels,
-  // stays near `bytes`, its width a multiple of `unit`; there are `wanted` blocks and more, if these can be large
-  // enough.
+  // stays near `bytes` where taps are not far apart, its width a multiple of `unit`; there are `wanted` blocks and
+  // more, if these can be large enough.
   ConvWindows(const ConvShape& shape, int64_t channels, int64_t outputs, int size, int64_t bytes, int64_t unit,
               int64_t wanted);
 

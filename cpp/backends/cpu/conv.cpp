@@ -229,10 +229,11 @@ void multiply_groups(const Call& call, const ConvShape& shape, const char* input
   const Product product = {call,        mm, shape,   windows, weights,
                            runs.data(), k,  outputs, c_row,   half ? outputs : shape.outputs};
 
-  // Small panes share what they read of the weights. Where there are few, columns are divided as well.
+  // Small panes share what they read of the weights, which come from farther away than windows that do not stay in the
+  // second-level cache. Where there are few, columns are divided as well.
   const int64_t window_bytes = round_up(windows.nbytes(), 64);
   const int64_t wide_bytes = half ? round_up(windows.height() * c_row * 4, 64) : 0;
-  const int64_t fitting = kBlockBytes / std::max<int64_t>(1, window_bytes + wide_bytes);
+  const int64_t fitting = 4 * kBlockBytes / std::max<int64_t>(1, window_bytes + wide_bytes);
   const int64_t together = std::clamp<int64_t>(std::min(fitting, windows.count() / wanted), 1, kPanes);
   const int64_t down = divide_up(windows.count(), together);
   const int64_t columns = round_up(divide_up(outputs, divide_up(wanted, down)), mm.cols);

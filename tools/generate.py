@@ -83,6 +83,7 @@ FAMILIES = {
     "arg_reduce": ("Positions of extremes", "Reductions along one axis that return an index."),
     "linalg": ("Linear algebra", "Products of matrices."),
     "quantized": ("Quantized products", "Matrices of codes of a few bits, with a scale and a bias for each group."),
+    "conv": ("Convolution", "A kernel slides over the spatial axes; channels come last."),
     "shape": ("Shape", "The same elements under another shape. Views cost no copy."),
     "copy": ("Copies", "Elements moved into a new tensor."),
     "index": ("Indices", "Elements chosen by tensors of indices."),

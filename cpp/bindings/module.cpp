@@ -20,6 +20,7 @@ PYBIND11_MODULE(_core, m) {
   bind_compositions(m);
   bind_arrangements(m);
   bind_quantized(m);
+  bind_conv(m);
   py::module_ random = m.def_submodule("_random", "Random numbers from Threefry keys.");
   bind_random(random);
   bind_autograd(m);

@@ -83,6 +83,14 @@ Tensor dequantize(const Tensor& w, const Tensor& scales, const Tensor& biases, i
 Tensor quantized_matmul(const Tensor& x, const Tensor& w, const Tensor& scales, const Tensor& biases, bool transpose,
                         int group_size, int bits);
 
+// ---- convolution: (N, spatial..., C_in) with weights (C_out, kernel..., C_in / groups), 1 to 3 spatial axes ----
+Tensor conv_general(const Tensor& input, const Tensor& weight, const ConvAttrs& conv);
+// Of `conv`, the padding is cropped from the result, on its high side less the output padding; flip and the input
+// dilation are not used.
+Tensor conv_transpose(const Tensor& input, const Tensor& weight, const ConvAttrs& conv);
+enum class ConvolveMode { full, same, valid };
+Tensor convolve(const Tensor& a, const Tensor& v, ConvolveMode mode);
+
 // ---- shape ----
 Tensor reshape(const Tensor& a, const Dims& shape);
 Tensor transpose(const Tensor& a, const std::optional<Dims>& axes = std::nullopt);

@@ -17,7 +17,7 @@ typedef struct {
 /* Shapes are a rank and up to four extents. */
 typedef struct {
   uint32_t rank;
-  int64_t dims[4];
+  int64_t dims[5];
 } digest_shape;
 
 ist_array* digest_input(uint32_t dtype, digest_shape shape, digest_values values, int64_t limit);

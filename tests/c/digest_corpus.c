@@ -185,6 +185,31 @@ static void quantized(digest_state* s, uint32_t op) {
   }
 }
 
+static void conv(digest_state* s, uint32_t op) {
+  FOR_FLOATING(dtype, 4) {
+    TAKE(s, op,
+         ATTRS(conv, .n_dims = 2, .strides = LIST(1, 1), .padding_low = LIST(1, 1), .padding_high = LIST(1, 1),
+               .kernel_dilation = LIST(1, 1), .input_dilation = LIST(1, 1), .groups = 1),
+         mild(dtype, SHAPE(2, 19, 23, 67)), mild(dtype, SHAPE(35, 3, 3, 67)));
+    TAKE(s, op,
+         ATTRS(conv, .n_dims = 2, .strides = LIST(2, 1), .padding_low = LIST(2, -1), .padding_high = LIST(0, 3),
+               .kernel_dilation = LIST(1, 2), .input_dilation = LIST(3, 2), .groups = 3, .flip = 1),
+         mild(dtype, SHAPE(2, 9, 11, 12)), mild(dtype, SHAPE(9, 3, 2, 4)));
+    TAKE(s, op,
+         ATTRS(conv, .n_dims = 2, .strides = LIST(1, 2), .padding_low = LIST(1, 2), .padding_high = LIST(1, 2),
+               .kernel_dilation = LIST(1, 1), .input_dilation = LIST(1, 1), .groups = 37),
+         mild(dtype, SHAPE(2, 13, 17, 37)), mild(dtype, SHAPE(37, 3, 5, 1)));
+    TAKE(s, op,
+         ATTRS(conv, .n_dims = 1, .strides = LIST(1), .padding_low = LIST(0), .padding_high = LIST(0),
+               .kernel_dilation = LIST(1), .input_dilation = LIST(1), .groups = 1),
+         mild(dtype, SHAPE(3, 900, 41)), mild(dtype, SHAPE(70, 1, 41)));
+    TAKE(s, op,
+         ATTRS(conv, .n_dims = 3, .strides = LIST(1, 1, 2), .padding_low = LIST(1, 0, 1), .padding_high = LIST(1, 0, 1),
+               .kernel_dilation = LIST(2, 1, 1), .input_dilation = LIST(1, 1, 1), .groups = 1),
+         mild(dtype, SHAPE(1, 5, 6, 21, 5)), mild(dtype, SHAPE(3, 2, 3, 4, 5)));
+  }
+}
+
 static void copies(digest_state* s, uint32_t op) {
   FOR_DTYPES(dtype) {
     ist_array* a = turned(wild(dtype, SHAPE(37, 29)));
@@ -256,7 +281,7 @@ static const struct {
     {IST_OP_SCATTER, indexed},         {IST_OP_SCATTER_ADD, indexed},
     {IST_OP_TAKE_ALONG_AXIS, indexed}, {IST_OP_PUT_ALONG_AXIS, indexed},
     {IST_OP_ADD_ALONG_AXIS, indexed},  {IST_OP_ARANGE, created},
-    {IST_OP_RANDOM_BITS, random_bits},
+    {IST_OP_RANDOM_BITS, random_bits}, {IST_OP_CONV_GENERAL, conv},
 };
 
 int digest_run(digest_state* state, uint32_t op, int arity, int is_elementwise) {

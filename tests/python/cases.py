@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
-from oracles import dequantize, floor_divide, logsumexp, quantize, sigmoid
+from oracles import conv_general, dequantize, floor_divide, logsumexp, quantize, sigmoid
 
 BOOL = ("bool",)
 UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
@@ -375,6 +375,117 @@ def _quantized_matmul(draw: Any) -> Call:
             )
         ),
     )
+
+
+# ---- convolution ----
+@dataclass
+class Window:
+    """The arguments of one convolution: a value for each spatial axis."""
+
+    stride: list[int]
+    low: list[int]
+    high: list[int]
+    kernel_dilation: list[int]
+    input_dilation: list[int]
+    groups: int = 1
+    flip: bool = False
+
+    def oracle(self, x: Any, w: Any) -> Any:
+        lists = (self.stride, self.low, self.high, self.kernel_dilation, self.input_dilation)
+        return conv_general(x, w, *lists, self.groups, self.flip)
+
+
+def conv_operands(draw: Any, n_dims: int, groups: int) -> tuple[list[Input], list[int]]:
+    """An input, a weight, and the extents of the kernel."""
+    many = draw(st.booleans())  # of channels: more than a tile, and more than a k-block over the taps
+    kernel = [draw(st.integers(1, 3)) for _ in range(n_dims)]
+    channels = draw(st.sampled_from([49, 70] if many else [1, 2, 3]))
+    outputs = draw(st.sampled_from([1, 35] if many else [1, 2, 5]))
+    batch = draw(st.sampled_from([0, 1, 2, 2]))
+    extents = [draw(st.integers(1, 5)) for _ in range(n_dims - 1)] + [draw(st.sampled_from([3, 4, 17, 31]))]
+    dtype = draw(st.sampled_from(FLOATS))
+    second = draw(st.sampled_from([dtype, dtype, "float32"]))
+    inputs = [
+        Input((batch, *extents, groups * channels), dtype, "small"),
+        Input((groups * outputs, *kernel, channels), second, "small"),
+    ]
+    return inputs, kernel
+
+
+def numbers(draw: Any, n: int, low: int, high: int) -> list[int]:
+    return [draw(st.integers(low, high)) for _ in range(n)]
+
+
+@case("conv_general")
+def _conv_general(draw: Any) -> Call:
+    n_dims = draw(st.integers(1, 3))
+    groups = draw(st.sampled_from([1, 1, 2, 3])) if n_dims < 3 else 1  # upstream has no groups over three axes
+    inputs, kernel = conv_operands(draw, n_dims, groups)
+    window = Window(
+        numbers(draw, n_dims, 1, 3),
+        numbers(draw, n_dims, 0, 2),
+        numbers(draw, n_dims, 0, 2),
+        numbers(draw, n_dims, 1, 2),
+        numbers(draw, n_dims, 1, 3),
+        groups,
+        draw(st.booleans()),
+    )
+    for axis, (extent, taps) in enumerate(zip(inputs[0].shape[1:-1], kernel, strict=True)):
+        short = window.kernel_dilation[axis] * (taps - 1) - window.input_dilation[axis] * (extent - 1)
+        window.high[axis] = max(window.high[axis], short - window.low[axis])
+
+    def run(m: Any, x: Any, w: Any) -> Any:
+        return m.conv_general(
+            x, w, window.stride, (window.low, window.high), window.kernel_dilation, window.input_dilation,
+            groups, window.flip,
+        )  # fmt: skip
+
+    return Call(inputs, run, window.oracle)
+
+
+def plain_conv(name: str, n_dims: int) -> None:
+    def make(draw: Any) -> Call:
+        groups = draw(st.sampled_from([1, 1, 2, 3])) if n_dims < 3 else 1
+        inputs, _ = conv_operands(draw, n_dims, groups)
+        stride, padding = numbers(draw, n_dims, 1, 2), numbers(draw, n_dims, 1, 2)
+        window = Window(stride, padding, padding, [1] * n_dims, [1] * n_dims, groups)
+        arguments = [v[0] if n_dims == 1 else tuple(v) for v in (stride, padding)]
+        return Call(inputs, lambda m, x, w: getattr(m, name)(x, w, *arguments, groups=groups), window.oracle)
+
+    CASES[name] = make
+
+
+def transposed_conv(name: str, n_dims: int) -> None:
+    def make(draw: Any) -> Call:
+        groups = draw(st.sampled_from([1, 1, 2])) if n_dims < 3 else 1
+        inputs, kernel = conv_operands(draw, n_dims, groups)
+        stride, dilation = numbers(draw, n_dims, 1, 2), numbers(draw, n_dims, 1, 2)
+        padding, extra = numbers(draw, n_dims, 0, 1), numbers(draw, n_dims, 0, 1)
+        # Where padding takes more than the kernel adds, upstream crops the input before it spreads it.
+        for axis, extent in enumerate(inputs[0].shape[1:-1]):
+            reach = dilation[axis] * (kernel[axis] - 1)
+            if padding[axis] > reach or 2 * padding[axis] > stride[axis] * (extent - 1) + reach:
+                padding[axis] = 0
+        around = [d * (k - 1) - p for d, k, p in zip(dilation, kernel, padding, strict=True)]
+        high = [a + e for a, e in zip(around, extra, strict=True)]
+        window = Window([1] * n_dims, around, high, dilation, stride, groups, flip=True)
+        arguments = [v[0] if n_dims == 1 else tuple(v) for v in (stride, padding, dilation, extra)]
+        return Call(inputs, lambda m, x, w: getattr(m, name)(x, w, *arguments, groups=groups), window.oracle)
+
+    CASES[name] = make
+
+
+for _n in (1, 2, 3):
+    plain_conv(f"conv{_n}d", _n)
+    transposed_conv(f"conv_transpose{_n}d", _n)
+
+
+@case("convolve")
+def _convolve(draw: Any) -> Call:
+    lengths = st.sampled_from([1, 2, 3, 8, 31, 500])
+    dtype, mode = draw(st.sampled_from(FLOATS)), draw(st.sampled_from(["full", "same", "valid"]))
+    inputs = [Input((draw(lengths),), dtype, "small") for _ in range(2)]
+    return Call(inputs, lambda m, a, v: m.convolve(a, v, mode), lambda a, v: np.convolve(a, v, mode))
 
 
 # ---- shape ----

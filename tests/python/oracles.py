@@ -23,6 +23,30 @@ def logsumexp(a: Any, axis: Any, keepdims: bool) -> Any:
     return out if keepdims else np.squeeze(out, axis)
 
 
+def conv_general(
+    x: Any, w: Any, stride: Any, low: Any, high: Any, kernel_dilation: Any, input_dilation: Any, groups: int, flip: bool
+) -> Any:
+    """The input with its zeros written out, tap by tap as a product over channels."""
+    n = x.ndim - 2
+    spread = np.zeros((x.shape[0], *((e - 1) * d + 1 for e, d in zip(x.shape[1:-1], input_dilation)), x.shape[-1]))
+    spread[(slice(None), *(slice(None, None, d) for d in input_dilation))] = x
+    spread = np.pad(spread, [(0, 0), *((max(a, 0), max(b, 0)) for a, b in zip(low, high)), (0, 0)])
+    crop = (slice(max(-a, 0), e - max(-b, 0)) for a, b, e in zip(low, high, spread.shape[1:-1]))
+    spread = spread[(slice(None), *crop)]
+    if flip:
+        w = np.flip(w, tuple(range(1, n + 1)))
+    reach = [(k - 1) * d for k, d in zip(w.shape[1:-1], kernel_dilation)]
+    extents = [(e - r - 1) // s + 1 for e, r, s in zip(spread.shape[1:-1], reach, stride)]
+    out = np.zeros((x.shape[0], *extents, groups, w.shape[0] // groups))
+    weights = w.reshape(groups, w.shape[0] // groups, *w.shape[1:])
+    for tap in np.ndindex(*w.shape[1:-1]):
+        first = [t * d for t, d in zip(tap, kernel_dilation)]
+        seen = (slice(f, f + (e - 1) * s + 1, s) for f, e, s in zip(first, extents, stride))
+        taken = spread[(slice(None), *seen)].reshape(x.shape[0], *extents, groups, w.shape[-1])
+        out += np.einsum("...gc,goc->...go", taken, weights[(slice(None), slice(None), *tap)])
+    return out.reshape(x.shape[0], *extents, w.shape[0])
+
+
 def dequantize(words: Any, scales: Any, biases: Any, group_size: int, bits: int) -> Any:
     """scale * code + bias, the codes read from a row as one long whole number."""
     packed = np.ascontiguousarray(words, dtype="<u4")

@@ -2,7 +2,8 @@
 
 The stated errors: elementwise functions are within 2 ULP of the true value in float32, 4 in float64, and correctly
 rounded but for double rounding in the 16-bit types (1 ULP); NumPy's own error adds one. Sums of n terms are within
-(log2 n + 16) ULP of the sum of magnitudes; products of matrices within K ULP of the product of magnitudes.
+(log2 n + 16) ULP of the sum of magnitudes; products of matrices, and convolutions, within K ULP of the product of
+magnitudes.
 """
 
 from __future__ import annotations
@@ -151,6 +152,10 @@ def test_reference_agrees_with_numpy(name: str, data: st.DataObject) -> None:
                 if name == "quantized_matmul":
                     summed = "float64" if result == "float64" else "float32"
                     unit = unit + spacing(call.oracle(*map(np.abs, wide)), summed) * (made[0].shape[-1] + 4)
+            elif family == "conv":  # sums of products in float32 or float64, then one rounding
+                terms = min(made[0].size, made[1].size) if name == "convolve" else math.prod(made[1].shape[1:])
+                summed = "float64" if result == "float64" else "float32"
+                unit = unit + spacing(call.oracle(*map(np.abs, wide)), summed) * (terms + 4)
             else:
                 unit = unit * ULPS[result]
                 if name in ("degrees", "radians"):  # the factor is rounded to the dtype, too

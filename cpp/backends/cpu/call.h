@@ -63,6 +63,7 @@ void run_logsumexp(const Call&);
 void run_softmax(const Call&);
 void run_matmul(const Call&);
 void run_quantized_matmul(const Call&);
+void run_conv(const Call&);
 void run_contiguous(const Call&);
 void run_concatenate(const Call&);
 void run_pad(const Call&);

@@ -22,7 +22,8 @@
   X(level, reduce, ReduceTable) \
   X(level, row, RowTable) \
   X(level, matmul, MatmulTable) \
-  X(level, quantized, QuantizedTable)
+  X(level, quantized, QuantizedTable) \
+  X(level, conv, ConvTable)
 // clang-format on
 
 namespace ist::cpu {

@@ -69,6 +69,11 @@ RunFn driver(const ist_node& node, size_t tensor_size) {
       const bool dtypes = ranks && same && in.dtype(1) == IST_UINT32 && in.dtype(2) == out && in.dtype(3) == out;
       return dtypes && (is_half(out) || out == IST_FLOAT32) ? &run_quantized_matmul : nullptr;
     }
+    case Op::conv_general: {
+      const uint32_t rank = node.output.rank;
+      const bool fits = in.are(2, 0, out) && rank >= 3 && rank <= 5 && in.rank(0) == rank && in.rank(1) == rank;
+      return fits && is_float(out) ? &run_conv : nullptr;
+    }
     case Op::concatenate:
       return n >= 1 && in.are(n, 0, out) ? &run_concatenate : nullptr;
     case Op::pad:

@@ -5,6 +5,7 @@
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/matmul_kernels.h"
 #include "backends/cpu/quantized_kernels.h"
+#include "backends/cpu/temporary.h"
 #include "backends/cpu/threads.h"
 
 namespace ist::cpu {
@@ -12,29 +13,10 @@ namespace {
 
 constexpr int64_t kThreadWork = 64 * 1024;  // elements of the matrix that are worth another thread
 
-// Memory for one call.
-class Temporary {
- public:
-  Temporary() = default;
-  Temporary(const Temporary&) = delete;
-  ~Temporary() {
-    if (buffer_ != nullptr) buffer_->release(buffer_);
-  }
-  char* make(const Call& call, int64_t nbytes) {
-    buffer_ = call.context.host.allocate(static_cast<uint64_t>(nbytes));
-    if (buffer_ == nullptr) fail(Code::memory, "", "cannot allocate ", nbytes, " bytes");
-    return static_cast<char*>(buffer_->data);
-  }
-
- private:
-  ist_buffer* buffer_ = nullptr;
-};
-
 // An operand with dense matrices over a batch, float16 and bfloat16 as float32.
 class Operand {
  public:
   Operand(const Call& call, const View& view) : view_(view), outer_(view.rank - 2) {
-    const int64_t n = view.count();
     const bool half = is_half(view.dtype);
     const int64_t* last = view.strides + outer_;
     const bool rows_are_dense =
@@ -46,21 +28,9 @@ class Operand {
     }
     // Row-major over the batch as well. (A broadcast matrix is repeated here, which is rare: one that all of a batch
     // share comes without batch axes.)
-    int64_t step = 1;
-    for (int axis = view.rank - 1; axis >= 0; --axis) {
-      dense_strides_[axis] = step;
-      step *= view.shape[axis];
-    }
+    row_major(view.rank, view.shape, dense_strides_);
     batch_strides_ = dense_strides_;
-    data_ = copy_.make(call, n * (half ? 4 : int64_t{1} << view.log2()));
-    char* copied = half ? raw_.make(call, n * 2) : data_;
-    copy_strided(call.kernels(), call.threads(), view.log2(), view.rank, view.shape, copied, dense_strides_, view.data,
-                 view.strides);
-    if (!half) return;
-    parallel_for(call.threads(), n, kThreadWork, [&](int64_t begin, int64_t end) {
-      const void* from = copied + begin * 2;
-      call.kernels().cast->fn[view.dtype][IST_FLOAT32](end - begin, data_ + begin * 4, &from);
-    });
+    data_ = copy_.make_row_major(call, view);
   }
 
   template <class T>
@@ -74,7 +44,7 @@ class Operand {
   char* data_ = nullptr;
   const int64_t* batch_strides_ = nullptr;
   int64_t dense_strides_[kMaxRank];
-  Temporary raw_, copy_;
+  Temporary copy_;
 };
 
 }  // namespace

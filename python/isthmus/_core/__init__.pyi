@@ -84,6 +84,14 @@ __all__: list[str] = [
     "conj",
     "conjugate",
     "contiguous",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_general",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "convolve",
     "cos",
     "cosh",
     "count_nonzero",
@@ -1338,6 +1346,150 @@ def contiguous(
     A row-major copy of the elements; also when a column-major one would be allowed.
     """
 
+def conv1d(
+    input: Any,
+    weight: Any,
+    /,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: Any = 1,
+    *,
+    stream: _DeviceLike | None = None,
+    device: _DeviceLike | None = None,
+) -> Tensor:
+    """
+    Convolution of `input` (N, L, C_in) with `weight` (C_out, K, C_in / groups): (N, L', C_out). The kernel is
+    not flipped. Floating point, in the promoted dtype; ValueError when shapes do not fit.
+    """
+
+def conv2d(
+    input: Any,
+    weight: Any,
+    /,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: Any = 1,
+    *,
+    stream: _DeviceLike | None = None,
+    device: _DeviceLike | None = None,
+) -> Tensor:
+    """
+    Convolution of `input` (N, H, W, C_in) with `weight` (C_out, KH, KW, C_in / groups): (N, H', W', C_out).
+    stride, padding and dilation are an int or one for each axis. The kernel is not flipped. Floating point,
+    in the promoted dtype; ValueError when shapes do not fit.
+    """
+
+def conv3d(
+    input: Any,
+    weight: Any,
+    /,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: Any = 1,
+    *,
+    stream: _DeviceLike | None = None,
+    device: _DeviceLike | None = None,
+) -> Tensor:
+    """
+    Convolution of `input` (N, D, H, W, C_in) with `weight` (C_out, KD, KH, KW, C_in / groups): (N, D', H', W',
+    C_out). stride, padding and dilation are an int or one for each axis. The kernel is not flipped.
+    Floating point, in the promoted dtype; ValueError when shapes do not fit.
+    """
+
+def conv_general(
+    input: Any,
+    weight: Any,
+    /,
+    stride: Any = 1,
+    padding: Any = 0,
+    kernel_dilation: Any = 1,
+    input_dilation: Any = 1,
+    groups: Any = 1,
+    flip: Any = False,
+    *,
+    stream: _DeviceLike | None = None,
+    device: _DeviceLike | None = None,
+) -> Tensor:
+    """
+    Convolution of `input` (N, spatial..., C_in), 1 to 3 spatial axes, with `weight` (C_out, kernel..., C_in / groups).
+    stride, kernel_dilation and input_dilation are an int or one for each axis; padding also a pair of lists, before
+    and after, where negative numbers crop. `flip` reads the kernel backwards. Floating point, in the promoted
+    dtype; ValueError when shapes do not fit.
+    """
+
+def conv_transpose1d(
+    input: Any,
+    weight: Any,
+    /,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    output_padding: Any = 0,
+    groups: Any = 1,
+    *,
+    stream: _DeviceLike | None = None,
+    device: _DeviceLike | None = None,
+) -> Tensor:
+    """
+    Transposed convolution of `input` (N, L, C_in) with `weight` (C_out, K, C_in / groups). The result has
+    (L - 1) * stride - 2 * padding + dilation * (K - 1) + 1 + output_padding positions.
+    """
+
+def conv_transpose2d(
+    input: Any,
+    weight: Any,
+    /,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    output_padding: Any = 0,
+    groups: Any = 1,
+    *,
+    stream: _DeviceLike | None = None,
+    device: _DeviceLike | None = None,
+) -> Tensor:
+    """
+    Transposed convolution of `input` (N, H, W, C_in) with `weight` (C_out, KH, KW, C_in / groups). Each
+    spatial axis of the result has (H - 1) * stride - 2 * padding + dilation * (KH - 1) + 1 +
+    output_padding positions.
+    """
+
+def conv_transpose3d(
+    input: Any,
+    weight: Any,
+    /,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    output_padding: Any = 0,
+    groups: Any = 1,
+    *,
+    stream: _DeviceLike | None = None,
+    device: _DeviceLike | None = None,
+) -> Tensor:
+    """
+    Transposed convolution of `input` (N, D, H, W, C_in) with `weight` (C_out, KD, KH, KW, C_in / groups).
+    Each spatial axis of the result has (D - 1) * stride - 2 * padding + dilation * (KD - 1) + 1 +
+    output_padding positions.
+    """
+
+def convolve(
+    a: _TensorLike,
+    v: Any,
+    /,
+    mode: Any = "full",
+    *,
+    stream: _DeviceLike | None = None,
+    device: _DeviceLike | None = None,
+) -> Tensor:
+    """
+    Discrete convolution of two vectors: mode 'full' has len(a) + len(v) - 1 elements, 'same' those in the middle, as
+    many as the longer vector has, 'valid' those where the vectors overlap entirely. ValueError when one is empty.
+    """
+
 def cos(a: _TensorLike, stream: _DeviceLike | None = None, *, device: _DeviceLike | None = None) -> Tensor:
     """
     Cosine; radians.
@@ -1389,6 +1541,7 @@ def dequantize(
     group_size: Any = None,
     bits: Any = None,
     mode: Any = "affine",
+    global_scale: Any = None,
     dtype: Dtype | None = None,
     *,
     stream: _DeviceLike | None = None,
@@ -2109,6 +2262,7 @@ def quantize(
     bits: Any = None,
     mode: Any = "affine",
     *,
+    global_scale: Any = None,
     stream: _DeviceLike | None = None,
     device: _DeviceLike | None = None,
 ) -> Any:

@@ -1,0 +1,41 @@
+#include "backends/cpu/temporary.h"
+
+#include "backends/cpu/elementwise_kernels.h"
+#include "backends/cpu/threads.h"
+
+namespace ist::cpu {
+namespace {
+
+constexpr int64_t kGrain = 64 * 1024;  // elements that are worth another thread
+
+}  // namespace
+
+char* Temporary::make(const Call& call, int64_t nbytes) {
+  buffer_ = call.context.host.allocate(static_cast<uint64_t>(nbytes));
+  if (buffer_ == nullptr) fail(Code::memory, "", "cannot allocate ", nbytes, " bytes");
+  return static_cast<char*>(buffer_->data);
+}
+
+char* Temporary::make_row_major(const Call& call, const View& view) {
+  const bool half = is_half(view.dtype), copies = !half || !view.dense();
+  const int64_t n = view.count();
+  char* data = make(call, half ? n * 4 : n << view.log2());
+  Temporary raw;
+  char* elements = view.data;
+  if (copies) {
+    int64_t strides[kMaxRank];
+    row_major(view.rank, view.shape, strides);
+    elements = half ? raw.make(call, n * 2) : data;
+    copy_strided(call.kernels(), call.threads(), view.log2(), view.rank, view.shape, elements, strides, view.data,
+                 view.strides);
+  }
+  if (half) {
+    parallel_for(call.threads(), n, kGrain, [&](int64_t begin, int64_t end) {
+      const void* from = elements + begin * 2;
+      call.kernels().cast->fn[view.dtype][IST_FLOAT32](end - begin, data + begin * 4, &from);
+    });
+  }
+  return data;
+}
+
+}  // namespace ist::cpu

@@ -1,0 +1,183 @@
+"""Convolutions beyond the cases: sizes at which `cpu` cuts its work, what upstream refuses, second derivatives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import arrays
+import numpy as np
+import pytest
+from oracles import conv_general
+
+import isthmus as ist
+
+Window = dict[str, Any]
+
+# input, weight, arguments of conv_general
+SHAPES: dict[str, tuple[tuple[int, ...], tuple[int, ...], Window]] = {
+    "interior and borders": ((2, 19, 29, 16), (40, 3, 3, 16), {"padding": 1}),
+    "chains over several pieces and k-blocks": ((1, 6, 30, 60), (33, 3, 3, 60), {"padding": 1}),
+    "many columns": ((1, 5, 17, 9), (170, 3, 3, 9), {"padding": 1, "stride": 2}),
+    "few columns, short runs": ((2, 21, 23, 3), (8, 5, 5, 3), {"padding": 2, "stride": 2}),
+    "narrow images": ((9, 7, 7, 50), (34, 3, 3, 50), {"padding": 1}),
+    "one image, divided by columns": ((1, 4, 4, 40), (290, 3, 3, 40), {"padding": 1}),
+    "pointwise": ((3, 21, 20, 30), (70, 1, 1, 30), {}),
+    "pointwise with strides": ((3, 21, 20, 30), (35, 1, 1, 30), {"stride": 3}),
+    "a long row": ((1, 30_000, 4), (3, 5, 4), {"padding": 2}),
+    "spread and dilated": ((2, 9, 11, 6), (35, 3, 2, 6), {"kernel_dilation": (1, 2), "input_dilation": (3, 2)}),
+    "cropped": ((2, 12, 18, 6), (5, 3, 2, 6), {"padding": ((-2, 1), (2, -3))}),
+    "groups": ((2, 12, 18, 12), (9, 3, 3, 4), {"groups": 3, "padding": 1, "flip": True}),
+    "groups over three axes": ((1, 4, 5, 16, 6), (10, 2, 3, 3, 3), {"groups": 2, "padding": 1}),
+    "one filter for each channel": ((2, 18, 19, 37), (37, 3, 3, 1), {"groups": 37, "padding": 1}),
+    "one filter, many taps": ((1, 30, 25, 19), (19, 20, 21, 1), {"groups": 19, "padding": 3}),
+    "one filter in a volume": ((2, 5, 6, 7, 20), (20, 3, 2, 3, 1), {"groups": 20, "kernel_dilation": 2}),
+    "two filters for each channel": ((2, 9, 10, 5), (10, 3, 3, 1), {"groups": 5}),
+}
+
+
+def operands(name: str, dtype: str) -> tuple[np.ndarray, np.ndarray, Window]:
+    shape, weight_shape, window = SHAPES[name]
+    rng = np.random.default_rng(len(name))
+    x, w = (rng.standard_normal(s).astype(arrays.numpy_dtype(dtype)) for s in (shape, weight_shape))
+    return x, w, window
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_cpu_equals_reference(name: str, dtype: str) -> None:
+    x, w, window = operands(name, dtype)
+
+    def run(device: str, threads: int, layout: str) -> np.ndarray:
+        ist.set_num_threads(threads)
+        with ist.device(device):
+            a, b = (arrays.place(ist, v, layout, device) for v in (x, w))
+            return arrays.bits(ist.conv_general(a, b, **window))
+
+    exact = run("reference", 1, "plain")
+    for threads in (1, 2, 5):
+        np.testing.assert_array_equal(run("cpu", threads, "transposed" if threads == 2 else "plain"), exact)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_agrees_with_numpy(name: str) -> None:
+    x, w, window = operands(name, "float64")
+    n = x.ndim - 2
+
+    def each(argument: str, default: int) -> Any:
+        value = window.get(argument, default)
+        return [value] * n if isinstance(value, int) else value
+
+    padding = each("padding", 0)
+    low, high = padding if isinstance(padding, tuple) else (padding, padding)
+    want = conv_general(
+        x, w, each("stride", 1), low, high, each("kernel_dilation", 1), each("input_dilation", 1),
+        window.get("groups", 1), window.get("flip", False),
+    )  # fmt: skip
+    got = ist.conv_general(ist.array(x, dtype=ist.float64), ist.array(w, dtype=ist.float64), **window)
+    np.testing.assert_allclose(np.asarray(got), want, rtol=0, atol=1e-11)
+
+
+def test_an_image_has_the_same_bits_alone_and_in_a_batch() -> None:
+    x, w, window = operands("narrow images", "float32")
+    together = arrays.bits(ist.conv_general(ist.array(x), ist.array(w), **window))
+    for i in (0, 4, 8):
+        alone = ist.conv_general(ist.array(x[i : i + 1]), ist.array(w), **window)
+        np.testing.assert_array_equal(arrays.bits(alone)[0], together[i])
+
+
+@pytest.mark.parametrize("device", ["cpu", "reference"])
+@pytest.mark.parametrize(
+    ("shape", "weight_shape", "result"),
+    [
+        ((0, 5, 4), (6, 3, 4), (0, 5, 6)),
+        ((2, 5, 4), (0, 3, 4), (2, 5, 0)),
+        ((2, 5, 0), (6, 3, 0), (2, 5, 6)),
+        ((2, 0, 4), (6, 2, 4), (2, 1, 6)),
+    ],
+)
+def test_nothing_to_sum_is_zero(
+    device: str, shape: tuple[int, ...], weight_shape: tuple[int, ...], result: tuple[int, ...]
+) -> None:
+    with ist.device(device):
+        x, w = ist.ones(shape), ist.ones(weight_shape)
+        out = ist.conv1d(x, w, padding=1)
+        assert out.shape == result and not np.any(np.asarray(out))
+        gradients = ist.grad(lambda a, b: ist.conv1d(a, b, padding=1).sum(), argnums=[0, 1])(x, w)
+        assert [g.shape for g in gradients] == [shape, weight_shape]
+
+
+def test_zeros_of_padding_take_part() -> None:
+    x, w = ist.ones((1, 2, 1)), ist.array([[[float("inf")], [1.0]]])
+    assert np.isnan(np.asarray(ist.conv1d(x, w, padding=1)).ravel()).tolist() == [True, False, False]
+
+
+def test_a_transposed_convolution_may_crop_more_than_the_kernel_adds() -> None:
+    x, w = ist.array([[[1.0], [2.0], [3.0]]]), ist.ones((1, 1, 1))
+    assert ist.conv_transpose1d(x, w, stride=2, padding=1).tolist() == [[[0], [2], [0]]]
+
+
+SECOND: dict[str, Window] = {
+    "plain": {},
+    "strides": {"stride": (2, 3), "padding": ((1, 0), (0, 2))},
+    "everything": {
+        "stride": (2, 1), "padding": ((2, -1), (1, 1)), "kernel_dilation": (1, 2), "input_dilation": (2, 3),
+        "groups": 2, "flip": True,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SECOND)
+def test_second_derivatives_agree_with_central_differences(name: str) -> None:
+    window = SECOND[name]
+    groups = window.get("groups", 1)
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((2, 5, 6, 2 * groups))
+    w = rng.standard_normal((3 * groups, 3, 2, 2))
+    dx, dw = rng.standard_normal(x.shape), rng.standard_normal(w.shape)
+
+    def loss(a: ist.Tensor, b: ist.Tensor) -> ist.Tensor:
+        return ist.square(ist.conv_general(a, b, **window)).sum()
+
+    def slope(a: ist.Tensor, b: ist.Tensor) -> ist.Tensor:
+        ga, gb = ist.grad(loss, argnums=[0, 1])(a, b)
+        return (ga * ist.array(dx, dtype=ist.float64)).sum() + (gb * ist.array(dw, dtype=ist.float64)).sum()
+
+    def at(t: float) -> tuple[ist.Tensor, ist.Tensor]:
+        return ist.array(x + t * dx, dtype=ist.float64), ist.array(w + t * dw, dtype=ist.float64)
+
+    gx, gw = ist.grad(slope, argnums=[0, 1])(*at(0))
+    got = float((np.asarray(gx) * dx).sum() + (np.asarray(gw) * dw).sum())
+    h = 1e-5
+    want = float(slope(*at(h)).item() - slope(*at(-h)).item()) / (2 * h)
+    np.testing.assert_allclose(got, want, rtol=1e-7)
+
+
+X, W = (2, 5, 4), (6, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        (lambda: ist.conv1d(ist.ones(X), ist.ones((6, 3, 3))), r"conv1d: channels do not fit: input \(2, 5, 4\)"),
+        (lambda: ist.conv1d(ist.ones(X), ist.ones((5, 3, 2)), groups=2), r"weight \(5, 3, 2\) with 2 group"),
+        (lambda: ist.conv1d(ist.ones(X), ist.ones(W), groups=0), "groups must be positive"),
+        (lambda: ist.conv1d(ist.ones(X), ist.ones((6, 8, 4))), r"the weight \(6, 8, 4\) reaches over 8"),
+        (lambda: ist.conv1d(ist.ones(X), ist.ones((6, 0, 4))), r"the weight \(6, 0, 4\) reaches over 0"),
+        (lambda: ist.conv1d(ist.ones(X), ist.ones((6, 4))), "as many dimensions"),
+        (lambda: ist.conv2d(ist.ones(X), ist.ones(W)), "conv2d: needs an input with 2 spatial axes"),
+        (lambda: ist.conv_general(ist.ones((2, 4)), ist.ones((6, 4))), "1 to 3 spatial axes"),
+        (lambda: ist.conv1d(ist.ones(X), ist.ones(W), stride=0), "strides must be positive"),
+        (lambda: ist.conv1d(ist.ones(X), ist.ones(W), dilation=-1), "kernel dilation must be positive"),
+        (lambda: ist.conv_general(ist.ones(X), ist.ones(W), input_dilation=0), "input dilation must be positive"),
+        (lambda: ist.conv_general(ist.ones(X), ist.ones(W), stride=[1, 2]), r"stride needs 1 values, got \(1, 2\)"),
+        (lambda: ist.conv1d(ist.ones(X), ist.ones(W), padding=2**40), "must fit 32 bits"),
+        (lambda: ist.conv1d(ist.ones(X, ist.int32), ist.ones(W)), "needs floating point, got int32 and float32"),
+        (lambda: ist.conv1d(ist.ones(X), ist.ones(W, ist.complex64)), "got float32 and complex64"),
+        (lambda: ist.convolve(ist.ones((3, 1)), ist.ones((2,))), "convolve: needs operands with 1 dimension"),
+        (lambda: ist.convolve(ist.ones((3,)), ist.ones((0,))), "convolve: needs elements"),
+        (lambda: ist.convolve(ist.ones((3,)), ist.ones((2,)), "most"), "mode must be 'full', 'same' or 'valid'"),
+    ],
+)
+def test_errors_name_the_function_and_the_shapes(run: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        run()

@@ -5,6 +5,7 @@
 #include "backends/cpu/call.h"
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/matmul_kernels.h"
+#include "backends/cpu/temporary.h"
 #include "backends/cpu/threads.h"
 #include "ops/op_ids.h"
 
@@ -14,7 +15,9 @@ namespace {
 constexpr int64_t kPanelBytes = 1280 * 1024;  // of B packed at a time, so that they stay in the second-level cache
 constexpr int64_t kSmallPanel = 32 * 1024;    // of B read where it is, while it stays in the first-level cache
 constexpr int64_t kThreadWork = 256 * 1024;   // multiply-adds that are worth another thread
-constexpr int64_t kTasks = 2;                 // for each thread
+constexpr int64_t kTasks = 4;                 // for each thread
+constexpr int64_t kStripsToShare = 3;         // for each thread
+constexpr int64_t kPackWork = 32 * 1024;      // elements that are worth another thread
 constexpr int64_t kFlatColumns = 2048;        // of C kept in cache while rows of B stream through
 constexpr int64_t kFlatDepth = 32;            // of these rows at a time
 constexpr int64_t kFlatPackedDepth = 128;     // of columns of B transposed at a time
@@ -28,7 +31,8 @@ struct Matrix {
 };
 
 struct Product {
-  const Kernels& kernels;
+  const Call& call;
+  int threads;  // that share a block
   const MatmulKernels& mm;
   uint32_t dtype;
   int in_log2;
@@ -50,20 +54,18 @@ struct Product {
     rows.data = at(a, m0, 0);
     columns.data = at(b, 0, n0);
     c += (m0 * c_row + n0) << in_log2;
-    if (mm.enter != nullptr) mm.enter();
     if (m1 - m0 <= mm.rows) {
+      if (mm.enter != nullptr) mm.enter();
       flat_block(rows, columns, c, c_row, static_cast<int>(m1 - m0), n1 - n0);
+      if (mm.leave != nullptr) mm.leave();
+    } else if (half()) {
+      half_block(rows, columns, c, c_row, m1 - m0, n1 - n0);
     } else {
-      if (half()) {
-        half_block(rows, columns, c, c_row, m1 - m0, n1 - n0);
-      } else {
-        tall_block(rows, columns, c, c_row, m1 - m0, n1 - n0);
-      }
+      tall_block(rows, columns, c, c_row, m1 - m0, n1 - n0);
     }
-    if (mm.leave != nullptr) mm.leave();
   }
 
-  // Every panel of B meets several strips of A.
+  // Every panel of B meets several strips of A. B is packed once, for all threads; strips are packed as they come.
   void tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns) const {
     const int64_t cols = mm.cols, size = mm.size;
     const int64_t height = divide_up(rows, divide_up(rows, mm.rows));  // of the strips, all alike
@@ -74,34 +76,31 @@ struct Product {
     const bool packs_a = !mm.in_place || columns > 4 * cols;
     const bool packs_b =
         !mm.in_place || b.column != 1 || (rows > 2 * mm.rows && depth_max * columns * size > kSmallPanel);
-
-    const int64_t b_bytes = packs_b ? columns_max / cols * panel_bytes : 0;
-    const int64_t a_bytes = packs_a ? packed(depth_max, mm.rows) : 0;
-    char* b_panels = scratch(static_cast<size_t>(b_bytes + a_bytes));
-    char* a_strip = b_panels + b_bytes;
+    Temporary memory;
+    char* panels = packs_b ? memory.make(call, columns_max / cols * panel_bytes) : nullptr;
 
     for (int64_t j0 = 0; j0 < columns; j0 += columns_max) {
       const int64_t width = std::min(columns_max, columns - j0);
       for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
         const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
-        for (int64_t p = 0; packs_b && p < width; p += cols) {
-          mm.pack(depth, std::min(cols, width - p), cols, at(b, k0, j0 + p), b.row, b.column,
-                  b_panels + p / cols * panel_bytes);
-        }
-        for (int64_t i = 0; i < rows; i += height) {
-          const int64_t n_rows = std::min(height, rows - i);
-          const char* strip = at(a, i, k0);
-          if (packs_a) {
-            mm.pack_a(depth, n_rows, n_rows, strip, a.column, a.row, a_strip);
-            strip = a_strip;
+        if (packs_b) pack_panels(b, k0, depth, j0, width, panels, panel_bytes);
+        over_strips(rows, height, width * depth, [&](int64_t first, int64_t last) {
+          char* a_strip = packs_a ? scratch(static_cast<size_t>(packed(depth_max, mm.rows))) : nullptr;
+          for (int64_t i = first; i < last; i += height) {
+            const int64_t n_rows = std::min(height, last - i);
+            const char* strip = at(a, i, k0);
+            if (packs_a) {
+              mm.pack_a(depth, n_rows, n_rows, strip, a.column, a.row, a_strip);
+              strip = a_strip;
+            }
+            for (int64_t p = 0; p < width; p += cols) {
+              mm.tile(static_cast<int>(n_rows), static_cast<int>(std::min(cols, width - p)), depth, strip,
+                      packs_a ? 1 : a.row, packs_a ? n_rows : a.column,
+                      packs_b ? panels + p / cols * panel_bytes : at(b, k0, j0 + p), packs_b ? cols : b.row,
+                      c + (i * c_row + j0 + p) * size, c_row, k0 == 0 ? kTileStore : kTileAdd);
+            }
           }
-          for (int64_t p = 0; p < width; p += cols) {
-            mm.tile(static_cast<int>(n_rows), static_cast<int>(std::min(cols, width - p)), depth, strip,
-                    packs_a ? 1 : a.row, packs_a ? n_rows : a.column,
-                    packs_b ? b_panels + p / cols * panel_bytes : at(b, k0, j0 + p), packs_b ? cols : b.row,
-                    c + (i * c_row + j0 + p) * size, c_row, k0 == 0 ? kTileStore : kTileAdd);
-          }
-        }
+        });
       }
     }
   }
@@ -111,38 +110,60 @@ struct Product {
     const int64_t cols = mm.cols, k_blocks = divide_up(k, kMatmulBlock);
     const int64_t height = divide_up(rows, divide_up(rows, mm.rows));
     const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
-    const int64_t panel_bytes = packed(depth_max, cols);
+    const int64_t panel_bytes = packed(depth_max, cols), a_bytes = packed(depth_max, mm.rows);
     const int64_t passes = divide_up(columns, std::max<int64_t>(1, kPanelBytes / (k_blocks * panel_bytes)) * cols);
     const int64_t columns_max = round_up(divide_up(columns, passes), cols);
-    const int64_t b_bytes = columns_max / cols * k_blocks * panel_bytes, a_bytes = packed(depth_max, mm.rows);
-    char* b_panels = scratch(static_cast<size_t>(b_bytes + a_bytes + height * columns_max * mm.size));
-    char* a_strip = b_panels + b_bytes;
-    char* c_strip = a_strip + a_bytes;
-    const auto panel_at = [&](int64_t block, int64_t p) {
-      return b_panels + (block * (columns_max / cols) + p / cols) * panel_bytes;
-    };
+    const int64_t block_bytes = columns_max / cols * panel_bytes;
+    Temporary memory;
+    char* panels = memory.make(call, k_blocks * block_bytes);
 
     for (int64_t j0 = 0; j0 < columns; j0 += columns_max) {
       const int64_t width = std::min(columns_max, columns - j0);
-      for (int64_t block = 0; block < k_blocks; ++block) {
-        const int64_t k0 = block * kMatmulBlock, depth = std::min<int64_t>(kMatmulBlock, k - k0);
-        for (int64_t p = 0; p < width; p += cols) {
-          mm.pack(depth, std::min(cols, width - p), cols, at(b, k0, j0 + p), b.row, b.column, panel_at(block, p));
-        }
+      for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
+        pack_panels(b, k0, std::min<int64_t>(kMatmulBlock, k - k0), j0, width, panels + k0 / kMatmulBlock * block_bytes,
+                    panel_bytes);
       }
-      for (int64_t i = 0; i < rows; i += height) {
-        const int n_rows = static_cast<int>(std::min(height, rows - i));
-        for (int64_t block = 0; block < k_blocks; ++block) {
-          const int64_t k0 = block * kMatmulBlock, depth = std::min<int64_t>(kMatmulBlock, k - k0);
-          mm.pack_a(depth, n_rows, n_rows, at(a, i, k0), a.column, a.row, a_strip);
-          for (int64_t p = 0; p < width; p += cols) {
-            mm.tile(n_rows, static_cast<int>(std::min(cols, width - p)), depth, a_strip, 1, n_rows, panel_at(block, p),
-                    cols, c_strip + p * mm.size, columns_max, block == 0 ? kTileStore : kTileAdd);
+      over_strips(rows, height, width * k, [&](int64_t first, int64_t last) {
+        char* a_strip = scratch(static_cast<size_t>(a_bytes + height * columns_max * mm.size));
+        char* c_strip = a_strip + a_bytes;
+        for (int64_t i = first; i < last; i += height) {
+          const int n_rows = static_cast<int>(std::min(height, last - i));
+          for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
+            const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
+            const char* block = panels + k0 / kMatmulBlock * block_bytes;
+            mm.pack_a(depth, n_rows, n_rows, at(a, i, k0), a.column, a.row, a_strip);
+            for (int64_t p = 0; p < width; p += cols) {
+              mm.tile(n_rows, static_cast<int>(std::min(cols, width - p)), depth, a_strip, 1, n_rows,
+                      block + p / cols * panel_bytes, cols, c_strip + p * mm.size, columns_max,
+                      k0 == 0 ? kTileStore : kTileAdd);
+            }
           }
+          mm.round(n_rows, static_cast<int>(width), c_strip, columns_max, c + ((i * c_row + j0) << in_log2), c_row);
         }
-        mm.round(n_rows, static_cast<int>(width), c_strip, columns_max, c + ((i * c_row + j0) << in_log2), c_row);
-      }
+      });
     }
+  }
+
+  void pack_panels(const Matrix& b, int64_t k0, int64_t depth, int64_t j0, int64_t width, char* panels,
+                   int64_t panel_bytes) const {
+    const int64_t cols = mm.cols;
+    parallel_for(threads, divide_up(width, cols), 1 + kPackWork / (depth * cols), [&](int64_t begin, int64_t end) {
+      for (int64_t p = begin; p < end; ++p) {
+        mm.pack(depth, std::min(cols, width - p * cols), cols, at(b, k0, j0 + p * cols), b.row, b.column,
+                panels + p * panel_bytes);
+      }
+    });
+  }
+
+  // Calls fn(first, last) for rows that make up whole strips, on all threads.
+  template <class Fn>
+  void over_strips(int64_t rows, int64_t height, int64_t row_work, const Fn& fn) const {
+    const int64_t grain = 1 + kThreadWork / (height * row_work);
+    parallel_for(threads, divide_up(rows, height), grain, [&](int64_t begin, int64_t end) {
+      if (mm.enter != nullptr) mm.enter();
+      fn(begin * height, std::min(rows, end * height));
+      if (mm.leave != nullptr) mm.leave();
+    });
   }
 
   // One strip: B is read once, so reading it decides. Rows stream through a few at a time, as wide as they are; columns
@@ -201,7 +222,7 @@ struct Product {
   }
 
   void add_row(int64_t n_elements, void* out, const void* const* terms) const {
-    kernels.binary->fn[static_cast<int>(Op::add)][compute_dtype(dtype)](n_elements, out, terms);
+    call.kernels().binary->fn[static_cast<int>(Op::add)][compute_dtype(dtype)](n_elements, out, terms);
   }
 };
 
@@ -212,8 +233,7 @@ void run_matmul(const Call& call) {
   const int outer = out.rank - 2;
   const uint32_t dtype = out.dtype;
   const MatmulKernels& mm = call.kernels().matmul->of[dtype - IST_FLOAT16];
-  Product product = {call.kernels(),    mm, dtype, size_log2(dtype), out.shape[outer], out.shape[outer + 1],
-                     a.shape[outer + 1]};
+  Product product = {call, 1, mm, dtype, size_log2(dtype), out.shape[outer], out.shape[outer + 1], a.shape[outer + 1]};
   const int64_t total = out.count();
   if (total == 0) return;
   if (product.k == 0) {
@@ -238,11 +258,14 @@ void run_matmul(const Call& call) {
   const int64_t m = product.m, n = product.n;
   const int64_t batches = element_count(outer, out.shape);
 
-  // Tasks are blocks of C: whole matrices of a large batch, else parts of them, each of which packs for itself.
+  // Threads share large matrices of a small batch, strip by strip. Otherwise tasks are blocks of C, each of which packs
+  // for itself: whole matrices, or parts of them.
+  const int threads = call.threads();
   const bool flat = m <= mm.rows;
-  const int64_t wanted = call.threads() == 1 || batches >= 2 * call.threads() || m * n * product.k < 2 * kThreadWork
-                             ? 1
-                             : divide_up(kTasks * call.threads(), batches);
+  const bool divides = threads > 1 && batches < 2 * threads && m * n * product.k >= 2 * kThreadWork;
+  const bool shares = divides && m >= kStripsToShare * threads * mm.rows;
+  if (shares) product.threads = threads;
+  const int64_t wanted = divides && !shares ? divide_up(kTasks * threads, batches) : 1;
   const int64_t column_tasks = std::clamp<int64_t>(flat ? n / (8 * mm.cols) : divide_up(n, 16 * mm.cols), 1, wanted);
   const int64_t row_tasks = std::clamp<int64_t>(m / (8 * mm.rows), 1, divide_up(wanted, column_tasks));
   const int64_t task_columns = round_up(divide_up(n, column_tasks), mm.cols);
@@ -250,7 +273,7 @@ void run_matmul(const Call& call) {
   const int64_t across = divide_up(n, task_columns), down = divide_up(m, task_rows);
   const int64_t work = std::max<int64_t>(1, std::min(m, task_rows) * std::min(n, task_columns) * product.k);
 
-  parallel_for(call.threads(), batches * down * across, 1 + kThreadWork / work, [&](int64_t begin, int64_t end) {
+  parallel_for(shares ? 1 : threads, batches * down * across, 1 + kThreadWork / work, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t batch = task / (down * across);
       const int64_t m0 = task / across % down * task_rows, n0 = task % across * task_columns;

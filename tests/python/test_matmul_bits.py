@@ -139,3 +139,28 @@ def test_batches(dtype: str) -> None:
     exact = run("reference", 1)
     for threads in (1, 2, 5):
         np.testing.assert_array_equal(run("cpu", threads), exact)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [*SHAPES, (3, 0, 7), (700, 40, 300)], ids=str)
+def test_elementwise_ops_on_the_product(dtype: str, shape: tuple[int, int, int]) -> None:
+    """They run on strips of the product: in one program, one op at a time, with and without the product as a result."""
+    m, k, n = shape
+    rng = np.random.default_rng(m + k + n)
+    values = rng.standard_normal((2, m, k)), rng.standard_normal((k, n)), rng.standard_normal(n)
+
+    def run(device: str, threads: int, keeps_product: bool = False, one_at_a_time: bool = False) -> list[np.ndarray]:
+        ist.set_num_threads(threads)
+        with ist.device(device):
+            a, b, bias = (ist.array(v.astype(np.float32)).astype(getattr(ist, dtype)) for v in values)
+            product = a @ b
+            if one_at_a_time:
+                ist.eval(product)
+            y = ist.exp(product + bias) * ist.swapaxes(product, 0, 1).swapaxes(0, 1)
+            ist.eval([y, product] if keeps_product else [y])
+            return [arrays.bits(y), arrays.bits(product)]
+
+    exact = run("reference", 1)
+    for threads, keeps, apart in ((1, False, False), (2, True, False), (5, False, False), (2, False, True)):
+        for got, expected in zip(run("cpu", threads, keeps, apart), exact, strict=True):
+            np.testing.assert_array_equal(got, expected)

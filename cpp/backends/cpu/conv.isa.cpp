@@ -16,6 +16,8 @@ inline void some_pixels(int n_channels, int64_t channels, int64_t taps, const in
   const auto mask = V::mask(kPart ? n_channels : V::kWidth);
   const auto load = [&](const T* p) __attribute__((always_inline)) { return kPart ? V::load(p, mask) : V::load(p); };
   V total[kCount];
+#pragma GCC unroll 8
+  for (int i = 0; i < kCount; ++i) total[i] = V::zero();
   for (int64_t first = 0; first < taps; first += kMatmulBlock) {
     const int64_t end = taps - first < kMatmulBlock ? taps : first + kMatmulBlock;
     V sum[kCount];

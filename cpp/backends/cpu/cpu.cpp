@@ -61,17 +61,16 @@ void run_step(const Context& context, const Step& step, Values& values) {
   const ist_program& program = context.program;
   for (uint32_t i = step.first; i < step.end; ++i) {
     const uint32_t out = node_at(program, i).output.value;
-    // Inside an elementwise run a value may live in tiles alone.
-    if (step.run != nullptr || outlives(value_at(program, out), step.end - 1) || i + 1 == step.end) {
+    // Inside an elementwise run a value may live in tiles alone; a matrix product needs its memory.
+    const bool in_memory = i + 1 == step.end || (i == step.first && step.run_together == &run_matmul_elementwise);
+    if (in_memory || outlives(value_at(program, out), step.end - 1)) {
       values.make(out);
     }
   }
   if (step.run != nullptr) {
     step.run({context, node_at(program, step.first)});
-  } else if (step.reduces) {
-    run_elementwise_reduce(context, step.first, step.end);
   } else {
-    run_elementwise(context, step.first, step.end);
+    step.run_together(context, step.first, step.end);
   }
   for (uint32_t i = step.first; i < step.end; ++i) {
     const ist_node& node = node_at(program, i);

@@ -7,6 +7,7 @@
 #include "backends/cpu/matmul_kernels.h"
 #include "backends/cpu/temporary.h"
 #include "backends/cpu/threads.h"
+#include "backends/cpu/tile_program.h"
 #include "ops/op_ids.h"
 
 namespace ist::cpu {
@@ -18,6 +19,7 @@ constexpr int64_t kThreadWork = 256 * 1024;   // multiply-adds that are worth an
 constexpr int64_t kTasks = 4;                 // for each thread
 constexpr int64_t kStripsToShare = 3;         // for each thread
 constexpr int64_t kPackWork = 32 * 1024;      // elements that are worth another thread
+constexpr int64_t kTailTile = 1024;           // elements of a row that elementwise nodes take at a time
 constexpr int64_t kFlatColumns = 2048;        // of C kept in cache while rows of B stream through
 constexpr int64_t kFlatDepth = 32;            // of these rows at a time
 constexpr int64_t kFlatPackedDepth = 128;     // of columns of B transposed at a time
@@ -30,9 +32,27 @@ struct Matrix {
   int64_t row, column;  // strides in elements
 };
 
+// Elementwise nodes that go on with parts of C as they are finished, while those are in cache.
+struct Tail {
+  const TileProgram* program;
+  int64_t row_length;
+
+  // Rows [row, row + n_rows), counted over the batch, and columns [column, column + n).
+  void run(int64_t row, int64_t n_rows, int64_t column, int64_t n) const {
+    TileProgram::Frame frame;
+    program->enter(frame);
+    for (int64_t i = row; i < row + n_rows; ++i) {
+      for (int64_t j = 0; j < n; j += program->tile()) {
+        program->run(frame, i * row_length + column + j, std::min(program->tile(), n - j));
+      }
+    }
+  }
+};
+
 struct Product {
   const Call& call;
-  int threads;  // that share a block
+  const Tail* tail;  // may be null
+  int threads;       // that share a block
   const MatmulKernels& mm;
   uint32_t dtype;
   int in_log2;
@@ -47,26 +67,31 @@ struct Product {
     return round_up(mm.header + round_up(depth, mm.depth_unit) * width * mm.packed_size, 64);
   }
 
-  // Rows [m0, m1) and columns [n0, n1) of C, whose rows are c_row elements apart.
-  void block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t m0, int64_t m1, int64_t n0,
-             int64_t n1) const {
+  // Rows [m0, m1) and columns [n0, n1) of matrix number `batch` of C, whose rows are c_row elements apart.
+  void block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t batch, int64_t m0, int64_t m1,
+             int64_t n0, int64_t n1) const {
     Matrix rows = a, columns = b;
     rows.data = at(a, m0, 0);
     columns.data = at(b, 0, n0);
-    c += (m0 * c_row + n0) << in_log2;
+    c += ((batch * m + m0) * c_row + n0) << in_log2;
+    const auto finished = [&](int64_t i, int64_t n_rows, int64_t j, int64_t n_columns) {
+      if (tail != nullptr) tail->run(batch * m + m0 + i, n_rows, n0 + j, n_columns);
+    };
     if (m1 - m0 <= mm.rows) {
       if (mm.enter != nullptr) mm.enter();
-      flat_block(rows, columns, c, c_row, static_cast<int>(m1 - m0), n1 - n0);
+      flat_block(rows, columns, c, c_row, static_cast<int>(m1 - m0), n1 - n0, finished);
       if (mm.leave != nullptr) mm.leave();
     } else if (half()) {
-      half_block(rows, columns, c, c_row, m1 - m0, n1 - n0);
+      half_block(rows, columns, c, c_row, m1 - m0, n1 - n0, finished);
     } else {
-      tall_block(rows, columns, c, c_row, m1 - m0, n1 - n0);
+      tall_block(rows, columns, c, c_row, m1 - m0, n1 - n0, finished);
     }
   }
 
   // Every panel of B meets several strips of A. B is packed once, for all threads; strips are packed as they come.
-  void tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns) const {
+  template <class Finished>
+  void tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns,
+                  const Finished& finished) const {
     const int64_t cols = mm.cols, size = mm.size;
     const int64_t height = divide_up(rows, divide_up(rows, mm.rows));  // of the strips, all alike
     const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
@@ -85,8 +110,8 @@ struct Product {
         const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
         if (packs_b) pack_panels(b, k0, depth, j0, width, panels, panel_bytes);
         over_strips(rows, height, width * depth, [&](int64_t first, int64_t last) {
-          char* a_strip = packs_a ? scratch(static_cast<size_t>(packed(depth_max, mm.rows))) : nullptr;
           for (int64_t i = first; i < last; i += height) {
+            char* a_strip = packs_a ? scratch(static_cast<size_t>(packed(depth_max, mm.rows))) : nullptr;
             const int64_t n_rows = std::min(height, last - i);
             const char* strip = at(a, i, k0);
             if (packs_a) {
@@ -99,6 +124,7 @@ struct Product {
                       packs_b ? panels + p / cols * panel_bytes : at(b, k0, j0 + p), packs_b ? cols : b.row,
                       c + (i * c_row + j0 + p) * size, c_row, k0 == 0 ? kTileStore : kTileAdd);
             }
+            if (k0 + depth == k) finished(i, n_rows, j0, width);
           }
         });
       }
@@ -106,7 +132,9 @@ struct Product {
   }
 
   // The same where C is wider than what lies in memory: a strip of it stays in cache through all of k, and is rounded.
-  void half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns) const {
+  template <class Finished>
+  void half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns,
+                  const Finished& finished) const {
     const int64_t cols = mm.cols, k_blocks = divide_up(k, kMatmulBlock);
     const int64_t height = divide_up(rows, divide_up(rows, mm.rows));
     const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
@@ -124,9 +152,9 @@ struct Product {
                     panel_bytes);
       }
       over_strips(rows, height, width * k, [&](int64_t first, int64_t last) {
-        char* a_strip = scratch(static_cast<size_t>(a_bytes + height * columns_max * mm.size));
-        char* c_strip = a_strip + a_bytes;
         for (int64_t i = first; i < last; i += height) {
+          char* a_strip = scratch(static_cast<size_t>(a_bytes + height * columns_max * mm.size));
+          char* c_strip = a_strip + a_bytes;
           const int n_rows = static_cast<int>(std::min(height, last - i));
           for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
             const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
@@ -139,6 +167,7 @@ struct Product {
             }
           }
           mm.round(n_rows, static_cast<int>(width), c_strip, columns_max, c + ((i * c_row + j0) << in_log2), c_row);
+          finished(i, n_rows, j0, width);
         }
       });
     }
@@ -168,7 +197,9 @@ struct Product {
 
   // One strip: B is read once, so reading it decides. Rows stream through a few at a time, as wide as they are; columns
   // are transposed in pieces that stay in the first-level cache.
-  void flat_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int rows, int64_t columns) const {
+  template <class Finished>
+  void flat_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int rows, int64_t columns,
+                  const Finished& finished) const {
     const int64_t cols = mm.cols, size = mm.size;
     const bool packs_a = !mm.in_place || (columns > 4 * cols && b.column == 1);
     const bool packs_b = !mm.in_place || b.column != 1;
@@ -183,12 +214,13 @@ struct Product {
     const int64_t a_bytes = packs_a ? packed(depth_max, mm.rows) : 0;
     const int64_t b_bytes = packs_b ? packed(std::min(piece, depth_max), cols) : 0;
     const int64_t c_bytes = rows * columns_max * size;
-    char* a_strip = scratch(static_cast<size_t>(a_bytes + b_bytes + (half() ? c_bytes : 0) + (adds ? c_bytes : 0)));
-    char* b_panel = a_strip + a_bytes;
-    char* c_next = b_panel + b_bytes;  // of the second k-block and those after it
-    char* c_wide = c_next + (adds ? c_bytes : 0);
+    const auto bytes = static_cast<size_t>(a_bytes + b_bytes + (half() ? c_bytes : 0) + (adds ? c_bytes : 0));
 
     for (int64_t j0 = 0; j0 < columns; j0 += columns_max) {
+      char* a_strip = scratch(bytes);
+      char* b_panel = a_strip + a_bytes;
+      char* c_next = b_panel + b_bytes;  // of the second k-block and those after it
+      char* c_wide = c_next + (adds ? c_bytes : 0);
       const int64_t width = std::min(columns_max, columns - j0);
       char* total = half() ? c_wide : c + j0 * size;
       const int64_t total_row = half() ? columns_max : c_row;
@@ -218,6 +250,7 @@ struct Product {
         }
       }
       if (half()) mm.round(rows, static_cast<int>(width), c_wide, columns_max, c + (j0 << in_log2), c_row);
+      finished(0, rows, j0, width);
     }
   }
 
@@ -226,14 +259,14 @@ struct Product {
   }
 };
 
-}  // namespace
-
-void run_matmul(const Call& call) {
+// `program` may be null.
+void multiply(const Call& call, const TileProgram* program) {
   const View a = call.input(0), b = call.input(1), out = call.output();
   const int outer = out.rank - 2;
   const uint32_t dtype = out.dtype;
   const MatmulKernels& mm = call.kernels().matmul->of[dtype - IST_FLOAT16];
-  Product product = {call, 1, mm, dtype, size_log2(dtype), out.shape[outer], out.shape[outer + 1], a.shape[outer + 1]};
+  Product product = {
+      call, nullptr, 1, mm, dtype, size_log2(dtype), out.shape[outer], out.shape[outer + 1], a.shape[outer + 1]};
   const int64_t total = out.count();
   if (total == 0) return;
   if (product.k == 0) {
@@ -256,6 +289,8 @@ void run_matmul(const Call& call) {
     std::swap(product.m, product.n);
   }
   const int64_t m = product.m, n = product.n;
+  const Tail tail = {program, n};
+  if (program != nullptr) product.tail = &tail;
   const int64_t batches = element_count(outer, out.shape);
 
   // Threads share large matrices of a small batch, strip by strip. Otherwise tasks are blocks of C, each of which packs
@@ -280,10 +315,26 @@ void run_matmul(const Call& call) {
       Matrix x = lhs, y = rhs;
       x.data += offset_at(batch, outer, out.shape, lhs_batch) * (int64_t{1} << product.in_log2);
       y.data += offset_at(batch, outer, out.shape, rhs_batch) * (int64_t{1} << product.in_log2);
-      product.block(x, y, out.data + (batch * m * n << product.in_log2), n, m0, std::min(m, m0 + task_rows), n0,
-                    std::min(n, n0 + task_columns));
+      product.block(x, y, out.data, n, batch, m0, std::min(m, m0 + task_rows), n0, std::min(n, n0 + task_columns));
     }
   });
+}
+
+}  // namespace
+
+void run_matmul(const Call& call) { multiply(call, nullptr); }
+
+void run_matmul_elementwise(const Context& context, uint32_t first, uint32_t end) {
+  const Call call = {context, node_at(context.program, first)};
+  const View a = call.input(0), out = call.output();
+  if (out.count() == 0) return;
+  if (a.shape[a.rank - 1] == 0) {
+    multiply(call, nullptr);
+    return run_elementwise(context, first + 1, end);
+  }
+  TileProgram program(context, first + 1, end, end - 1);
+  program.finish(std::min<int64_t>(kTailTile, out.count()));
+  multiply(call, &program);
 }
 
 }  // namespace ist::cpu

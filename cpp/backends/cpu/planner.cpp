@@ -141,6 +141,18 @@ bool joins(const ist_program& program, uint32_t first, uint32_t end, uint32_t lo
   return true;
 }
 
+// Do nodes (first, end) read what node `first` makes?
+bool reads_first(const ist_program& program, uint32_t first, uint32_t end) {
+  const uint32_t value = node_at(program, first).output.value;
+  for (uint32_t m = first + 1; m < end; ++m) {
+    const ist_node& node = node_at(program, m);
+    for (uint32_t k = 0; k < node.n_inputs; ++k) {
+      if (input_at(node, program.tensor_size, k).value == value) return true;
+    }
+  }
+  return false;
+}
+
 // Does the node reduce the last axes of what the run of nodes [first, end) makes? Then each output has neighbours in
 // the run's order.
 bool reduces_run(const ist_program& program, uint32_t first, uint32_t end, const ist_node& node) {
@@ -176,7 +188,8 @@ Step plan_step(const Kernels& kernels, const ist_program& program, uint32_t firs
   if (!supports_node(kernels, node, program.tensor_size)) {
     fail(Code::backend, "", "the cpu backend has no kernel for this op and dtype");
   }
-  if (!is_elementwise(node)) return {first, first + 1, driver(node, program.tensor_size), false};
+  const RunFn run = is_elementwise(node) ? nullptr : driver(node, program.tensor_size);
+  if (run != nullptr && run != &run_matmul) return {first, first + 1, run, nullptr};
   uint32_t end = first + 1;
   uint32_t lowest = node.output.value;
   while (end < program.n_nodes && end - first < kMaxRunNodes) {
@@ -186,13 +199,17 @@ Step plan_step(const Kernels& kernels, const ist_program& program, uint32_t firs
     lowest = std::min(lowest, next.output.value);
     ++end;
   }
+  if (run != nullptr) {
+    if (end > first + 1 && reads_first(program, first, end)) return {first, end, nullptr, &run_matmul_elementwise};
+    return {first, first + 1, run, nullptr};
+  }
   if (end < program.n_nodes) {
     const ist_node& next = node_at(program, end);
     const bool reduces = !is_elementwise(next) && supports_node(kernels, next, program.tensor_size) &&
                          driver(next, program.tensor_size) == &run_reduce && reduces_run(program, first, end, next);
-    if (reduces) return {first, end + 1, nullptr, true};
+    if (reduces) return {first, end + 1, nullptr, &run_elementwise_reduce};
   }
-  return {first, end, nullptr, false};
+  return {first, end, nullptr, &run_elementwise};
 }
 
 }  // namespace ist::cpu

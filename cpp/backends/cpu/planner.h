@@ -1,4 +1,5 @@
-// A program as steps: runs of elementwise nodes, perhaps with a reduction at the end, and single nodes.
+// A program as steps: runs of elementwise nodes, perhaps behind a matrix product or with a reduction at the end, and
+// single nodes.
 #pragma once
 
 #include "backends/cpu/call.h"
@@ -10,8 +11,9 @@ bool supports_node(const Kernels& kernels, const ist_node& node, size_t tensor_s
 
 struct Step {
   uint32_t first, end;  // nodes
-  RunFn run;            // of a single node; null for an elementwise run
-  bool reduces;         // the run's last node is a reduction
+  RunFn run;            // of a single node; null for a run
+  // Runs nodes [first, end) together; null for a single node.
+  void (*run_together)(const Context& context, uint32_t first, uint32_t end);
 };
 
 // The step that starts at node `first`. Raises IST_ERROR_BACKEND for a node that has no kernel.

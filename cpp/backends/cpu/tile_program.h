@@ -116,6 +116,9 @@ class TileProgram {
 // Evaluates nodes [first, end), which share their output shape. Values that outlive the run have buffers already.
 void run_elementwise(const Context& context, uint32_t first, uint32_t end);
 
+// The same for nodes [first + 1, end); node `first` is the matrix product that they go on with, strip by strip.
+void run_matmul_elementwise(const Context& context, uint32_t first, uint32_t end);
+
 // The same for nodes [first, end - 1); node end - 1 reduces the last axes of a value of theirs.
 void run_elementwise_reduce(const Context& context, uint32_t first, uint32_t end);
 

@@ -22,6 +22,7 @@ void bind_compositions(py::module_& m);
 void bind_arrangements(py::module_& m);
 void bind_quantized(py::module_& m);
 void bind_random(py::module_& m);
+void bind_fast(py::module_& m);
 void bind_autograd(py::module_& m);
 void bind_runtime(py::module_& m);
 

@@ -17,6 +17,14 @@ bool is_finite(const void* value, uint32_t acc) {
                             : std::isfinite(*static_cast<const float*>(value));
 }
 
+void invert(void* value, uint32_t acc) {
+  if (acc == IST_FLOAT64) {
+    *static_cast<double*>(value) = 1.0 / *static_cast<double*>(value);
+  } else {
+    *static_cast<float*>(value) = 1.0f / *static_cast<float*>(value);
+  }
+}
+
 struct Row {
   const Sequences& sequences;
   const Reducer& max;
@@ -31,26 +39,28 @@ struct Row {
         row(s.kernels.row->fn[s.acc == IST_FLOAT64 ? 1 : 0]),
         size(int64_t{1} << size_log2(s.acc)) {}
 
-  // `memory` is kRowScratch bytes.
-  void find_max(const char* start, char* memory, void* m) const {
+  // `memory` is kRowScratch bytes. Returns the last block, which is the whole row of up to kBlock elements.
+  const void* find_max(const char* start, char* memory, void* m) const {
     alignas(8) char levels[Tree::kDepth * 8];
     Tree tree(max, levels, 1, size);
+    const void* x = nullptr;
     for (int64_t b = 0; b < sequences.length; b += kBlock) {
       const int64_t n = std::min(kBlock, sequences.length - b);
-      max.block(sequences.load(start, b, n, memory), n, tree.next());
+      x = sequences.load(start, b, n, memory);
+      max.block(x, n, tree.next());
       tree.push();
     }
     std::memcpy(m, tree.finish(), static_cast<size_t>(size));
+    return x;
   }
-  // The sum of exp(x - m). The exponentials stay in `kept`, if it is not null.
-  void sum_exp(const char* start, char* memory, const void* m, char* kept, void* s) const {
+  // The sum of exp(x - m); `last` is what find_max returned. The exponentials stay in `kept`, if it is not null.
+  void sum_exp(const char* start, const void* last, char* memory, const void* m, char* kept, void* s) const {
     alignas(8) char levels[Tree::kDepth * 8];
     Tree tree(sum, levels, 1, size);
     for (int64_t b = 0; b < sequences.length; b += kBlock) {
       const int64_t n = std::min(kBlock, sequences.length - b);
-      char* e = kept != nullptr ? kept + b * size : memory + Sequences::kScratchBytes;
-      row.exp_sub(n, sequences.load(start, b, n, memory), m, e);
-      sum.block(e, n, tree.next());
+      const void* x = sequences.length <= kBlock ? last : sequences.load(start, b, n, memory);
+      row.exp_sum(n, x, m, kept != nullptr ? kept + b * size : memory + Sequences::kScratchBytes, tree.next());
       tree.push();
     }
     std::memcpy(s, tree.finish(), static_cast<size_t>(size));
@@ -76,10 +86,10 @@ void run_logsumexp(const Call& call) {
     for (int64_t o = begin; o < end; ++o) {
       const char* start = sequences.start_of(o);
       alignas(8) char m[8], s[8], result[8];
-      row.find_max(start, memory, m);
+      const void* last = row.find_max(start, memory, m);
       const void* value = m;
       if (is_finite(m, acc)) {
-        row.sum_exp(start, memory, m, nullptr, s);
+        row.sum_exp(start, last, memory, m, nullptr, s);
         row.row.log_add(s, m, result);
         value = result;
       }
@@ -103,9 +113,10 @@ void run_softmax(const Call& call) {
       char* target = out.data + ((o * n) << out.log2());
       char* e = wide ? memory + kRowScratch : target;
       alignas(8) char m[8], s[8];
-      row.find_max(start, memory, m);
-      row.sum_exp(start, memory, m, e, s);
-      row.row.divide(n, e, s);
+      const void* last = row.find_max(start, memory, m);
+      row.sum_exp(start, last, memory, m, e, s);
+      invert(s, acc);
+      row.row.multiply(n, e, s, e);
       if (wide) convert(call.kernels(), acc, out.dtype, n, e, target, nullptr);
     }
   });

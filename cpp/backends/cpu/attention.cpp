@@ -39,7 +39,6 @@ class Attention {
         mm_(call.kernels().matmul->of[acc_ - IST_FLOAT16]),
         pack_(call.kernels().matmul->of[out_.dtype - IST_FLOAT16].pack),
         row_(call.kernels().row->fn[acc_ == IST_FLOAT64 ? 1 : 0]),
-        max_(call.kernels().reduce->fn[kMax][acc_]),
         sum_(call.kernels().reduce->fn[kSum][acc_]),
         heads_(q_.shape[1]),
         group_(heads_ / k_.shape[1]),
@@ -155,7 +154,7 @@ class Attention {
     row_.multiply(depth_ * n_rows, memory.queries, &scale_, memory.queries);
 
     // Hidden keys have the weight +0, which with finite values changes nothing, unless a row has no other keys.
-    int64_t keys = causal_ && memory.values_finite ? visible_keys(last.query) : keys_;
+    int64_t keys = causal_ && memory.values_finite ? std::max<int64_t>(1, visible_keys(last.query)) : keys_;
     while (!weights(matrix, line, n_rows, keys, memory)) keys = keys_;
 
     const int64_t cols = mm_.cols;
@@ -193,16 +192,10 @@ class Attention {
       if (has_mask_) apply_mask(place, keys, scores, memory);
       constexpr T lowest = std::numeric_limits<T>::lowest();
       if (causal_) std::fill(scores + std::min(visible_keys(place.query), keys), scores + keys, lowest);
-      T m = -std::numeric_limits<T>::infinity(), sink = m;
-      for (int64_t j = 0; j < keys; j += kBlock) {
-        T largest;
-        max_.block(scores + j, std::min(kBlock, keys - j), &largest);
-        max_.combine(1, &m, &largest);
-      }
-      if (has_sinks_) {
-        sink = load_sink(place.head);
-        max_.combine(1, &m, &sink);
-      }
+      T m;
+      row_.largest(keys, scores, &m);  // a NaN shows in the total
+      const T sink = has_sinks_ ? load_sink(place.head) : m;
+      m = std::max(m, sink);
       if (keys < keys_ && m <= lowest) return false;
       alignas(8) char levels[Tree::kDepth * 8];
       Tree tree(sum_, levels, 1, sizeof(T));
@@ -212,10 +205,9 @@ class Attention {
       }
       std::memcpy(&memory.totals[i], tree.finish(), sizeof(T));
       if (has_sinks_) {
-        T share[1];
-        T ignored;
-        row_.exp_sum(1, &sink, &m, share, &ignored);
-        memory.totals[i] += share[0];
+        T share, sum;
+        row_.exp_sum(1, &sink, &m, &share, &sum);
+        memory.totals[i] += share;
       }
     }
     return true;
@@ -253,7 +245,7 @@ class Attention {
   const MatmulKernels& mm_;
   decltype(MatmulKernels::pack) pack_;
   const RowKernels& row_;
-  const Reducer &max_, &sum_;
+  const Reducer& sum_;
   int64_t heads_, group_, queries_, keys_, depth_, width_;
   bool by_group_;
   int64_t lines_, scores_row_;

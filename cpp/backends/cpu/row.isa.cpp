@@ -17,6 +17,30 @@ inline T fold(T* lane) {
   return lane[0];
 }
 
+inline float infinity(float) { return __builtin_inff(); }
+inline double infinity(double) { return __builtin_inf(); }
+
+template <class T>
+void largest(int64_t n, const void* data, void* result) {
+  constexpr int kWide = 64;  // enough chains that their latency does not show
+  const T* __restrict x = static_cast<const T*>(data);
+  T lane[kWide];
+  for (int i = 0; i < kWide; ++i) lane[i] = -infinity(T());
+  int64_t j = 0;
+  for (; j + kWide <= n; j += kWide) {
+    for (int i = 0; i < kWide; ++i) lane[i] = x[j + i] > lane[i] ? x[j + i] : lane[i];
+  }
+  for (int64_t i = 0; i < n - j; ++i) lane[i] = x[j + i] > lane[i] ? x[j + i] : lane[i];
+  for (int half = kWide / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) lane[i] = lane[i + half] > lane[i] ? lane[i + half] : lane[i];
+  }
+  *static_cast<T*>(result) = lane[0];
+}
+
+// exp of what is not positive: the upper limit of the general body is out of reach.
+inline float exp_of(float x) { return scalar::exp_core(x < -150.0f ? -150.0f : x); }
+inline double exp_of(double x) { return scalar::exp(x); }
+
 template <class T>
 void exp_sum(int64_t n, const void* data, const void* m, void* out, void* sum) {
   const T* x = static_cast<const T*>(data);  // may be `out` itself
@@ -27,7 +51,7 @@ void exp_sum(int64_t n, const void* data, const void* m, void* out, void* sum) {
   for (; j + kLanes <= n; j += kLanes) {
 #pragma GCC ivdep
     for (int i = 0; i < kLanes; ++i) {
-      const T e = scalar::exp(x[j + i] - top);
+      const T e = exp_of(x[j + i] - top);
       r[j + i] = e;
       lane[i] = lane[i] + e;
     }
@@ -35,7 +59,7 @@ void exp_sum(int64_t n, const void* data, const void* m, void* out, void* sum) {
   if (j < n) {  // as whole vectors, too
     T rest[kLanes] = {};
     for (int64_t i = 0; i < n - j; ++i) rest[i] = x[j + i] - top;
-    for (int i = 0; i < kLanes; ++i) rest[i] = scalar::exp(rest[i]);
+    for (int i = 0; i < kLanes; ++i) rest[i] = exp_of(rest[i]);
     for (int64_t i = 0; i < n - j; ++i) {
       r[j + i] = rest[i];
       lane[i] = lane[i] + rest[i];
@@ -117,7 +141,8 @@ int32_t all_finite(int64_t n, const void* data) {
 
 template <class T>
 constexpr RowKernels kernels() {
-  return {&exp_sum<T>, &square_sum<T>, &multiply<T>, &divide<T>, &normalize<T>, &hide<T>, &log_add<T>, &all_finite<T>};
+  return {&largest<T>,   &exp_sum<T>, &square_sum<T>, &multiply<T>,  &divide<T>,
+          &normalize<T>, &hide<T>,    &log_add<T>,    &all_finite<T>};
 }
 
 constexpr RowTable table = {{kernels<float>(), kernels<double>()}};

@@ -3,17 +3,15 @@
 Norms and attention.
 """
 
-from typing import Any
-
 from isthmus._core import Tensor, _DeviceLike, _TensorLike
 
 __all__: list[str] = ["layer_norm", "rms_norm", "scaled_dot_product_attention"]
 
 def layer_norm(
     x: _TensorLike,
-    weight: Any,
-    bias: Any,
-    eps: Any,
+    weight: _TensorLike | None,
+    bias: _TensorLike | None,
+    eps: float,
     *,
     stream: _DeviceLike | None = None,
     device: _DeviceLike | None = None,
@@ -25,7 +23,12 @@ def layer_norm(
     """
 
 def rms_norm(
-    x: _TensorLike, weight: Any, eps: Any, *, stream: _DeviceLike | None = None, device: _DeviceLike | None = None
+    x: _TensorLike,
+    weight: _TensorLike | None,
+    eps: float,
+    *,
+    stream: _DeviceLike | None = None,
+    device: _DeviceLike | None = None,
 ) -> Tensor:
     """
     x / sqrt(mean of x * x + eps) over the last axis, times `weight`, which may be None or has the shape (n,) for x
@@ -33,14 +36,14 @@ def rms_norm(
     """
 
 def scaled_dot_product_attention(
-    q: Any,
-    k: int,
-    v: Any,
+    q: _TensorLike,
+    k: _TensorLike,
+    v: _TensorLike,
     *,
-    scale: _TensorLike,
-    mask: Any = None,
-    sinks: Any = None,
-    force_fused: Any = False,
+    scale: float,
+    mask: _TensorLike | str | None = None,
+    sinks: _TensorLike | None = None,
+    force_fused: bool = False,
     stream: _DeviceLike | None = None,
     device: _DeviceLike | None = None,
 ) -> Tensor:

@@ -89,6 +89,8 @@ FAMILIES = {
     "index": ("Indices", "Elements chosen by tensors of indices."),
     "create": ("Creation", "New tensors from a few numbers."),
     "random": ("Random", "Counter-based random numbers."),
+    "norm": ("Norms", "Each row along the last axis brought to a common scale."),
+    "attention": ("Attention", "Weighted means of values, the weights from products of queries and keys."),
 }
 
 OPS_HEAD = """# The ops

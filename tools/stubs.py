@@ -104,6 +104,12 @@ FUNCTION_PARAMETERS = {
     ("Device.__init__", "type"): "_DeviceLike",
     ("save_safetensors", "arrays"): "dict[str, Tensor]",
     ("gather", "indices"): "Sequence[_TensorLike]",
+    **{("scaled_dot_product_attention", name): "_TensorLike" for name in ("q", "k", "v", "sinks")},
+    ("scaled_dot_product_attention", "mask"): "_TensorLike | str",
+    ("scaled_dot_product_attention", "scale"): "float",
+    ("scaled_dot_product_attention", "force_fused"): "bool",
+    **{(norm, name): "_TensorLike | None" for norm in ("layer_norm", "rms_norm") for name in ("weight", "bias")},
+    **{(norm, "eps"): "float" for norm in ("layer_norm", "rms_norm")},
     ("save_safetensors", "metadata"): "dict[str, str]",
 }
 # The package has functions of these names that are not the core's.

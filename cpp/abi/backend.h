@@ -194,6 +194,12 @@ typedef struct ist_quantized_attrs {
   int32_t transpose;  /* the quantized matrix is (columns, depth) */
 } ist_quantized_attrs;
 
+typedef struct ist_norm_attrs {
+  uint32_t struct_size;
+  uint32_t reserved;
+  double eps; /* added to the variance or the mean of squares */
+} ist_norm_attrs;
+
 /* ---- programs ---- */
 #define IST_VALUE_INPUT 1u /* `buffer` is set by the host and must not be written */
 #define IST_VALUE_OUTPUT \

@@ -23,6 +23,8 @@ PYBIND11_MODULE(_core, m) {
   bind_conv(m);
   py::module_ random = m.def_submodule("_random", "Random numbers from Threefry keys.");
   bind_random(random);
+  py::module_ fast = m.def_submodule("_fast", "Norms and attention.");
+  bind_fast(fast);
   bind_autograd(m);
   bind_runtime(m);
   bind_io(m);

@@ -23,6 +23,7 @@ void bind_arrangements(py::module_& m);
 void bind_quantized(py::module_& m);
 void bind_conv(py::module_& m);
 void bind_random(py::module_& m);
+void bind_fast(py::module_& m);
 void bind_autograd(py::module_& m);
 void bind_runtime(py::module_& m);
 

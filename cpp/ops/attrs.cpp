@@ -152,6 +152,11 @@ struct Lower {
     out->transpose = a.transpose;
     return out;
   }
+  const void* operator()(const NormAttrs& a) const {
+    auto* out = place<ist_norm_attrs>(storage);
+    out->eps = a.eps;
+    return out;
+  }
   const void* operator()(const DeviceAttrs&) const { return nullptr; }
 };
 
@@ -226,6 +231,7 @@ struct Lift {
     const auto& in = checked<ist_quantized_attrs>(attrs, op);
     return QuantizedAttrs{in.bits, in.group_size, in.transpose != 0};
   }
+  Attrs operator()(const NormAttrs&) const { return NormAttrs{checked<ist_norm_attrs>(attrs, op).eps}; }
   Attrs operator()(const DeviceAttrs&) const { fail(Code::value, op, "cannot be called by id; use ist_to_device"); }
 };
 

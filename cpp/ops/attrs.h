@@ -88,13 +88,16 @@ struct QuantizedAttrs {
   int group_size = 64;  // elements that share a scale and a bias
   bool transpose = true;
 };
+struct NormAttrs {
+  double eps = 0;
+};
 struct DeviceAttrs {  // never crosses the waist: moving between devices is the runtime's work
   int device = 0;
 };
 
-using Attrs =
-    std::variant<NoAttrs, AxesAttrs, AxisAttrs, DimsAttrs, SliceAttrs, IndexAttrs, PadAttrs, RangeAttrs, CreateAttrs,
-                 ScaleAttrs, CountAttrs, DTypeAttrs, ScanAttrs, ConvAttrs, AttentionAttrs, QuantizedAttrs, DeviceAttrs>;
+using Attrs = std::variant<NoAttrs, AxesAttrs, AxisAttrs, DimsAttrs, SliceAttrs, IndexAttrs, PadAttrs, RangeAttrs,
+                           CreateAttrs, ScaleAttrs, CountAttrs, DTypeAttrs, ScanAttrs, ConvAttrs, AttentionAttrs,
+                           QuantizedAttrs, NormAttrs, DeviceAttrs>;
 
 // Writes the C struct for `attrs` into `storage` (at least kLoweredAttrsSize bytes, 8-byte aligned) and returns it, or
 // nullptr for NoAttrs. The result points into `attrs`, which must outlive it.

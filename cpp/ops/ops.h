@@ -147,4 +147,14 @@ Tensor linspace(double start, double stop, int64_t num, DType dtype = DType::flo
 // ---- random: keys are uint32 tensors of shape (2,); see random.h for the distributions ----
 Tensor random_bits(const Tensor& key, const Dims& shape, DType dtype);
 
+// ---- norms over the last axis; weight and bias have one element for each of its positions ----
+Tensor layer_norm(const Tensor& x, const std::optional<Tensor>& weight, const std::optional<Tensor>& bias, double eps);
+Tensor rms_norm(const Tensor& x, const std::optional<Tensor>& weight, double eps);
+
+// ---- attention: q (batch, heads, queries, depth), k and v (batch, kv_heads, keys, depth or width) ----
+// `mask` broadcasts to (batch, heads, queries, keys): bool (false hides a key) or added to the scores. `causal` hides
+// keys so that the last query sees all of them; not with a mask. `sinks`: a score for each head that takes a share.
+Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale,
+                                    const std::optional<Tensor>& mask, bool causal, const std::optional<Tensor>& sinks);
+
 }  // namespace ist::ops

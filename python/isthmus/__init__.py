@@ -13,7 +13,7 @@ from __future__ import annotations
 import math as _math
 
 # "x as x" says to type checkers that x is meant to be seen from outside.
-from isthmus import _core, memory as memory, random as random, utils as utils
+from isthmus import _core, fast as fast, memory as memory, random as random, utils as utils
 from isthmus._core import *
 from isthmus._core import __version__ as __version__
 from isthmus.autograd import grad as grad, no_grad as no_grad, value_and_grad as value_and_grad, vjp as vjp
@@ -54,7 +54,7 @@ _PYTHON = {
     *("DtypeCategory", "finfo", "iinfo", "issubdtype", "complexfloating", "floating", "generic", "inexact", "integer"),
     *("number", "signedinteger", "unsignedinteger"),
     *("load", "save", "save_safetensors", "savez", "savez_compressed"),
-    *("memory", "random", "utils"),
+    *("fast", "memory", "random", "utils"),
     *("cpu", "e", "euler_gamma", "inf", "nan", "newaxis", "pi", "__version__"),
 }
 

@@ -266,6 +266,34 @@ static void random_bits(digest_state* s, uint32_t op) {
   }
 }
 
+static void norm(digest_state* s, uint32_t op) {
+  const ist_norm_attrs* attrs = ATTRS(norm, .eps = 1e-5);
+  FOR_FLOATING(dtype, 4) {
+    const int64_t sizes[] = {77, 300, 9001};
+    for (int i = 0; i < 3; ++i) {
+      ist_array *x = turned(mild(dtype, SHAPE(sizes[i], 5))), *weight = mild(dtype, SHAPE(sizes[i]));
+      if (op == IST_OP_LAYER_NORM) {
+        TAKE(s, op, attrs, x, weight, mild(dtype, SHAPE(sizes[i])));
+      } else {
+        TAKE(s, op, attrs, x, weight);
+      }
+    }
+  }
+}
+
+static void attention(digest_state* s, uint32_t op) {
+  FOR_FLOATING(dtype, 4) {
+    TAKE(s, op, ATTRS(attention, .scale = 0.3), mild(dtype, SHAPE(2, 4, 37, 24)), mild(dtype, SHAPE(2, 2, 421, 24)),
+         mild(dtype, SHAPE(2, 2, 421, 35)));
+    TAKE(s, op, ATTRS(attention, .scale = 0.3, .causal = 1), mild(dtype, SHAPE(1, 2, 70, 8)),
+         mild(dtype, SHAPE(1, 1, 61, 8)), mild(dtype, SHAPE(1, 1, 61, 8)), mild(dtype, SHAPE(2)));
+    TAKE(s, op, ATTRS(attention, .scale = 0.1), mild(dtype, SHAPE(1, 6, 1, 400)), mild(dtype, SHAPE(1, 2, 4500, 400)),
+         mild(dtype, SHAPE(1, 2, 4500, 3)), mild(dtype, SHAPE(1, 6, 1, 4500)), mild(dtype, SHAPE(6)));
+    TAKE(s, op, ATTRS(attention, .scale = 0.1), mild(dtype, SHAPE(1, 2, 9, 16)), mild(dtype, SHAPE(1, 2, 50, 16)),
+         wild(dtype, SHAPE(1, 2, 50, 16)), wild(IST_BOOL, SHAPE(1, 2, 9, 50)));
+  }
+}
+
 static const struct {
   uint32_t op;
   void (*run)(digest_state*, uint32_t op);
@@ -282,6 +310,8 @@ static const struct {
     {IST_OP_TAKE_ALONG_AXIS, indexed}, {IST_OP_PUT_ALONG_AXIS, indexed},
     {IST_OP_ADD_ALONG_AXIS, indexed},  {IST_OP_ARANGE, created},
     {IST_OP_RANDOM_BITS, random_bits}, {IST_OP_CONV_GENERAL, conv},
+    {IST_OP_RANDOM_BITS, random_bits}, {IST_OP_LAYER_NORM, norm},
+    {IST_OP_RMS_NORM, norm},           {IST_OP_SCALED_DOT_PRODUCT_ATTENTION, attention},
 };
 
 int digest_run(digest_state* state, uint32_t op, int arity, int is_elementwise) {

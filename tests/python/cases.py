@@ -14,7 +14,17 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
-from oracles import conv_general, dequantize, floor_divide, logsumexp, quantize, sigmoid
+from oracles import (
+    attention,
+    conv_general,
+    dequantize,
+    floor_divide,
+    layer_norm,
+    logsumexp,
+    quantize,
+    rms_norm,
+    sigmoid,
+)
 
 BOOL = ("bool",)
 UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
@@ -48,7 +58,7 @@ SHAPES = [
 class Input:
     shape: tuple[int, ...]
     dtype: str
-    values: str = "any"  # any, small, positive, unit, open_unit, above_one, index, key, shift
+    values: str = "any"  # any, small, positive, unit, open_unit, above_one, index, key, shift, mask
     limit: int = 0  # index: values lie in [-limit, limit)
 
 
@@ -764,6 +774,69 @@ created("linspace", lambda draw: ((draw(st.integers(-5, 5)), draw(st.integers(-9
 def _random_bits(draw: Any) -> Call:
     s, width = draw(shapes), draw(st.sampled_from([1, 2, 4]))
     return Call([Input((2,), "uint32", "key")], lambda m, key: m.random.bits(s, width, key))
+
+
+# ---- norms ----
+norm_shapes = st.sampled_from([s for s in SHAPES if s and s[-1]] + [(3, 1024), (2, 3, 4099)])
+
+
+def norm(name: str, n_parameters: int, oracle: Any) -> None:
+    def make(draw: Any) -> Call:
+        shape, dtype = draw(norm_shapes), draw(st.sampled_from(FLOATS))
+        given = [draw(st.booleans()) for _ in range(n_parameters)]
+        eps = draw(st.sampled_from([1e-5, 0.1]))
+        inputs = [Input(shape, dtype, "small")] + [Input(shape[-1:], dtype, "small") for g in given if g]
+
+        def arguments(parameters: Sequence[Any]) -> list[Any]:
+            left = iter(parameters)
+            return [next(left) if g else None for g in given]
+
+        return Call(
+            inputs,
+            lambda m, x, *p: getattr(m.fast, name)(x, *arguments(p), eps),
+            lambda x, *p: oracle(x, *arguments(p), eps),
+        )
+
+    CASES[name] = make
+
+
+norm("layer_norm", 2, layer_norm)
+norm("rms_norm", 1, rms_norm)
+
+
+# ---- attention ----
+@case("scaled_dot_product_attention")
+def _attention(draw: Any) -> Call:
+    dtype = draw(st.sampled_from(FLOATS))
+    batch, kv_heads, group = draw(st.integers(0, 2)), draw(st.integers(1, 2)), draw(st.integers(1, 3))
+    queries, keys = draw(st.sampled_from([1, 2, 5, 33])), draw(st.sampled_from([1, 3, 40, 385]))
+    depth, width = draw(st.sampled_from([1, 8, 20])), draw(st.sampled_from([1, 8, 37]))
+    heads = kv_heads * group
+    inputs = [
+        Input((batch, heads, queries, depth), dtype, "small"),
+        Input((batch, kv_heads, keys, depth), dtype, "small"),
+        Input((batch, kv_heads, keys, width), dtype, "small"),
+    ]
+    kind = draw(st.sampled_from([None, "causal", "bool", "added"]))
+    masked, has_sinks = kind in ("bool", "added"), draw(st.booleans())
+    if masked:
+        mask = broadcastable(draw, (batch, heads, queries, keys))
+        inputs.append(Input(mask, "bool", "mask") if kind == "bool" else Input(mask, dtype, "small"))
+    if has_sinks:
+        inputs.append(Input((heads,), dtype, "small"))
+
+    def options(given: Sequence[Any]) -> dict[str, Any]:
+        return {
+            "mask": given[0] if masked else kind,
+            "sinks": given[-1] if has_sinks else None,
+            "scale": 0.3,
+        }
+
+    return Call(
+        inputs,
+        lambda m, q, k, v, *rest: m.fast.scaled_dot_product_attention(q, k, v, **options(rest)),
+        lambda q, k, v, *rest: attention(q, k, v, **options(rest)),
+    )
 
 
 # Rows that are not functions of their own: what stands behind every tensor, behind autograd and behind placement.

@@ -76,3 +76,31 @@ def quantize(w: Any, group_size: int, bits: int) -> Any:
         number = sum(int(code) << (bits * i) for i, code in enumerate(codes[row]))
         words[row] = np.frombuffer(number.to_bytes(4 * words.shape[-1], "little"), "<u4")
     return words, scale[..., 0], bias[..., 0]
+
+
+def rms_norm(x: Any, weight: Any, eps: float) -> Any:
+    scaled = x / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + eps)
+    return scaled if weight is None else scaled * weight
+
+
+def layer_norm(x: Any, weight: Any, bias: Any, eps: float) -> Any:
+    scaled = rms_norm(x - np.mean(x, axis=-1, keepdims=True), weight, eps)
+    return scaled if bias is None else scaled + bias
+
+
+def attention(q: Any, k: Any, v: Any, scale: float, mask: Any, sinks: Any) -> Any:
+    """In float64; heads that share keys and values have copies of them."""
+    group = q.shape[1] // k.shape[1]
+    k, v = np.repeat(k, group, axis=1), np.repeat(v, group, axis=1)
+    scores = scale * q @ np.swapaxes(k, -1, -2)
+    lowest = float(np.finfo(np.float32).min)
+    if isinstance(mask, str):
+        queries, keys = scores.shape[-2:]
+        mask = np.tri(queries, keys, keys - queries, dtype=bool)
+    if mask is not None:
+        scores = np.where(mask, scores, lowest) if mask.dtype == bool else scores + mask
+    sink = np.full(q.shape[1], -np.inf) if sinks is None else sinks
+    sink = sink[:, None, None]
+    top = np.maximum(scores.max(axis=-1, keepdims=True), sink)
+    weights = np.exp(scores - top)
+    return weights @ v / (weights.sum(axis=-1, keepdims=True) + np.exp(sink - top))

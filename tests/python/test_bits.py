@@ -107,6 +107,10 @@ LARGE = {
     "batched matmul": lambda m, x: m.reshape(x[:, :900], (7, 100, 900))[:, :, :200] @ m.transpose(x[:33, :200]),
     "concatenate": lambda m, x: m.concatenate([x, x[:, ::2]], axis=1),
     "take": lambda m, x: m.take(x, m.array([5, -1, 3] * 400), axis=0),
+    "layer_norm": lambda m, x: m.fast.layer_norm(x, x[0], None, 1e-5),
+    "attention": lambda m, x: m.fast.scaled_dot_product_attention(
+        *(m.reshape(x[:, i : i + 84], (1, 2, 350, 84)) for i in (0, 300, 600)), scale=0.1, mask="causal"
+    ),
     "bits": lambda m, x: m.random.bits((500, 701), key=m.random.key(3)),
 }
 

@@ -33,7 +33,7 @@ FLAT = sorted(n for n in CASES if TABLE[n]["derivative"] == "zero" and TABLE[n][
 def in_float64(name: str, call: Call) -> None:
     for i, spec in enumerate(call.inputs):
         condition = name == "where" and i == 0
-        if spec.values not in ("index", "key", "shift") and not condition:
+        if spec.values not in ("index", "key", "shift", "mask") and not condition:
             spec.dtype = "float64"
             spec.values = DOMAIN.get(name, "small")
 

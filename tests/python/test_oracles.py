@@ -3,7 +3,7 @@
 The stated errors: elementwise functions are within 2 ULP of the true value in float32, 4 in float64, and correctly
 rounded but for double rounding in the 16-bit types (1 ULP); NumPy's own error adds one. Sums of n terms are within
 (log2 n + 16) ULP of the sum of magnitudes; products of matrices, and convolutions, within K ULP of the product of
-magnitudes.
+magnitudes. Norms and attention: see norm_error and attention_error.
 """
 
 from __future__ import annotations
@@ -72,6 +72,28 @@ def compare(got: np.ndarray, want: Any, dtype: str, allowance: Any) -> None:
     )
 
 
+def accumulator(dtype: str) -> str:
+    return "float64" if dtype == "float64" else "float32"
+
+
+def norm_error(wide: list[np.ndarray], dtype: str) -> np.ndarray:
+    """Elements round relative to the largest one of their row, before they are scaled."""
+    x = wide[0]
+    scale = 1 / np.sqrt(x.var(axis=-1, keepdims=True) + 1e-5)
+    factor = 1 + sum(np.abs(p).max(initial=0) for p in wide[1:])
+    top = np.abs(x).max(axis=-1, keepdims=True, initial=0) * scale * factor
+    return spacing(top, accumulator(dtype)) * (16 + math.log2(x.shape[-1]))
+
+
+def attention_error(wide: list[np.ndarray], dtype: str) -> float:
+    """An error of a score is a relative one of its weight; weights and their total have errors of their own."""
+    eps = float(np.finfo(accumulator(dtype)).eps)
+    q, k, v, *rest = (np.abs(a).max(initial=0.0) for a in wide)
+    depth, keys = wide[0].shape[-1], wide[1].shape[-2]
+    score = eps * (depth + 4) * (depth * q * k + sum(rest))
+    return float(v) * (2 * score + eps * (keys + 32))
+
+
 @pytest.mark.parametrize("name", sorted(set(CASES) - ELSEWHERE))
 @settings(suppress_health_check=[HealthCheck.filter_too_much])
 @given(data=st.data())
@@ -81,7 +103,7 @@ def test_reference_agrees_with_numpy(name: str, data: st.DataObject) -> None:
     moved = [
         spec
         for spec in call.inputs
-        if spec.values not in ("index", "key") and not (name == "where" and spec is call.inputs[0])
+        if spec.values not in ("index", "key", "mask") and not (name == "where" and spec is call.inputs[0])
     ]
     for spec in moved:
         spec.dtype = moved[-1].dtype
@@ -156,6 +178,10 @@ def test_reference_agrees_with_numpy(name: str, data: st.DataObject) -> None:
                 terms = min(made[0].size, made[1].size) if name == "convolve" else math.prod(made[1].shape[1:])
                 summed = "float64" if result == "float64" else "float32"
                 unit = unit + spacing(call.oracle(*map(np.abs, wide)), summed) * (terms + 4)
+            elif family == "norm":
+                unit = np.maximum(unit, norm_error(wide, result))
+            elif family == "attention":
+                unit = np.maximum(unit, attention_error(wide, result))
             else:
                 unit = unit * ULPS[result]
                 if name in ("degrees", "radians"):  # the factor is rounded to the dtype, too

@@ -74,5 +74,8 @@ void run_take_along_axis(const Call&);
 void run_put_along_axis(const Call&);  // and add_along_axis
 void run_arange(const Call&);
 void run_random_bits(const Call&);
+void run_layer_norm(const Call&);
+void run_rms_norm(const Call&);
+void run_attention(const Call&);
 
 }  // namespace ist::cpu

@@ -98,6 +98,22 @@ RunFn driver(const ist_node& node, size_t tensor_size) {
       const bool bits = out == IST_UINT8 || out == IST_UINT16 || out == IST_UINT32;
       return in.are(1, 0, IST_UINT32) && in.rank(0) == 1 && bits ? &run_random_bits : nullptr;
     }
+    case Op::layer_norm:
+    case Op::rms_norm: {
+      const bool centred = static_cast<Op>(node.op) == Op::layer_norm;
+      const bool fits = in.are(centred ? 3 : 2, 0, out) && is_float(out) && node.output.rank >= 1;
+      return !fits ? nullptr : centred ? &run_layer_norm : &run_rms_norm;
+    }
+    case Op::scaled_dot_product_attention: {
+      if (n < 3 || !is_float(out) || node.output.rank != 4) return nullptr;
+      for (uint32_t i = 0; i < n; ++i) {
+        const bool sinks = i >= 3 && i + 1 == n && in.rank(i) == 1;
+        const bool mask = i == 3 && in.rank(i) == 4;
+        if (i < 3 ? in.rank(i) != 4 : !sinks && !mask) return nullptr;
+        if (in.dtype(i) != out && !(mask && in.dtype(i) == IST_BOOL)) return nullptr;
+      }
+      return &run_attention;
+    }
     default:
       return nullptr;
   }

@@ -26,11 +26,19 @@ struct ReduceTable {
   ArgReducer arg[2][kDTypes];         // argmax, argmin
 };
 
-// Row kernels, for float32 and float64 accumulators.
+// Row kernels, for float32 and float64 accumulators. Sums are those of the contract's blocks: n <= 4096 there.
 struct RowKernels {
-  void (*exp_sub)(int64_t n, const void* x, const void* m, void* out);  // out[i] = exp(x[i] - m)
-  void (*divide)(int64_t n, void* x, const void* s);                    // x[i] = x[i] / s
-  void (*log_add)(const void* s, const void* m, void* out);             // log(s) + m
+  void (*largest)(int64_t n, const void* x, void* result);  // of the elements that are not NaN, or -infinity
+  void (*exp_sum)(int64_t n, const void* x, const void* m, void* out,
+                  void* sum);  // out[i] = exp(x[i] - m), x[i] <= m or NaN
+  void (*square_sum)(int64_t n, const void* x, const void* mean, void* sum);  // of (x[i] - mean)^2
+  void (*multiply)(int64_t n, const void* x, const void* factor, void* out);  // out[i] = x[i] * factor
+  void (*divide)(int64_t n, const void* x, const void* divisor, void* out);   // out[i] = (x[i] + 0) / divisor
+  void (*normalize)(int64_t n, const void* x, const void* mean, const void* scale, const void* weight, const void* bias,
+                    void* out);                              // out[i] = (x[i] - mean) * scale * weight[i] + bias[i]
+  void (*hide)(int64_t n, void* x, const uint8_t* visible);  // x[i] = lowest finite where visible[i] is 0
+  void (*log_add)(const void* s, const void* m, void* out);  // log(s) + m
+  int32_t (*all_finite)(int64_t n, const void* x);
 };
 struct RowTable {
   RowKernels fn[2];

@@ -1,4 +1,4 @@
-// Pieces of softmax and logsumexp, over rows in the accumulator type.
+// Pieces of softmax, logsumexp, norms and attention, over rows in the accumulator type.
 #include "backends/cpu/isa_common.h"
 #include "backends/cpu/reduce_kernels.h"
 #include "kernels/scalar_ops.h"
@@ -6,19 +6,124 @@
 namespace ist::cpu {
 namespace {
 
+constexpr int kLanes = 32;
+
+// Lanes start at +0 and so never hold -0: adding those that no element reached changes nothing.
 template <class T>
-void exp_sub(int64_t n, const void* x, const void* m, void* out) {
-  const T* a = static_cast<const T*>(x);  // may be `out` itself
+inline T fold(T* lane) {
+  for (int half = kLanes / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) lane[i] = lane[i] + lane[i + half];
+  }
+  return lane[0];
+}
+
+inline float infinity(float) { return __builtin_inff(); }
+inline double infinity(double) { return __builtin_inf(); }
+
+template <class T>
+void largest(int64_t n, const void* data, void* result) {
+  constexpr int kWide = 64;  // enough chains that their latency does not show
+  const T* __restrict x = static_cast<const T*>(data);
+  T lane[kWide];
+  for (int i = 0; i < kWide; ++i) lane[i] = -infinity(T());
+  int64_t j = 0;
+  for (; j + kWide <= n; j += kWide) {
+    for (int i = 0; i < kWide; ++i) lane[i] = x[j + i] > lane[i] ? x[j + i] : lane[i];
+  }
+  for (int64_t i = 0; i < n - j; ++i) lane[i] = x[j + i] > lane[i] ? x[j + i] : lane[i];
+  for (int half = kWide / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) lane[i] = lane[i + half] > lane[i] ? lane[i + half] : lane[i];
+  }
+  *static_cast<T*>(result) = lane[0];
+}
+
+// exp of what is not positive: the upper limit of the general body is out of reach.
+inline float exp_of(float x) { return scalar::exp_core(x < -150.0f ? -150.0f : x); }
+inline double exp_of(double x) { return scalar::exp(x); }
+
+template <class T>
+void exp_sum(int64_t n, const void* data, const void* m, void* out, void* sum) {
+  const T* x = static_cast<const T*>(data);  // may be `out` itself
   const T top = *static_cast<const T*>(m);
   T* r = static_cast<T*>(out);
-  for (int64_t i = 0; i < n; ++i) r[i] = scalar::exp(a[i] - top);
+  T lane[kLanes] = {};
+  int64_t j = 0;
+  for (; j + kLanes <= n; j += kLanes) {
+#pragma GCC ivdep
+    for (int i = 0; i < kLanes; ++i) {
+      const T e = exp_of(x[j + i] - top);
+      r[j + i] = e;
+      lane[i] = lane[i] + e;
+    }
+  }
+  if (j < n) {  // as whole vectors, too
+    T rest[kLanes] = {};
+    for (int64_t i = 0; i < n - j; ++i) rest[i] = x[j + i] - top;
+    for (int i = 0; i < kLanes; ++i) rest[i] = exp_of(rest[i]);
+    for (int64_t i = 0; i < n - j; ++i) {
+      r[j + i] = rest[i];
+      lane[i] = lane[i] + rest[i];
+    }
+  }
+  *static_cast<T*>(sum) = fold(lane);
 }
 
 template <class T>
-void divide(int64_t n, void* x, const void* s) {
-  T* r = static_cast<T*>(x);
-  const T total = *static_cast<const T*>(s);
-  for (int64_t i = 0; i < n; ++i) r[i] = r[i] / total;
+void square_sum(int64_t n, const void* data, const void* mean, void* sum) {
+  const T* __restrict x = static_cast<const T*>(data);
+  const T centre = *static_cast<const T*>(mean);
+  T lane[kLanes] = {};
+  int64_t j = 0;
+  for (; j + kLanes <= n; j += kLanes) {
+    for (int i = 0; i < kLanes; ++i) {
+      const T c = x[j + i] - centre;
+      lane[i] = lane[i] + c * c;
+    }
+  }
+  for (int64_t i = 0; i < n - j; ++i) {
+    const T c = x[j + i] - centre;
+    lane[i] = lane[i] + c * c;
+  }
+  *static_cast<T*>(sum) = fold(lane);
+}
+
+template <class T>
+void multiply(int64_t n, const void* data, const void* factor, void* out) {
+  const T* x = static_cast<const T*>(data);  // may be `out` itself
+  const T f = *static_cast<const T*>(factor);
+  T* r = static_cast<T*>(out);
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) r[i] = x[i] * f;
+}
+
+template <class T>
+void divide(int64_t n, const void* data, const void* divisor, void* out) {
+  const T* x = static_cast<const T*>(data);  // may be `out` itself
+  const T d = *static_cast<const T*>(divisor);
+  T* r = static_cast<T*>(out);
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) r[i] = (x[i] + T(0)) / d;
+}
+
+template <class T>
+void normalize(int64_t n, const void* data, const void* mean, const void* scale, const void* weight, const void* bias,
+               void* out) {
+  const T* x = static_cast<const T*>(data);  // may be `out` itself
+  const T centre = *static_cast<const T*>(mean), factor = *static_cast<const T*>(scale);
+  const T* __restrict w = static_cast<const T*>(weight);
+  const T* __restrict b = static_cast<const T*>(bias);
+  T* r = static_cast<T*>(out);
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) r[i] = (x[i] - centre) * factor * w[i] + b[i];
+}
+
+inline float lowest(float) { return -__FLT_MAX__; }
+inline double lowest(double) { return -__DBL_MAX__; }
+
+template <class T>
+void hide(int64_t n, void* data, const uint8_t* visible) {
+  T* __restrict x = static_cast<T*>(data);
+  for (int64_t i = 0; i < n; ++i) x[i] = visible[i] != 0 ? x[i] : lowest(T());
 }
 
 template <class T>
@@ -26,10 +131,21 @@ void log_add(const void* s, const void* m, void* out) {
   *static_cast<T*>(out) = scalar::log(*static_cast<const T*>(s)) + *static_cast<const T*>(m);
 }
 
-constexpr RowTable table = {{
-    {&exp_sub<float>, &divide<float>, &log_add<float>},
-    {&exp_sub<double>, &divide<double>, &log_add<double>},
-}};
+template <class T>
+int32_t all_finite(int64_t n, const void* data) {
+  const T* __restrict x = static_cast<const T*>(data);
+  int bad = 0;
+  for (int64_t i = 0; i < n; ++i) bad |= scalar::fabs(x[i]) <= -lowest(T()) ? 0 : 1;
+  return bad == 0;
+}
+
+template <class T>
+constexpr RowKernels kernels() {
+  return {&largest<T>,   &exp_sum<T>, &square_sum<T>, &multiply<T>,  &divide<T>,
+          &normalize<T>, &hide<T>,    &log_add<T>,    &all_finite<T>};
+}
+
+constexpr RowTable table = {{kernels<float>(), kernels<double>()}};
 
 }  // namespace
 }  // namespace ist::cpu

@@ -1,6 +1,7 @@
 // Pieces of softmax, logsumexp, norms and attention, over rows in the accumulator type.
 #include "backends/cpu/isa_common.h"
 #include "backends/cpu/reduce_kernels.h"
+#include "backends/cpu/simd_math.h"
 #include "kernels/scalar_ops.h"
 
 namespace ist::cpu {
@@ -41,6 +42,27 @@ void largest(int64_t n, const void* data, void* result) {
 inline float exp_of(float x) { return scalar::exp_core(x < -150.0f ? -150.0f : x); }
 inline double exp_of(double x) { return scalar::exp(x); }
 
+// The exponentials of one element for each lane, added to the lanes.
+template <class T>
+inline void exp_step(const T* x, T top, T* r, T* lane) {
+#pragma GCC ivdep
+  for (int i = 0; i < kLanes; ++i) {
+    const T e = exp_of(x[i] - top);
+    r[i] = e;
+    lane[i] = lane[i] + e;
+  }
+}
+#if defined(IST_VECTOR_MATH)
+inline void exp_step(const float* x, float top, float* r, float* lane) {
+  for (int i = 0; i < kLanes; i += VecF32::kWidth) {
+    const VecMath below = VecMath(_mm512_loadu_ps(x + i)) - VecMath(top);
+    const VecMath e = scalar::exp_core(at_least(below, VecMath(-150.0f)));
+    _mm512_storeu_ps(r + i, e.v);
+    _mm512_storeu_ps(lane + i, (VecMath(_mm512_loadu_ps(lane + i)) + e).v);
+  }
+}
+#endif
+
 template <class T>
 void exp_sum(int64_t n, const void* data, const void* m, void* out, void* sum) {
   const T* x = static_cast<const T*>(data);  // may be `out` itself
@@ -48,14 +70,7 @@ void exp_sum(int64_t n, const void* data, const void* m, void* out, void* sum) {
   T* r = static_cast<T*>(out);
   T lane[kLanes] = {};
   int64_t j = 0;
-  for (; j + kLanes <= n; j += kLanes) {
-#pragma GCC ivdep
-    for (int i = 0; i < kLanes; ++i) {
-      const T e = exp_of(x[j + i] - top);
-      r[j + i] = e;
-      lane[i] = lane[i] + e;
-    }
-  }
+  for (; j + kLanes <= n; j += kLanes) exp_step(x + j, top, r + j, lane);
   if (j < n) {  // as whole vectors, too
     T rest[kLanes] = {};
     for (int64_t i = 0; i < n - j; ++i) rest[i] = x[j + i] - top;

@@ -37,7 +37,7 @@ class Attention {
         scale_(static_cast<T>(call.attrs<ist_attention_attrs>().scale)),
         acc_(compute_dtype(out_.dtype)),
         mm_(call.kernels().matmul->of[acc_ - IST_FLOAT16]),
-        pack_(call.kernels().matmul->of[out_.dtype - IST_FLOAT16].pack),
+        pack_(call.kernels().matmul->widening_pack[out_.dtype - IST_FLOAT16]),
         row_(call.kernels().row->fn[acc_ == IST_FLOAT64 ? 1 : 0]),
         sum_(call.kernels().reduce->fn[kSum][acc_]),
         heads_(q_.shape[1]),

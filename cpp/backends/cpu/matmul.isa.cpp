@@ -237,14 +237,18 @@ constexpr MatmulKernels bfloat16_kernels = kernels(kTileRows, 2 * VecF32::kWidth
                                                    &float_group_tile_of, &round_rows<IST_BFLOAT16>);
 #endif
 
-constexpr MatmulTable table = {{
-    kernels(kTileRows, 2 * VecF32::kWidth, 4, false, &pack<IST_FLOAT16, VecF32>, &tile<float, VecF32>,
-            &round_rows<IST_FLOAT16>),
-    bfloat16_kernels,
-    kernels(kTileRows, 2 * VecF32::kWidth, 4, true, &pack<IST_FLOAT32, VecF32>, &tile<float, VecF32>),
-    kernels(kTileRows, 2 * VecF64::kWidth, 8, true, &pack<IST_FLOAT64, VecF64>, &tile<double, VecF64>),
-    kernels(kComplexTileRows, VecF32::kWidth, 8, false, &complex_pack, &complex_tile),
-}};
+constexpr MatmulTable table = {
+    {
+        kernels(kTileRows, 2 * VecF32::kWidth, 4, false, &pack<IST_FLOAT16, VecF32>, &tile<float, VecF32>,
+                &round_rows<IST_FLOAT16>),
+        bfloat16_kernels,
+        kernels(kTileRows, 2 * VecF32::kWidth, 4, true, &pack<IST_FLOAT32, VecF32>, &tile<float, VecF32>),
+        kernels(kTileRows, 2 * VecF64::kWidth, 8, true, &pack<IST_FLOAT64, VecF64>, &tile<double, VecF64>),
+        kernels(kComplexTileRows, VecF32::kWidth, 8, false, &complex_pack, &complex_tile),
+    },
+    {&pack<IST_FLOAT16, VecF32>, &pack<IST_BFLOAT16, VecF32>, &pack<IST_FLOAT32, VecF32>, &pack<IST_FLOAT64, VecF64>,
+     &complex_pack},
+};
 
 }  // namespace
 }  // namespace ist::cpu

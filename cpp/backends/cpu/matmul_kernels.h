@@ -54,6 +54,8 @@ struct MatmulKernels {
 
 struct MatmulTable {
   MatmulKernels of[5];  // by dtype, from IST_FLOAT16 to IST_COMPLEX64
+  // The same as `pack` of these, but bfloat16 always becomes float32, for those who multiply it as such.
+  decltype(MatmulKernels::pack) widening_pack[5];
 };
 
 }  // namespace ist::cpu

@@ -161,9 +161,7 @@ inline bool before(complex64 a, complex64 b) { return a.re < b.re || (a.re == b.
 // Is `a` more extreme than `b`, which came first?
 template <bool kMaximum, class T>
 inline bool beats(T a, T b) {
-  if (is_nan(b)) return false;
-  if (is_nan(a)) return true;
-  return kMaximum ? before(b, a) : before(a, b);
+  return !is_nan(b) & (is_nan(a) | (kMaximum ? before(b, a) : before(a, b)));
 }
 
 template <bool kMaximum, class T>
@@ -176,10 +174,11 @@ void arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint3
     *index = 0;
     j = 1;
   }
-  // A chunk without a better element is only looked through, which vectorises.
-  constexpr int64_t kChunk = 64;
+  // A chunk without a better element is only looked through, which vectorises. Better ones become rare, chunks longer.
+  constexpr int64_t kShortest = 64, kLongest = 1024;
+  int64_t chunk = kShortest;
   while (j < n) {
-    const int64_t end = j + kChunk < n ? j + kChunk : n;
+    const int64_t end = j + chunk < n ? j + chunk : n;
     int found = 0;
     for (int64_t i = j; i < end; ++i) found |= beats<kMaximum>(x[i], best) ? 1 : 0;
     if (found) {
@@ -189,19 +188,46 @@ void arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint3
           *index = static_cast<uint32_t>(base + i);
         }
       }
+      chunk = kShortest;
+    } else if (chunk < kLongest) {
+      chunk *= 2;
     }
     j = end;
   }
   *static_cast<T*>(best_value) = best;
 }
 
+template <bool kMaximum, class T>
+void arg_row(const void* data, int64_t n, int64_t position, void* best_values, uint32_t* indices) {
+  const T* __restrict x = static_cast<const T*>(data);
+  T* __restrict best = static_cast<T*>(best_values);
+  uint32_t* __restrict index = indices;
+  const uint32_t here = static_cast<uint32_t>(position);
+  if (position == 0) {
+    for (int64_t i = 0; i < n; ++i) best[i] = x[i];
+    for (int64_t i = 0; i < n; ++i) index[i] = 0;
+    return;
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    const T value = x[i], old = best[i];
+    const bool better = beats<kMaximum>(value, old);
+    best[i] = better ? value : old;
+    index[i] = better ? here : index[i];
+  }
+}
+
+template <bool kMaximum, class T>
+constexpr ArgReducer arg_reducer() {
+  return {&arg_step<kMaximum, T>, &arg_row<kMaximum, T>};
+}
+
 constexpr ReduceTable make_table() {
   ReduceTable table{};
-#define IST_ENTRY(dtype)                                \
-  table.fn[kMax][dtype] = reducer<Max, dtype>();        \
-  table.fn[kMin][dtype] = reducer<Min, dtype>();        \
-  table.arg[0][dtype] = {&arg_step<true, Type<dtype>>}; \
-  table.arg[1][dtype] = {&arg_step<false, Type<dtype>>};
+#define IST_ENTRY(dtype)                                  \
+  table.fn[kMax][dtype] = reducer<Max, dtype>();          \
+  table.fn[kMin][dtype] = reducer<Min, dtype>();          \
+  table.arg[0][dtype] = arg_reducer<true, Type<dtype>>(); \
+  table.arg[1][dtype] = arg_reducer<false, Type<dtype>>();
   IST_FOR_COMPUTE_DTYPES(IST_ENTRY)
 #undef IST_ENTRY
   // Two's complement: signed and unsigned sums and products have the same bits.

@@ -16,6 +16,8 @@ enum ReduceKind : int { kSum, kProd, kMax, kMin, kAll, kAny, kReduceKinds };
 struct ArgReducer {
   // Updates *best and *index with dense elements that start at position `base` of the sequence; base 0 initialises.
   void (*step)(const void* x, int64_t n, int64_t base, void* best, uint32_t* index);
+  // Updates best[i] and index[i] of n sequences with their elements x[i] at `position`; position 0 initialises.
+  void (*row)(const void* x, int64_t n, int64_t position, void* best, uint32_t* index);
 };
 
 struct ReduceTable {

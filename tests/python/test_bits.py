@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import arrays
 import numpy as np
 import pytest
@@ -89,6 +91,11 @@ def test_a_row_has_the_same_bits_alone_and_in_a_batch() -> None:
         np.testing.assert_array_equal(arrays.bits(network(ist.array(batch[i : i + 1])))[0], together[i])
 
 
+def places(m: Any, x: Any) -> Any:
+    """An index for each element of x, as if scattered about, some from the end."""
+    return m.reshape(m.arange(x.size) * 7919 % x.size, x.shape) - 300
+
+
 LARGE = {
     "exp": lambda m, x: m.exp(x),
     "transposed add": lambda m, x: m.transpose(x) + 1,
@@ -99,6 +106,9 @@ LARGE = {
     "prod": lambda m, x: m.prod(1 + 0.001 * x),
     "max": lambda m, x: m.max(x, axis=0),
     "argmax": lambda m, x: m.argmax(x, axis=1),
+    "argmax of all": lambda m, x: m.argmax(m.abs(x)),
+    "argmax of all, tied at the end": lambda m, x: m.argmax(m.reshape(x, (-1,)) * 0 + (m.arange(700 * 901) > 630_000)),
+    "argmin of columns": lambda m, x: m.argmin(m.round(x), axis=0),
     "softmax": lambda m, x: m.softmax(x, axis=-1),
     "softmax of one row": lambda m, x: m.softmax(m.flatten(x)),
     "logsumexp": lambda m, x: m.logsumexp(x, axis=0),
@@ -107,6 +117,12 @@ LARGE = {
     "batched matmul": lambda m, x: m.reshape(x[:, :900], (7, 100, 900))[:, :, :200] @ m.transpose(x[:33, :200]),
     "concatenate": lambda m, x: m.concatenate([x, x[:, ::2]], axis=1),
     "take": lambda m, x: m.take(x, m.array([5, -1, 3] * 400), axis=0),
+    "take elements": lambda m, x: m.take(x, places(m, x)),
+    "take along columns": lambda m, x: m.take_along_axis(x, places(m, x) % 700, axis=0),
+    "take along rows": lambda m, x: m.take_along_axis(x, places(m, x) % 901, axis=1),
+    "add to rows": lambda m, x: m.zeros((40, 901), dtype=x.dtype).at[m.arange(700) % 40].add(x),
+    "add to columns": lambda m, x: m.zeros((700, 40), dtype=x.dtype).at[:, m.arange(901) % 40].add(x),
+    "add to elements": lambda m, x: m.zeros((999,), dtype=x.dtype).at[places(m, x) % 999].add(x),
     "bits": lambda m, x: m.random.bits((500, 701), key=m.random.key(3)),
 }
 

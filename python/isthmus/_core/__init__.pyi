@@ -1389,6 +1389,7 @@ def dequantize(
     group_size: Any = None,
     bits: Any = None,
     mode: Any = "affine",
+    global_scale: Any = None,
     dtype: Dtype | None = None,
     *,
     stream: _DeviceLike | None = None,
@@ -2109,6 +2110,7 @@ def quantize(
     bits: Any = None,
     mode: Any = "affine",
     *,
+    global_scale: Any = None,
     stream: _DeviceLike | None = None,
     device: _DeviceLike | None = None,
 ) -> Any:

@@ -46,14 +46,15 @@ struct ArgReduction {
       alignas(8) char best[8] = {};
       uint32_t index = 0;
     };
-    std::vector<Piece> pieces(static_cast<size_t>((sequences.length + kGrain - 1) / kGrain));
+    const int64_t share = std::max(kGrain, (sequences.length / threads / kBlock + 1) * kBlock);
+    std::vector<Piece> pieces(static_cast<size_t>((sequences.length + share - 1) / share));
     for (int64_t o = 0; o < sequences.count; ++o) {
       const char* start = sequences.start_of(o);
       parallel_for(threads, static_cast<int64_t>(pieces.size()), 1, [&](int64_t begin, int64_t end) {
         char* memory = scratch(Sequences::kScratchBytes);
         for (int64_t i = begin; i < end; ++i) {
-          const int64_t stop = std::min(sequences.length, (i + 1) * kGrain);
-          range(start, i * kGrain, stop, memory, pieces[i].best, &pieces[i].index);
+          const int64_t stop = std::min(sequences.length, (i + 1) * share);
+          range(start, i * share, stop, memory, pieces[i].best, &pieces[i].index);
         }
       });
       Piece first = pieces[0];

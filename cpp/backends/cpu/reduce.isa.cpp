@@ -174,11 +174,10 @@ void arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint3
     *index = 0;
     j = 1;
   }
-  // A chunk without a better element is only looked through, which vectorises. Better ones become rare, chunks longer.
-  constexpr int64_t kShortest = 64, kLongest = 1024;
-  int64_t chunk = kShortest;
+  // A chunk without a better element is only looked through, which vectorises.
+  constexpr int64_t kChunk = 64;
   while (j < n) {
-    const int64_t end = j + chunk < n ? j + chunk : n;
+    const int64_t end = j + kChunk < n ? j + kChunk : n;
     int found = 0;
     for (int64_t i = j; i < end; ++i) found |= beats<kMaximum>(x[i], best) ? 1 : 0;
     if (found) {
@@ -188,9 +187,6 @@ void arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint3
           *index = static_cast<uint32_t>(base + i);
         }
       }
-      chunk = kShortest;
-    } else if (chunk < kLongest) {
-      chunk *= 2;
     }
     j = end;
   }

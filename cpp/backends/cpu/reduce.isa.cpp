@@ -161,7 +161,9 @@ inline bool before(complex64 a, complex64 b) { return a.re < b.re || (a.re == b.
 // Is `a` more extreme than `b`, which came first?
 template <bool kMaximum, class T>
 inline bool beats(T a, T b) {
-  return !is_nan(b) & (is_nan(a) | (kMaximum ? before(b, a) : before(a, b)));
+  if (is_nan(b)) return false;
+  if (is_nan(a)) return true;
+  return kMaximum ? before(b, a) : before(a, b);
 }
 
 template <bool kMaximum, class T>

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import arrays
 import numpy as np
 import pytest
@@ -89,6 +91,11 @@ def test_a_row_has_the_same_bits_alone_and_in_a_batch() -> None:
         np.testing.assert_array_equal(arrays.bits(network(ist.array(batch[i : i + 1])))[0], together[i])
 
 
+def places(m: Any, x: Any) -> Any:
+    """An index for each element of x, as if scattered about, some from the end."""
+    return m.reshape(m.arange(x.size) * 7919 % x.size, x.shape) - 300
+
+
 LARGE = {
     "exp": lambda m, x: m.exp(x),
     "transposed add": lambda m, x: m.transpose(x) + 1,
@@ -99,6 +106,9 @@ LARGE = {
     "prod": lambda m, x: m.prod(1 + 0.001 * x),
     "max": lambda m, x: m.max(x, axis=0),
     "argmax": lambda m, x: m.argmax(x, axis=1),
+    "argmax of all": lambda m, x: m.argmax(m.abs(x)),
+    "argmax of all, tied at the end": lambda m, x: m.argmax(m.reshape(x, (-1,)) * 0 + (m.arange(700 * 901) > 630_000)),
+    "argmin of columns": lambda m, x: m.argmin(m.round(x), axis=0),
     "softmax": lambda m, x: m.softmax(x, axis=-1),
     "softmax of one row": lambda m, x: m.softmax(m.flatten(x)),
     "logsumexp": lambda m, x: m.logsumexp(x, axis=0),
@@ -111,6 +121,12 @@ LARGE = {
     "attention": lambda m, x: m.fast.scaled_dot_product_attention(
         *(m.reshape(x[:, i : i + 84], (1, 2, 350, 84)) for i in (0, 300, 600)), scale=0.1, mask="causal"
     ),
+    "take elements": lambda m, x: m.take(x, places(m, x)),
+    "take along columns": lambda m, x: m.take_along_axis(x, places(m, x) % 700, axis=0),
+    "take along rows": lambda m, x: m.take_along_axis(x, places(m, x) % 901, axis=1),
+    "add to rows": lambda m, x: m.zeros((40, 901), dtype=x.dtype).at[m.arange(700) % 40].add(x),
+    "add to columns": lambda m, x: m.zeros((700, 40), dtype=x.dtype).at[:, m.arange(901) % 40].add(x),
+    "add to elements": lambda m, x: m.zeros((999,), dtype=x.dtype).at[places(m, x) % 999].add(x),
     "bits": lambda m, x: m.random.bits((500, 701), key=m.random.key(3)),
 }
 

@@ -1,4 +1,4 @@
-// sum, prod, max, min, all, any, argmax and argmin.
+// sum, prod, max, min, all and any.
 #include <vector>
 
 #include "backends/cpu/copy_kernels.h"
@@ -204,44 +204,13 @@ void run_reduce(const Call& call) {
     for (int64_t i = 0; i < sequences.count; ++i) reduction.store(1, identity, out.data + (i << out.log2()));
     return;
   }
-  // Elements that are neighbours in memory should be read together, whether one output takes them or many.
-  const Nest<1>& reduced = sequences.reduced;
-  if (reduced.strides[0][reduced.rank - 1] != 1 || reduced.shape[reduced.rank - 1] < 4) {
-    const Nest<2>& kept = sequences.kept;
-    for (int i = kept.rank - 1; i >= 0; --i) {
-      if (kept.strides[0][i] == 1 && kept.shape[i] >= 8) return reduction.by_column(i);
-    }
-  }
+  if (const int across = sequences.column_dimension(); across >= 0) return reduction.by_column(across);
   const bool shares = call.threads() > 1 && sequences.count < call.threads() && sequences.length >= 2 * kGrain;
   if (shares) {
     reduction.by_block();
   } else {
     reduction.by_output();
   }
-}
-
-void run_arg_reduce(const Call& call) {
-  const auto& attrs = call.attrs<ist_axis_attrs>();
-  const View in = call.input(0), out = call.output();
-  const uint32_t acc = compute_dtype(in.dtype);
-  const Sequences sequences(call.kernels(), in, acc,
-                            [&](int axis) { return attrs.has_axis == 0 || axis == attrs.axis; });
-  if (sequences.count == 0) return;
-  if (sequences.length == 0) fail(Code::value, "", "an empty sequence has no largest or smallest element");
-  const bool minimum = call.node.op == static_cast<uint32_t>(Op::argmin);
-  const ArgReducer& reducer = call.kernels().reduce->arg[minimum ? 1 : 0][acc];
-  uint32_t* result = reinterpret_cast<uint32_t*>(out.data);
-  parallel_for(call.threads(), sequences.count, 1 + kGrain / sequences.length, [&](int64_t begin, int64_t end) {
-    char* memory = scratch(Sequences::kScratchBytes);
-    alignas(8) char best[8] = {};
-    for (int64_t o = begin; o < end; ++o) {
-      const char* start = sequences.start_of(o);
-      for (int64_t b = 0; b < sequences.length; b += kBlock) {
-        const int64_t n = std::min(kBlock, sequences.length - b);
-        reducer.step(sequences.load(start, b, n, memory), n, b, best, &result[o]);
-      }
-    }
-  });
 }
 
 }  // namespace ist::cpu

@@ -234,13 +234,37 @@ void arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint3
   *static_cast<T*>(best_value) = best;
 }
 
+template <bool kMaximum, class T>
+void arg_row(const void* data, int64_t n, int64_t position, void* best_values, uint32_t* indices) {
+  const T* __restrict x = static_cast<const T*>(data);
+  T* __restrict best = static_cast<T*>(best_values);
+  uint32_t* __restrict index = indices;
+  const uint32_t here = static_cast<uint32_t>(position);
+  if (position == 0) {
+    for (int64_t i = 0; i < n; ++i) best[i] = x[i];
+    for (int64_t i = 0; i < n; ++i) index[i] = 0;
+    return;
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    const T value = x[i], old = best[i];
+    const bool better = beats<kMaximum>(value, old);
+    best[i] = better ? value : old;
+    index[i] = better ? here : index[i];
+  }
+}
+
+template <bool kMaximum, class T>
+constexpr ArgReducer arg_reducer() {
+  return {&arg_step<kMaximum, T>, &arg_row<kMaximum, T>};
+}
+
 constexpr ReduceTable make_table() {
   ReduceTable table{};
-#define IST_ENTRY(dtype)                                \
-  table.fn[kMax][dtype] = reducer<Max, dtype>();        \
-  table.fn[kMin][dtype] = reducer<Min, dtype>();        \
-  table.arg[0][dtype] = {&arg_step<true, Type<dtype>>}; \
-  table.arg[1][dtype] = {&arg_step<false, Type<dtype>>};
+#define IST_ENTRY(dtype)                                  \
+  table.fn[kMax][dtype] = reducer<Max, dtype>();          \
+  table.fn[kMin][dtype] = reducer<Min, dtype>();          \
+  table.arg[0][dtype] = arg_reducer<true, Type<dtype>>(); \
+  table.arg[1][dtype] = arg_reducer<false, Type<dtype>>();
   IST_FOR_COMPUTE_DTYPES(IST_ENTRY)
 #undef IST_ENTRY
   // Two's complement: signed and unsigned sums and products have the same bits.

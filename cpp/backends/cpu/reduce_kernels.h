@@ -19,6 +19,8 @@ ReduceKind reduce_kind(uint32_t op);  // of the id of a reduction
 struct ArgReducer {
   // Updates *best and *index with dense elements that start at position `base` of the sequence; base 0 initialises.
   void (*step)(const void* x, int64_t n, int64_t base, void* best, uint32_t* index);
+  // Updates best[i] and index[i] of n sequences with their elements x[i] at `position`; position 0 initialises.
+  void (*row)(const void* x, int64_t n, int64_t position, void* best, uint32_t* index);
 };
 
 struct ReduceTable {

@@ -52,6 +52,16 @@ struct Sequences {
   }
   bool dense() const { return reduced.rank == 1 && reduced.strides[0][0] == 1; }
 
+  // Elements that are neighbours in memory should be read together, whether one output takes them or many: then the
+  // kept dimension whose outputs are to be walked together, otherwise -1.
+  int column_dimension() const {
+    if (reduced.strides[0][reduced.rank - 1] == 1 && reduced.shape[reduced.rank - 1] >= 4) return -1;
+    for (int i = kept.rank - 1; i >= 0; --i) {
+      if (kept.strides[0][i] == 1 && kept.shape[i] >= 8) return i;
+    }
+    return -1;
+  }
+
   // Elements [begin, begin + n) of a sequence in the accumulator type, n <= kBlock; in place where they lie so.
   const void* load(const char* start, int64_t begin, int64_t n, char* memory) const {
     const void* x = start + (begin << in.log2());

@@ -1,0 +1,127 @@
+// argmax and argmin.
+#include <vector>
+
+#include "backends/cpu/copy_kernels.h"
+#include "backends/cpu/reduce_kernels.h"
+#include "backends/cpu/sequence.h"
+#include "backends/cpu/threads.h"
+#include "ops/op_ids.h"
+
+namespace ist::cpu {
+namespace {
+
+constexpr int64_t kGrain = 64 * 1024;  // elements that are worth another thread
+constexpr int64_t kColumns = 512;      // outputs that are walked together
+
+struct ArgReduction {
+  const Sequences& sequences;
+  const ArgReducer& reducer;
+  uint32_t* result;
+  int threads;
+
+  // Elements [begin, end) of the sequence at `start`, where begin starts a block.
+  void range(const char* start, int64_t begin, int64_t end, char* memory, char* best, uint32_t* index) const {
+    for (int64_t b = begin; b < end; b += kBlock) {
+      const int64_t n = std::min(kBlock, end - b);
+      // Base 0 initialises, so a range counts from itself until it is done.
+      reducer.step(sequences.load(start, b, n, memory), n, b - begin, best, index);
+    }
+    *index += static_cast<uint32_t>(begin);
+  }
+
+  // Every output by itself.
+  void by_output() const {
+    parallel_for(threads, sequences.count, 1 + kGrain / sequences.length, [&](int64_t begin, int64_t end) {
+      char* memory = scratch(Sequences::kScratchBytes);
+      alignas(8) char best[8] = {};
+      for (int64_t o = begin; o < end; ++o) {
+        range(sequences.start_of(o), 0, sequences.length, memory, best, &result[o]);
+      }
+    });
+  }
+
+  // Few outputs, long sequences: threads share the pieces, whose best elements then meet in ascending order.
+  void by_piece() const {
+    struct Piece {
+      alignas(8) char best[8] = {};
+      uint32_t index = 0;
+    };
+    const int64_t share = std::max(kGrain, (sequences.length / threads / kBlock + 1) * kBlock);
+    std::vector<Piece> pieces(static_cast<size_t>((sequences.length + share - 1) / share));
+    for (int64_t o = 0; o < sequences.count; ++o) {
+      const char* start = sequences.start_of(o);
+      parallel_for(threads, static_cast<int64_t>(pieces.size()), 1, [&](int64_t begin, int64_t end) {
+        char* memory = scratch(Sequences::kScratchBytes);
+        for (int64_t i = begin; i < end; ++i) {
+          const int64_t stop = std::min(sequences.length, (i + 1) * share);
+          range(start, i * share, stop, memory, pieces[i].best, &pieces[i].index);
+        }
+      });
+      Piece first = pieces[0];
+      for (size_t i = 1; i < pieces.size(); ++i) {
+        reducer.step(pieces[i].best, 1, pieces[i].index, first.best, &first.index);
+      }
+      result[o] = first.index;
+    }
+  }
+
+  // Outputs along kept dimension `across`, whose elements are neighbours in memory, together.
+  void by_column(int across) const {
+    const Nest<2>& kept = sequences.kept;
+    const Nest<1>& reduced = sequences.reduced;
+    Nest<2> outer;
+    for (int i = 0; i < kept.rank; ++i) {
+      if (i != across) outer.add(kept.shape[i], kept.strides[0][i], kept.strides[1][i]);
+    }
+    outer.finish();
+    const int64_t extent = kept.shape[across], out_stride = kept.strides[1][across];
+    const int64_t width_max = std::min(extent, kColumns);
+    const int64_t pieces = (extent + width_max - 1) / width_max;
+    const int in_log2 = sequences.in.log2();
+    parallel_for(threads, outer.count() * pieces, 1 + kGrain / (width_max * sequences.length),
+                 [&](int64_t begin, int64_t end) {
+                   alignas(64) char best[kColumns * 8], converted[kColumns * 8], middle[kColumns * 8];
+                   uint32_t index[kColumns];
+                   for (int64_t task = begin; task < end; ++task) {
+                     const int64_t column = task % pieces * width_max, at = task / pieces;
+                     const int64_t width = std::min(width_max, extent - column);
+                     const int64_t from = offset_at(at, outer.rank, outer.shape, outer.strides[0]) + column;
+                     const int64_t to = offset_at(at, outer.rank, outer.shape, outer.strides[1]) + column * out_stride;
+                     for (int64_t j = 0; j < sequences.length; ++j) {
+                       const int64_t row = offset_at(j, reduced.rank, reduced.shape, reduced.strides[0]);
+                       const void* x = sequences.in.data + (from + row) * (int64_t{1} << in_log2);
+                       if (sequences.in.dtype != sequences.acc) {
+                         convert(sequences.kernels, sequences.in.dtype, sequences.acc, width, x, converted, middle);
+                         x = converted;
+                       }
+                       reducer.row(x, width, j, best, index);
+                     }
+                     for (int64_t i = 0; i < width; ++i) result[to + i * out_stride] = index[i];
+                   }
+                 });
+  }
+};
+
+}  // namespace
+
+void run_arg_reduce(const Call& call) {
+  const auto& attrs = call.attrs<ist_axis_attrs>();
+  const View in = call.input(0), out = call.output();
+  const uint32_t acc = compute_dtype(in.dtype);
+  const Sequences sequences(call.kernels(), in, acc,
+                            [&](int axis) { return attrs.has_axis == 0 || axis == attrs.axis; });
+  if (sequences.count == 0) return;
+  if (sequences.length == 0) fail(Code::value, "", "an empty sequence has no largest or smallest element");
+  const bool minimum = call.node.op == static_cast<uint32_t>(Op::argmin);
+  const ArgReducer& reducer = call.kernels().reduce->arg[minimum ? 1 : 0][acc];
+  const ArgReduction reduction = {sequences, reducer, reinterpret_cast<uint32_t*>(out.data), call.threads()};
+  if (const int across = sequences.column_dimension(); across >= 0) return reduction.by_column(across);
+  const bool shares = call.threads() > 1 && sequences.count < call.threads() && sequences.length >= 2 * kGrain;
+  if (shares) {
+    reduction.by_piece();
+  } else {
+    reduction.by_output();
+  }
+}
+
+}  // namespace ist::cpu

@@ -73,6 +73,13 @@ Tensor softmax(const Tensor& a, const OptionalAxes& axes = std::nullopt);
 Tensor argmax(const Tensor& a, std::optional<int64_t> axis = std::nullopt, bool keepdims = false);
 Tensor argmin(const Tensor& a, std::optional<int64_t> axis = std::nullopt, bool keepdims = false);
 
+// ---- sorting; no axis: the flat tensor ----
+Tensor sort(const Tensor& a, std::optional<int64_t> axis = -1);
+Tensor argsort(const Tensor& a, std::optional<int64_t> axis = -1);
+Tensor partition(const Tensor& a, int64_t kth, std::optional<int64_t> axis = -1);
+Tensor argpartition(const Tensor& a, int64_t kth, std::optional<int64_t> axis = -1);
+Tensor topk(const Tensor& a, int64_t k, std::optional<int64_t> axis = -1);
+
 // ---- linear algebra ----
 Tensor matmul(const Tensor& a, const Tensor& b);
 Tensor addmm(const Tensor& c, const Tensor& a, const Tensor& b, double alpha = 1, double beta = 1);

@@ -143,6 +143,15 @@ static void reduction(digest_state* s, uint32_t op) {
   TAKE(s, op, ATTRS(axes, .n_axes = 1, .axes = LIST(0)), mild(IST_FLOAT32, SHAPE(1000003)));
 }
 
+static void sorting(digest_state* s, uint32_t op) {
+  FOR_DTYPES(dtype) {
+    TAKE(s, op, ATTRS(axis, .axis = 0, .has_axis = 1), wild(dtype, SHAPE(9001)));
+    TAKE(s, op, ATTRS(axis, .axis = 1, .has_axis = 1), turned(wild(dtype, SHAPE(300, 41))));
+    TAKE(s, op, ATTRS(axis, .axis = 0, .has_axis = 1), backwards(mild(dtype, SHAPE(600, 7))));
+    TAKE(s, op, ATTRS(axis, .axis = 0, .has_axis = 1), mild(dtype, SHAPE(200003)));
+  }
+}
+
 static void softmax(digest_state* s, uint32_t op) {
   FOR_FLOATING(dtype, 4) {
     TAKE(s, op, ATTRS(axes, .n_axes = 1, .axes = LIST(1)), mild(dtype, SHAPE(41, 300)));
@@ -298,20 +307,36 @@ static const struct {
   uint32_t op;
   void (*run)(digest_state*, uint32_t op);
 } corpus[] = {
-    {IST_OP_SUM, reduction},           {IST_OP_PROD, reduction},
-    {IST_OP_MAX, reduction},           {IST_OP_MIN, reduction},
-    {IST_OP_ALL, reduction},           {IST_OP_ANY, reduction},
-    {IST_OP_LOGSUMEXP, reduction},     {IST_OP_ARGMAX, arg_reduction},
-    {IST_OP_ARGMIN, arg_reduction},    {IST_OP_SOFTMAX, softmax},
-    {IST_OP_MATMUL, matmul},           {IST_OP_QUANTIZED_MATMUL, quantized},
-    {IST_OP_CONCATENATE, copies},      {IST_OP_PAD, copies},
-    {IST_OP_SLICE_UPDATE, copies},     {IST_OP_GATHER, indexed},
-    {IST_OP_SCATTER, indexed},         {IST_OP_SCATTER_ADD, indexed},
-    {IST_OP_TAKE_ALONG_AXIS, indexed}, {IST_OP_PUT_ALONG_AXIS, indexed},
-    {IST_OP_ADD_ALONG_AXIS, indexed},  {IST_OP_ARANGE, created},
-    {IST_OP_RANDOM_BITS, random_bits}, {IST_OP_CONV_GENERAL, conv},
-    {IST_OP_RANDOM_BITS, random_bits}, {IST_OP_LAYER_NORM, norm},
-    {IST_OP_RMS_NORM, norm},           {IST_OP_SCALED_DOT_PRODUCT_ATTENTION, attention},
+    {IST_OP_SUM, reduction},
+    {IST_OP_PROD, reduction},
+    {IST_OP_MAX, reduction},
+    {IST_OP_MIN, reduction},
+    {IST_OP_ALL, reduction},
+    {IST_OP_ANY, reduction},
+    {IST_OP_LOGSUMEXP, reduction},
+    {IST_OP_ARGMAX, arg_reduction},
+    {IST_OP_SORT, sorting},
+    {IST_OP_ARGSORT, sorting},
+    {IST_OP_ARGMIN, arg_reduction},
+    {IST_OP_SOFTMAX, softmax},
+    {IST_OP_MATMUL, matmul},
+    {IST_OP_QUANTIZED_MATMUL, quantized},
+    {IST_OP_CONCATENATE, copies},
+    {IST_OP_PAD, copies},
+    {IST_OP_SLICE_UPDATE, copies},
+    {IST_OP_GATHER, indexed},
+    {IST_OP_SCATTER, indexed},
+    {IST_OP_SCATTER_ADD, indexed},
+    {IST_OP_TAKE_ALONG_AXIS, indexed},
+    {IST_OP_PUT_ALONG_AXIS, indexed},
+    {IST_OP_ADD_ALONG_AXIS, indexed},
+    {IST_OP_ARANGE, created},
+    {IST_OP_RANDOM_BITS, random_bits},
+    {IST_OP_CONV_GENERAL, conv},
+    {IST_OP_RANDOM_BITS, random_bits},
+    {IST_OP_LAYER_NORM, norm},
+    {IST_OP_RMS_NORM, norm},
+    {IST_OP_SCALED_DOT_PRODUCT_ATTENTION, attention},
 };
 
 int digest_run(digest_state* state, uint32_t op, int arity, int is_elementwise) {

@@ -292,6 +292,46 @@ arg_reduction("argmax", np.argmax)
 arg_reduction("argmin", np.argmin)
 
 
+# ---- sorting ----
+def along(a: Any, axis: int | None) -> tuple[Any, int]:
+    return (np.reshape(a, -1), 0) if axis is None else (a, axis)
+
+
+def sorting(name: str, call: Any, oracle: Any) -> None:
+    """`call(m, a, k, axis)` and `oracle(a, k, axis)`; k counts from 1 to the extent."""
+
+    def make(draw: Any) -> Call:
+        shape = draw(st.one_of(nonempty.filter(bool), st.tuples(st.sampled_from([37, 150, 700]), st.integers(1, 3))))
+        axis = draw(st.one_of(st.none(), st.integers(-len(shape), len(shape) - 1)))
+        k = draw(st.integers(1, math.prod(shape) if axis is None else shape[axis]))
+        return Call(
+            [Input(shape, draw(st.sampled_from(REAL)))], lambda m, a: call(m, a, k, axis), lambda a: oracle(a, k, axis)
+        )
+
+    CASES[name] = make
+
+
+def largest(a: Any, k: int, axis: int | None) -> Any:
+    a, axis = along(np.sort(a, axis), axis)
+    return np.take(a, range(a.shape[axis] - k, a.shape[axis]), axis)
+
+
+sorting("sort", lambda m, a, k, axis: m.sort(a, axis=axis), lambda a, k, axis: np.sort(a, axis))
+sorting("argsort", lambda m, a, k, axis: m.argsort(a, axis), lambda a, k, axis: np.argsort(a, axis, kind="stable"))
+# Only element k has to be in its place; which others are before it is looked at in sorted order.
+sorting(
+    "partition",
+    lambda m, a, k, axis: m.sort(m.partition(a, k - 1, axis=axis), 0 if axis is None else axis),
+    lambda a, k, axis: np.sort(a, axis),
+)
+sorting(
+    "argpartition",
+    lambda m, a, k, axis: m.sort(m.argpartition(a, k - 1, axis=axis), 0 if axis is None else axis),
+    lambda a, k, axis: np.sort(np.argsort(a, axis, kind="stable"), 0 if axis is None else axis),
+)
+sorting("topk", lambda m, a, k, axis: m.sort(m.topk(a, k, axis=axis), 0 if axis is None else axis), largest)
+
+
 # ---- linear algebra ----
 def matrix_shapes(draw: Any) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     size = st.sampled_from([0, 1, 2, 3, 8, 17, 33])

@@ -21,6 +21,7 @@
   X(level, copy, CopyTable) \
   X(level, reduce, ReduceTable) \
   X(level, row, RowTable) \
+  X(level, sort, SortTable) \
   X(level, matmul, MatmulTable) \
   X(level, quantized, QuantizedTable) \
   X(level, conv, ConvTable)

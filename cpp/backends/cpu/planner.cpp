@@ -58,6 +58,10 @@ RunFn driver(const ist_node& node, size_t tensor_size) {
       return n == 1 && same && is_float(out) ? &run_logsumexp : nullptr;
     case Op::softmax:
       return n == 1 && same && is_float(out) && node.output.rank >= 1 ? &run_softmax : nullptr;
+    case Op::sort:
+      return n == 1 && same && node.output.rank >= 1 ? &run_sort : nullptr;
+    case Op::argsort:
+      return n == 1 && out == IST_UINT32 && node.output.rank >= 1 ? &run_argsort : nullptr;
     case Op::matmul: {
       const uint32_t rank = node.output.rank;
       const bool fits = in.are(2, 0, out) && rank >= 2 && in.rank(0) == rank && in.rank(1) == rank;

@@ -19,6 +19,7 @@ struct KeyLanes<uint32_t> {
   static constexpr int kWidth = 16;
   using Mask = __mmask16;
   static inline Mask first(int64_t n) { return n >= kWidth ? Mask(0xffff) : static_cast<Mask>((1u << n) - 1); }
+  static inline Mask lowest(int n) { return static_cast<Mask>((1u << n) - 1); }  // n <= kWidth
   static inline __m512i load(const uint32_t* p) { return _mm512_loadu_si512(p); }
   static inline __m512i load(const uint32_t* p, Mask m, __m512i rest) { return _mm512_mask_loadu_epi32(rest, m, p); }
   static inline void store(uint32_t* p, Mask m, __m512i v) { _mm512_mask_storeu_epi32(p, m, v); }
@@ -40,6 +41,7 @@ struct KeyLanes<uint64_t> {
   static constexpr int kWidth = 8;
   using Mask = __mmask8;
   static inline Mask first(int64_t n) { return n >= kWidth ? Mask(0xff) : static_cast<Mask>((1u << n) - 1); }
+  static inline Mask lowest(int n) { return static_cast<Mask>((1u << n) - 1); }
   static inline __m512i load(const uint64_t* p) { return _mm512_loadu_si512(p); }
   static inline __m512i load(const uint64_t* p, Mask m, __m512i rest) { return _mm512_mask_loadu_epi64(rest, m, p); }
   static inline void store(uint64_t* p, Mask m, __m512i v) { _mm512_mask_storeu_epi64(p, m, v); }
@@ -134,10 +136,10 @@ void sort_few(int64_t n, const K* from, K* to) {
 template <class K>
 K pivot_of(int64_t n, const K* x) {
   constexpr int W = KeyLanes<K>::kWidth;
-  K sample[2 * W];
-  for (int i = 0; i < 2 * W; ++i) sample[i] = x[n / (2 * W) * i];
-  sort_in_registers<K, 2>(2 * W, sample, sample);
-  return sample[W];
+  K sample[W];
+  for (int i = 0; i < W; ++i) sample[i] = x[n / W * i + n / (2 * W)];
+  sort_in_registers<K, 1>(W, sample, sample);
+  return sample[W / 2];
 }
 
 // Keys below `bound` (or, kOrEqual, not above it) to the front of `to`, the others to its end; how many are in front.
@@ -146,17 +148,25 @@ int64_t partition(int64_t n, const K* from, K* to, K bound) {
   using L = KeyLanes<K>;
   const __m512i pivot = L::broadcast(bound);
   K *front = to, *back = to + n;
-  for (int64_t i = 0; i < n; i += L::kWidth) {
-    const auto valid = L::first(n - i);
-    const __m512i v = L::load(from + i, valid, pivot);
+  const auto place = [&](__m512i v, typename L::Mask valid, bool whole) __attribute__((always_inline)) {
     const auto below = static_cast<typename L::Mask>((kOrEqual ? ~L::less(pivot, v) : L::less(v, pivot)) & valid);
     const auto above = static_cast<typename L::Mask>(~below & valid);
     const int n_below = __builtin_popcount(below), n_above = __builtin_popcount(above);
-    L::store(front, L::first(n_below), L::compress(below, v));
+    if (whole) {
+      _mm512_storeu_si512(front, L::compress(below, v));  // what is too much lands where nothing is yet
+    } else {
+      L::store(front, L::lowest(n_below), L::compress(below, v));
+    }
     front += n_below;
     back -= n_above;
-    L::store(back, L::first(n_above), L::compress(above, v));
+    L::store(back, L::lowest(n_above), L::compress(above, v));
+  };
+  int64_t i = 0;
+  for (; i + 4 * L::kWidth <= n; i += 4 * L::kWidth) {
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; ++k) place(L::load(from + i + k * L::kWidth), L::lowest(L::kWidth), true);
   }
+  for (; i < n; i += L::kWidth) place(L::load(from + i, L::first(n - i), pivot), L::first(n - i), false);
   return front - to;
 }
 

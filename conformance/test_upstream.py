@@ -30,8 +30,8 @@ DRAWS = settings(
 
 
 def avoided(name: str, call: Call) -> bool:
-    """Upstream has been seen to hang in `all` and `any` of empty arrays, after other calls in the same process, and after
-    the error that `quantize` raises for float64 while it evaluates."""
+    """Upstream has been seen to hang in `all` and `any` of empty arrays, after other calls in the same process, and
+    after the error that `quantize` raises for float64 while it evaluates."""
     if name == "quantize" and call.inputs[0].dtype == "float64":
         return True
     return name in ("all", "any") and any(math.prod(spec.shape) == 0 for spec in call.inputs)

@@ -49,6 +49,8 @@ __all__: list[str] = [
     "arctanh",
     "argmax",
     "argmin",
+    "argpartition",
+    "argsort",
     "array",
     "array_equal",
     "asarray",
@@ -183,6 +185,7 @@ __all__: list[str] = [
     "op_table",
     "outer",
     "pad",
+    "partition",
     "permute_dims",
     "positive",
     "pow",
@@ -215,6 +218,7 @@ __all__: list[str] = [
     "sin",
     "sinh",
     "softmax",
+    "sort",
     "split",
     "sqrt",
     "square",
@@ -232,6 +236,7 @@ __all__: list[str] = [
     "tensordot",
     "tile",
     "to_device",
+    "topk",
     "trace_argument",
     "trace_depth",
     "transpose",
@@ -1118,6 +1123,20 @@ def argmin(
 ) -> Tensor:
     """
     Index (uint32) of the first smallest element along `axis`, or of the flat tensor.
+    """
+
+def argpartition(
+    a: _TensorLike, /, kth: Any, axis: int = -1, *, stream: _DeviceLike | None = None, device: _DeviceLike | None = None
+) -> Tensor:
+    """
+    The uint32 indices that `partition` `a`. ValueError when kth is out of bounds.
+    """
+
+def argsort(
+    a: _TensorLike, /, axis: int = -1, *, stream: _DeviceLike | None = None, device: _DeviceLike | None = None
+) -> Tensor:
+    """
+    The uint32 indices that sort `a` along `axis`, or the flat tensor if axis is None. Equal elements keep their order.
     """
 
 def array_equal(
@@ -2190,6 +2209,14 @@ def pad(
     Borders added on each axis. pad_width: an int, (low, high), or a (low, high) for each axis; mode: constant, edge, reflect or symmetric.
     """
 
+def partition(
+    a: _TensorLike, /, kth: Any, axis: int = -1, *, stream: _DeviceLike | None = None, device: _DeviceLike | None = None
+) -> Tensor:
+    """
+    The elements of `a` along `axis` (None: the flat tensor) in an order in which element `kth` is where sorting
+    puts it, none before it is larger and none behind it is smaller. ValueError when kth is out of bounds.
+    """
+
 def permute_dims(
     a: _TensorLike, axes: _Shape | None = None, *, stream: _DeviceLike | None = None, device: _DeviceLike | None = None
 ) -> Tensor:
@@ -2461,6 +2488,14 @@ def softmax(
     exp(a) normalised to sum 1 over `axis` (all axes by default). Half types are always computed in float32, so `precise` changes nothing.
     """
 
+def sort(
+    a: _TensorLike, /, axis: int = -1, *, stream: _DeviceLike | None = None, device: _DeviceLike | None = None
+) -> Tensor:
+    """
+    The elements of `a` in ascending order along `axis`, or of the flat tensor if axis is None. NaN comes last, -0.0
+    before 0.0; complex numbers go by real part, then imaginary part. An axis out of bounds raises IndexError.
+    """
+
 def split(
     a: _TensorLike,
     indices_or_sections: Any,
@@ -2622,6 +2657,14 @@ def tile(
 def to_device(a: _TensorLike, device: _DeviceLike) -> Tensor:
     """
     The same values on another device.
+    """
+
+def topk(
+    a: _TensorLike, /, k: int, axis: int = -1, *, stream: _DeviceLike | None = None, device: _DeviceLike | None = None
+) -> Tensor:
+    """
+    The `k` largest elements of `a` along `axis` (None: the flat tensor), in ascending order. ValueError when there
+    are fewer.
     """
 
 def trace_argument(a: _TensorLike) -> Tensor:

@@ -31,7 +31,10 @@ DRAWS = settings(
 
 def avoided(name: str, call: Call) -> bool:
     """Upstream has been seen to hang in `all` and `any` of empty arrays, after other calls in the same process, and
-    after the error that `quantize` raises for float64 while it evaluates."""
+    after the error that `quantize` raises for float64 while it evaluates. In a product of one matrix with a batch of
+    quantized ones it reads the first of them alone."""
+    if name == "quantized_matmul" and len(call.inputs[0].shape) < len(call.inputs[1].shape):
+        return True
     if name == "quantize" and call.inputs[0].dtype == "float64":
         return True
     return name in ("all", "any") and any(math.prod(spec.shape) == 0 for spec in call.inputs)

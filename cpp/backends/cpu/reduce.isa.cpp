@@ -205,33 +205,86 @@ inline bool beats(T a, T b) {
   return kMaximum ? before(b, a) : before(a, b);
 }
 
+// The most extreme of n elements, NaN left out, and whether there is one.
+template <bool kMaximum, class T>
+inline T extreme_number(const T* __restrict x, int64_t n, bool& has_nan) {
+  constexpr int kWide = 64;  // enough chains that their latency does not show
+  T lane[kWide];
+  for (int i = 0; i < kWide; ++i) lane[i] = kMaximum ? Limits<T>::lowest() : Limits<T>::highest();
+  int nan = 0;
+  int64_t j = 0;
+  for (; j + kWide <= n; j += kWide) {
+    for (int i = 0; i < kWide; ++i) {
+      const T value = x[j + i];
+      lane[i] = (kMaximum ? value > lane[i] : value < lane[i]) ? value : lane[i];
+      nan |= is_nan(value) ? 1 : 0;
+    }
+  }
+  for (int64_t i = 0; i < n - j; ++i) {
+    const T value = x[j + i];
+    lane[i] = (kMaximum ? value > lane[i] : value < lane[i]) ? value : lane[i];
+    nan |= is_nan(value) ? 1 : 0;
+  }
+  for (int half = kWide / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) {
+      const T value = lane[i + half];
+      lane[i] = (kMaximum ? value > lane[i] : value < lane[i]) ? value : lane[i];
+    }
+  }
+  has_nan = nan != 0;
+  return lane[0];
+}
+
+template <class T>
+inline int64_t first_equal(const T* __restrict x, int64_t n, T wanted) {
+  constexpr int64_t kChunk = 64;
+  int64_t j = 0;
+  for (; j + kChunk <= n; j += kChunk) {
+    int found = 0;
+    for (int64_t i = j; i < j + kChunk; ++i) found |= x[i] == wanted ? 1 : 0;
+    if (found) break;
+  }
+  while (j < n && !(x[j] == wanted)) ++j;
+  return j;
+}
+
+// Which element is the best is found first, where it is only if it beats those before: that is rare, and both are
+// vectors.
 template <bool kMaximum, class T>
 void arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint32_t* index) {
-  const T* __restrict x = static_cast<const T*>(data);
-  T best = *static_cast<T*>(best_value);
-  int64_t j = 0;
+  const T* x = static_cast<const T*>(data);
+  T& best = *static_cast<T*>(best_value);
   if (base == 0) {
     best = x[0];
     *index = 0;
-    j = 1;
   }
-  // A chunk without a better element is only looked through, which vectorises.
-  constexpr int64_t kChunk = 64;
-  while (j < n) {
-    const int64_t end = j + kChunk < n ? j + kChunk : n;
-    int found = 0;
-    for (int64_t i = j; i < end; ++i) found |= beats<kMaximum>(x[i], best) ? 1 : 0;
-    if (found) {
-      for (int64_t i = j; i < end; ++i) {
-        if (beats<kMaximum>(x[i], best)) {
-          best = x[i];
-          *index = static_cast<uint32_t>(base + i);
-        }
-      }
-    }
-    j = end;
+  if (is_nan(best)) return;
+  bool has_nan = false;
+  const T value = extreme_number<kMaximum>(x, n, has_nan);
+  int64_t at = 0;
+  if (has_nan) {
+    while (!is_nan(x[at])) ++at;
+  } else if (beats<kMaximum>(value, best)) {
+    at = first_equal(x, n, value);
+  } else {
+    return;
   }
-  *static_cast<T*>(best_value) = best;
+  best = x[at];
+  *index = static_cast<uint32_t>(base + at);
+}
+
+// complex64
+template <bool kMaximum>
+void complex_arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint32_t* index) {
+  const complex64* x = static_cast<const complex64*>(data);
+  complex64 best = base == 0 ? x[0] : *static_cast<complex64*>(best_value);
+  if (base == 0) *index = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    if (!beats<kMaximum>(x[i], best)) continue;
+    best = x[i];
+    *index = static_cast<uint32_t>(base + i);
+  }
+  *static_cast<complex64*>(best_value) = best;
 }
 
 template <bool kMaximum, class T>
@@ -257,14 +310,23 @@ template <bool kMaximum, class T>
 constexpr ArgReducer arg_reducer() {
   return {&arg_step<kMaximum, T>, &arg_row<kMaximum, T>};
 }
+template <bool kMaximum>
+constexpr ArgReducer complex_arg_reducer() {
+  return {&complex_arg_step<kMaximum>, &arg_row<kMaximum, complex64>};
+}
 
 constexpr ReduceTable make_table() {
   ReduceTable table{};
-#define IST_ENTRY(dtype)                                  \
-  table.fn[kMax][dtype] = reducer<Max, dtype>();          \
-  table.fn[kMin][dtype] = reducer<Min, dtype>();          \
-  table.arg[0][dtype] = arg_reducer<true, Type<dtype>>(); \
-  table.arg[1][dtype] = arg_reducer<false, Type<dtype>>();
+#define IST_ENTRY(dtype)                                     \
+  table.fn[kMax][dtype] = reducer<Max, dtype>();             \
+  table.fn[kMin][dtype] = reducer<Min, dtype>();             \
+  if constexpr (dtype == IST_COMPLEX64) {                    \
+    table.arg[0][dtype] = complex_arg_reducer<true>();       \
+    table.arg[1][dtype] = complex_arg_reducer<false>();      \
+  } else {                                                   \
+    table.arg[0][dtype] = arg_reducer<true, Type<dtype>>();  \
+    table.arg[1][dtype] = arg_reducer<false, Type<dtype>>(); \
+  }
   IST_FOR_COMPUTE_DTYPES(IST_ENTRY)
 #undef IST_ENTRY
   // Two's complement: signed and unsigned sums and products have the same bits.

@@ -73,6 +73,15 @@ Tensor softmax(const Tensor& a, const OptionalAxes& axes = std::nullopt);
 Tensor argmax(const Tensor& a, std::optional<int64_t> axis = std::nullopt, bool keepdims = false);
 Tensor argmin(const Tensor& a, std::optional<int64_t> axis = std::nullopt, bool keepdims = false);
 
+// ---- cumulative ops: from the end with `reverse`, of the elements before with `inclusive` false ----
+Tensor cumsum(const Tensor& a, std::optional<int64_t> axis = std::nullopt, bool reverse = false, bool inclusive = true);
+Tensor cumprod(const Tensor& a, std::optional<int64_t> axis = std::nullopt, bool reverse = false,
+               bool inclusive = true);
+Tensor cummax(const Tensor& a, std::optional<int64_t> axis = std::nullopt, bool reverse = false, bool inclusive = true);
+Tensor cummin(const Tensor& a, std::optional<int64_t> axis = std::nullopt, bool reverse = false, bool inclusive = true);
+Tensor logcumsumexp(const Tensor& a, std::optional<int64_t> axis = std::nullopt, bool reverse = false,
+                    bool inclusive = true);
+
 // ---- linear algebra ----
 Tensor matmul(const Tensor& a, const Tensor& b);
 Tensor addmm(const Tensor& c, const Tensor& a, const Tensor& b, double alpha = 1, double beta = 1);

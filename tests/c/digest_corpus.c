@@ -159,6 +159,20 @@ static void arg_reduction(digest_state* s, uint32_t op) {
   }
 }
 
+static void scan(digest_state* s, uint32_t op) {
+  FOR_DTYPES(dtype) {
+    if (op == IST_OP_LOGCUMSUMEXP && dtype < IST_FLOAT16) continue; /* becomes float32 before */
+    ist_array* (*const input)(uint32_t, digest_shape) = op == IST_OP_CUMMAX || op == IST_OP_CUMMIN ? wild : mild;
+    TAKE(s, op, ATTRS(scan, .axis = 0, .inclusive = 1), input(dtype, SHAPE(9001)));
+    TAKE(s, op, ATTRS(scan, .axis = 0, .reverse = 1), input(dtype, SHAPE(8193)));
+    TAKE(s, op, ATTRS(scan, .axis = 1, .inclusive = 1), turned(input(dtype, SHAPE(300, 41))));
+    TAKE(s, op, ATTRS(scan, .axis = 1, .reverse = 1, .inclusive = 1), input(dtype, SHAPE(3, 4500)));
+    TAKE(s, op, ATTRS(scan, .axis = 1, .reverse = 1), input(dtype, SHAPE(2, 300, 41)));
+    TAKE(s, op, ATTRS(scan, .axis = 0, .inclusive = 1), backwards(input(dtype, SHAPE(8300, 3))));
+  }
+  TAKE(s, op, ATTRS(scan, .axis = 0, .inclusive = 1), mild(IST_FLOAT32, SHAPE(1000003)));
+}
+
 static void matmul(digest_state* s, uint32_t op) {
   FOR_FLOATING(dtype, 5) {
     TAKE(s, op, NULL, mild(dtype, SHAPE(67, 801)), mild(dtype, SHAPE(801, 71)));
@@ -298,20 +312,39 @@ static const struct {
   uint32_t op;
   void (*run)(digest_state*, uint32_t op);
 } corpus[] = {
-    {IST_OP_SUM, reduction},           {IST_OP_PROD, reduction},
-    {IST_OP_MAX, reduction},           {IST_OP_MIN, reduction},
-    {IST_OP_ALL, reduction},           {IST_OP_ANY, reduction},
-    {IST_OP_LOGSUMEXP, reduction},     {IST_OP_ARGMAX, arg_reduction},
-    {IST_OP_ARGMIN, arg_reduction},    {IST_OP_SOFTMAX, softmax},
-    {IST_OP_MATMUL, matmul},           {IST_OP_QUANTIZED_MATMUL, quantized},
-    {IST_OP_CONCATENATE, copies},      {IST_OP_PAD, copies},
-    {IST_OP_SLICE_UPDATE, copies},     {IST_OP_GATHER, indexed},
-    {IST_OP_SCATTER, indexed},         {IST_OP_SCATTER_ADD, indexed},
-    {IST_OP_TAKE_ALONG_AXIS, indexed}, {IST_OP_PUT_ALONG_AXIS, indexed},
-    {IST_OP_ADD_ALONG_AXIS, indexed},  {IST_OP_ARANGE, created},
-    {IST_OP_RANDOM_BITS, random_bits}, {IST_OP_CONV_GENERAL, conv},
-    {IST_OP_RANDOM_BITS, random_bits}, {IST_OP_LAYER_NORM, norm},
-    {IST_OP_RMS_NORM, norm},           {IST_OP_SCALED_DOT_PRODUCT_ATTENTION, attention},
+    {IST_OP_SUM, reduction},
+    {IST_OP_PROD, reduction},
+    {IST_OP_MAX, reduction},
+    {IST_OP_MIN, reduction},
+    {IST_OP_ALL, reduction},
+    {IST_OP_ANY, reduction},
+    {IST_OP_LOGSUMEXP, reduction},
+    {IST_OP_ARGMAX, arg_reduction},
+    {IST_OP_ARGMIN, arg_reduction},
+    {IST_OP_SOFTMAX, softmax},
+    {IST_OP_CUMSUM, scan},
+    {IST_OP_CUMPROD, scan},
+    {IST_OP_CUMMAX, scan},
+    {IST_OP_CUMMIN, scan},
+    {IST_OP_LOGCUMSUMEXP, scan},
+    {IST_OP_MATMUL, matmul},
+    {IST_OP_QUANTIZED_MATMUL, quantized},
+    {IST_OP_CONCATENATE, copies},
+    {IST_OP_PAD, copies},
+    {IST_OP_SLICE_UPDATE, copies},
+    {IST_OP_GATHER, indexed},
+    {IST_OP_SCATTER, indexed},
+    {IST_OP_SCATTER_ADD, indexed},
+    {IST_OP_TAKE_ALONG_AXIS, indexed},
+    {IST_OP_PUT_ALONG_AXIS, indexed},
+    {IST_OP_ADD_ALONG_AXIS, indexed},
+    {IST_OP_ARANGE, created},
+    {IST_OP_RANDOM_BITS, random_bits},
+    {IST_OP_CONV_GENERAL, conv},
+    {IST_OP_RANDOM_BITS, random_bits},
+    {IST_OP_LAYER_NORM, norm},
+    {IST_OP_RMS_NORM, norm},
+    {IST_OP_SCALED_DOT_PRODUCT_ATTENTION, attention},
 };
 
 int digest_run(digest_state* state, uint32_t op, int arity, int is_elementwise) {

@@ -1,0 +1,214 @@
+// Cumulative ops over blocks, in the contract's order: each block is one chain of operations.
+#include "backends/cpu/isa_common.h"
+#include "backends/cpu/scan_kernels.h"
+#include "kernels/scalar_ops.h"
+
+namespace ist::cpu {
+namespace {
+
+template <class T>
+inline T highest() {
+  constexpr bool kSigned = static_cast<T>(-1) < static_cast<T>(1);
+  return static_cast<T>(kSigned ? ~uint64_t{0} >> (65 - 8 * sizeof(T)) : ~uint64_t{0});
+}
+template <>
+inline bool highest<bool>() {
+  return true;
+}
+template <>
+inline float highest<float>() {
+  return __builtin_inff();
+}
+template <>
+inline double highest<double>() {
+  return __builtin_inf();
+}
+template <>
+inline complex64 highest<complex64>() {
+  return {__builtin_inff(), __builtin_inff()};
+}
+template <class T>
+inline T lowest() {
+  return static_cast<T>(~highest<T>());
+}
+template <>
+inline bool lowest<bool>() {
+  return false;
+}
+template <>
+inline float lowest<float>() {
+  return -__builtin_inff();
+}
+template <>
+inline double lowest<double>() {
+  return -__builtin_inf();
+}
+template <>
+inline complex64 lowest<complex64>() {
+  return {-__builtin_inff(), -__builtin_inff()};
+}
+
+struct Add {
+  template <class T>
+  static inline T apply(T a, T b) {
+    return scalar::add(a, b);
+  }
+  template <class T>
+  static inline T identity() {
+    return scalar::cast<T>(int32_t{0});
+  }
+};
+
+struct Multiply {
+  template <class T>
+  static inline T apply(T a, T b) {
+    return scalar::multiply(a, b);
+  }
+  template <class T>
+  static inline T identity() {
+    return scalar::cast<T>(int32_t{1});
+  }
+};
+
+struct Maximum {
+  template <class T>
+  static inline T apply(T a, T b) {
+    return scalar::maximum(a, b);
+  }
+  template <class T>
+  static inline T identity() {
+    return lowest<T>();
+  }
+};
+
+struct Minimum {
+  template <class T>
+  static inline T apply(T a, T b) {
+    return scalar::minimum(a, b);
+  }
+  template <class T>
+  static inline T identity() {
+    return highest<T>();
+  }
+};
+
+struct LogAddExp {
+  template <class T>
+  static inline T apply(T a, T b) {
+    return scalar::logaddexp(a, b);
+  }
+  template <class T>
+  static inline T identity() {
+    return scalar::cast<T>(-__builtin_inff());
+  }
+};
+
+// A chain waits for each of its operations, so several rows go together. Four: rows that lie a power of two apart would
+// drive each other out of the first-level cache.
+template <class F, class T>
+void rows(int64_t count, int64_t n, int64_t step, const void* data, void* result, int64_t pitch) {
+  if (n <= 0) return;
+  const T* x = static_cast<const T*>(data);
+  T* out = static_cast<T*>(result);
+  for (; count >= 4; count -= 4, x += 4 * pitch, out += 4 * pitch) {
+    T a = x[0], b = x[pitch], c = x[2 * pitch], d = x[3 * pitch];
+    for (int64_t i = 0, at = 0;;) {
+      out[at] = a;
+      out[at + pitch] = b;
+      out[at + 2 * pitch] = c;
+      out[at + 3 * pitch] = d;
+      if (++i == n) break;
+      at += step;
+      a = F::apply(a, x[at]);
+      b = F::apply(b, x[at + pitch]);
+      c = F::apply(c, x[at + 2 * pitch]);
+      d = F::apply(d, x[at + 3 * pitch]);
+    }
+  }
+  for (; count > 0; --count, x += pitch, out += pitch) {
+    T a = x[0];
+    out[0] = a;
+    for (int64_t i = 1, at = step; i < n; ++i, at += step) out[at] = a = F::apply(a, x[at]);
+  }
+}
+
+template <class F, class T>
+void join(int64_t n, const void* left, void* data) {
+  const T offset = *static_cast<const T*>(left);
+  T* x = static_cast<T*>(data);
+  for (int64_t i = 0; i < n; ++i) x[i] = F::apply(offset, x[i]);
+}
+
+template <class F, class T>
+void columns(int64_t n, int64_t width, int64_t pitch, const void* data, const void* left, void* running, void* result) {
+  const T* __restrict x = static_cast<const T*>(data);
+  const T* __restrict offset = static_cast<const T*>(left);
+  T* __restrict acc = static_cast<T*>(running);
+  T* __restrict out = static_cast<T*>(result);
+  for (int64_t j = 0; j < n; ++j, x += pitch, out += pitch) {
+    if (j == 0) {
+      for (int64_t i = 0; i < width; ++i) acc[i] = x[i];
+    } else {
+      for (int64_t i = 0; i < width; ++i) acc[i] = F::apply(acc[i], x[i]);
+    }
+    if (offset == nullptr) {
+      for (int64_t i = 0; i < width; ++i) out[i] = acc[i];
+    } else {
+      for (int64_t i = 0; i < width; ++i) out[i] = F::apply(offset[i], acc[i]);
+    }
+  }
+}
+
+template <class F, class T>
+void combine(int64_t n, const void* first, void* second) {
+  const T* __restrict left = static_cast<const T*>(first);
+  T* __restrict right = static_cast<T*>(second);
+  for (int64_t i = 0; i < n; ++i) right[i] = F::apply(left[i], right[i]);
+}
+
+template <class F, class T>
+void identity(int64_t n, void* result) {
+  T* out = static_cast<T*>(result);
+  for (int64_t i = 0; i < n; ++i) out[i] = F::template identity<T>();
+}
+
+template <class F, int D>
+constexpr Scanner scanner() {
+  using T = Type<D>;
+  return {&rows<F, T>, &join<F, T>, &columns<F, T>, &combine<F, T>, &identity<F, T>};
+}
+
+constexpr ScanTable make_table() {
+  ScanTable table{};
+#define IST_ENTRY(dtype)                                  \
+  table.fn[kCumprod][dtype] = scanner<Multiply, dtype>(); \
+  table.fn[kCummax][dtype] = scanner<Maximum, dtype>();   \
+  table.fn[kCummin][dtype] = scanner<Minimum, dtype>();
+  IST_FOR_COMPUTE_DTYPES(IST_ENTRY)
+#undef IST_ENTRY
+  // Two's complement: signed and unsigned sums have the same bits.
+#define IST_ENTRY(dtype, computed) table.fn[kCumsum][dtype] = scanner<Add, computed>();
+  IST_ENTRY(IST_UINT8, IST_UINT8)
+  IST_ENTRY(IST_UINT16, IST_UINT16)
+  IST_ENTRY(IST_UINT32, IST_UINT32)
+  IST_ENTRY(IST_UINT64, IST_UINT64)
+  IST_ENTRY(IST_INT8, IST_UINT8)
+  IST_ENTRY(IST_INT16, IST_UINT16)
+  IST_ENTRY(IST_INT32, IST_UINT32)
+  IST_ENTRY(IST_INT64, IST_UINT64)
+  IST_ENTRY(IST_FLOAT32, IST_FLOAT32)
+  IST_ENTRY(IST_FLOAT64, IST_FLOAT64)
+  IST_ENTRY(IST_COMPLEX64, IST_COMPLEX64)
+#undef IST_ENTRY
+  table.fn[kLogcumsumexp][IST_FLOAT32] = scanner<LogAddExp, IST_FLOAT32>();
+  table.fn[kLogcumsumexp][IST_FLOAT64] = scanner<LogAddExp, IST_FLOAT64>();
+  table.fn[kLogcumsumexp][IST_COMPLEX64] = scanner<LogAddExp, IST_COMPLEX64>();
+  return table;
+}
+
+constexpr ScanTable table = make_table();
+
+}  // namespace
+}  // namespace ist::cpu
+
+extern "C" const ist::cpu::ScanTable* IST_ISA_NAME(scan)() { return &ist::cpu::table; }

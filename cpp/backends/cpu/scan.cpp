@@ -11,10 +11,10 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kGrain = 32 * 1024;   // elements that are worth another thread
-constexpr int64_t kStrip = 512;         // columns at a time
-constexpr int64_t kNarrowest = 64;      // columns that are worth another thread
-constexpr int64_t kBlocksTogether = 4;  // of one row
+constexpr int64_t kGrain = 32 * 1024;  // elements that are worth another thread
+constexpr int64_t kStrip = 512;        // columns at a time
+constexpr int64_t kNarrowest = 64;     // columns that are worth another thread
+constexpr int64_t kTogether = 16;      // rows or blocks that kernels take at a time, or less
 
 ScanKind scan_kind(uint32_t op) {
   switch (static_cast<Op>(op)) {
@@ -67,8 +67,10 @@ struct Scan {
 
  private:
   void by_rows() const {
-    parallel_for(threads, outer, 1 + kGrain / length(), [&](int64_t begin, int64_t end) {
-      scanner.rows(end - begin, length(), step, element(begin, 0), result(begin, 0), extent);
+    const int64_t groups = (outer + kTogether - 1) / kTogether;
+    parallel_for(threads, groups, 1 + kGrain / (kTogether * length()), [&](int64_t begin, int64_t end) {
+      const int64_t first = begin * kTogether, last = std::min(end * kTogether, outer);
+      scanner.rows(last - first, length(), step, element(first, 0), result(first, 0), extent);
     });
   }
 
@@ -91,8 +93,8 @@ struct Scan {
 
   // While blocks are in the cache. The last result of a joined block is the offset of the next.
   void long_row(int64_t o) const {
-    for (int64_t begin = 0; begin < blocks(); begin += kBlocksTogether) {
-      const int64_t end = std::min(begin + kBlocksTogether, blocks());
+    for (int64_t begin = 0; begin < blocks(); begin += kTogether) {
+      const int64_t end = std::min(begin + kTogether, blocks());
       start_blocks(o, begin, end);
       for (int64_t b = std::max<int64_t>(begin, 1); b < end; ++b) join_block(o, b, total(o, b - 1));
     }
@@ -102,8 +104,10 @@ struct Scan {
   void by_blocks() const {
     std::vector<char> offsets(static_cast<size_t>(blocks() * size));
     for (int64_t o = 0; o < outer; ++o) {
-      parallel_for(threads, blocks(), kGrain / kBlock,
-                   [&](int64_t begin, int64_t end) { start_blocks(o, begin, end); });
+      const int64_t groups = (blocks() + kTogether - 1) / kTogether;
+      parallel_for(threads, groups, 1, [&](int64_t begin, int64_t end) {
+        start_blocks(o, begin * kTogether, std::min(end * kTogether, blocks()));
+      });
       for (int64_t b = 1; b < blocks(); ++b) {
         char* offset = offsets.data() + b * size;
         std::memcpy(offset, total(o, b - 1), static_cast<size_t>(size));

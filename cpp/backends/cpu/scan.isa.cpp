@@ -1,6 +1,7 @@
 // Cumulative ops over blocks, in the contract's order: each block is one chain of operations.
 #include "backends/cpu/isa_common.h"
 #include "backends/cpu/scan_kernels.h"
+#include "backends/cpu/simd.h"
 #include "kernels/scalar_ops.h"
 
 namespace ist::cpu {
@@ -48,7 +49,13 @@ inline complex64 lowest<complex64>() {
   return {-__builtin_inff(), -__builtin_inff()};
 }
 
+// `lanes` is `apply` for vectors.
 struct Add {
+  static constexpr bool kLong = false;
+  template <class V>
+  static inline V lanes(V a, V b) {
+    return {a.v + b.v};
+  }
   template <class T>
   static inline T apply(T a, T b) {
     return scalar::add(a, b);
@@ -60,6 +67,11 @@ struct Add {
 };
 
 struct Multiply {
+  static constexpr bool kLong = false;
+  template <class V>
+  static inline V lanes(V a, V b) {
+    return {a.v * b.v};
+  }
   template <class T>
   static inline T apply(T a, T b) {
     return scalar::multiply(a, b);
@@ -71,6 +83,11 @@ struct Multiply {
 };
 
 struct Maximum {
+  static constexpr bool kLong = false;
+  template <class V>
+  static inline V lanes(V a, V b) {
+    return {(a.v > b.v) | (a.v != a.v) ? a.v : b.v};
+  }
   template <class T>
   static inline T apply(T a, T b) {
     return scalar::maximum(a, b);
@@ -82,6 +99,11 @@ struct Maximum {
 };
 
 struct Minimum {
+  static constexpr bool kLong = false;
+  template <class V>
+  static inline V lanes(V a, V b) {
+    return {(a.v < b.v) | (a.v != a.v) ? a.v : b.v};
+  }
   template <class T>
   static inline T apply(T a, T b) {
     return scalar::minimum(a, b);
@@ -93,6 +115,7 @@ struct Minimum {
 };
 
 struct LogAddExp {
+  static constexpr bool kLong = true;
   template <class T>
   static inline T apply(T a, T b) {
     return scalar::logaddexp(a, b);
@@ -106,10 +129,7 @@ struct LogAddExp {
 // A chain waits for each of its operations, so several rows go together. Four: rows that lie a power of two apart would
 // drive each other out of the first-level cache.
 template <class F, class T>
-void rows(int64_t count, int64_t n, int64_t step, const void* data, void* result, int64_t pitch) {
-  if (n <= 0) return;
-  const T* x = static_cast<const T*>(data);
-  T* out = static_cast<T*>(result);
+inline void chains(int64_t count, int64_t n, int64_t step, const T* x, T* out, int64_t pitch) {
   for (; count >= 4; count -= 4, x += 4 * pitch, out += 4 * pitch) {
     T a = x[0], b = x[pitch], c = x[2 * pitch], d = x[3 * pitch];
     for (int64_t i = 0, at = 0;;) {
@@ -130,6 +150,87 @@ void rows(int64_t count, int64_t n, int64_t step, const void* data, void* result
     out[0] = a;
     for (int64_t i = 1, at = step; i < n; ++i, at += step) out[at] = a = F::apply(a, x[at]);
   }
+}
+
+// As many rows as a vector has lanes, transposed in squares. Rows past the last are the last once more.
+template <class F, int kStep, class V, class T>
+inline void squares(int64_t count, int64_t n, const T* x, T* out, int64_t pitch) {
+  constexpr int kWidth = V::kWidth;
+  int64_t row[kWidth];
+  for (int r = 0; r < kWidth; ++r) row[r] = (r < count ? r : count - 1) * pitch;
+  V acc = V::zero();
+  int64_t done = 0;
+  for (; done + kWidth <= n; done += kWidth) {
+    const int64_t at = kStep > 0 ? done : -done - (kWidth - 1);
+    V square[kWidth];
+#pragma GCC unroll 16
+    for (int r = 0; r < kWidth; ++r) square[r] = V::load(x + row[r] + at);
+    V::transpose(square);
+#pragma GCC unroll 16
+    for (int i = 0; i < kWidth; ++i) {
+      V& column = square[kStep > 0 ? i : kWidth - 1 - i];
+      acc = done + i == 0 ? column : F::lanes(acc, column);
+      column = acc;
+    }
+    V::transpose(square);
+#pragma GCC unroll 16
+    for (int r = 0; r < kWidth; ++r) square[r].store(out + row[r] + at);
+  }
+  T last[kWidth];
+  acc.store(last);
+  for (int r = 0; r < kWidth; ++r) {
+    T a = last[r];
+    for (int64_t j = done; j < n; ++j) {
+      const T next = x[row[r] + kStep * j];
+      out[row[r] + kStep * j] = a = j == 0 ? next : F::apply(a, next);
+    }
+  }
+}
+
+// For long operations: a lane for each row, element by element.
+template <class F, class T>
+inline void lanes(int64_t count, int64_t n, int64_t step, const T* x, T* out, int64_t pitch) {
+  constexpr int kLanes = 16;
+  T acc[kLanes] = {}, next[kLanes] = {};
+  for (int64_t j = 0, at = 0; j < n; ++j, at += step) {
+    for (int64_t r = 0; r < count; ++r) next[r] = x[r * pitch + at];
+    if (j == 0) {
+      for (int r = 0; r < kLanes; ++r) acc[r] = next[r];
+    } else {
+      for (int r = 0; r < kLanes; ++r) acc[r] = F::apply(acc[r], next[r]);
+    }
+    for (int64_t r = 0; r < count; ++r) out[r * pitch + at] = acc[r];
+  }
+}
+
+VecF32 vector_of(float);
+VecF64 vector_of(double);
+struct NoVector {
+  static constexpr int kWidth = 1;
+};
+template <class T>
+NoVector vector_of(T);
+
+template <class F, class T>
+void rows(int64_t count, int64_t n, int64_t step, const void* data, void* result, int64_t pitch) {
+  using V = decltype(vector_of(T()));
+  constexpr int kTogether = F::kLong ? 16 : V::kWidth;
+  const T* x = static_cast<const T*>(data);
+  T* out = static_cast<T*>(result);
+  if (n <= 0) return;
+  if constexpr (kTogether > 1) {
+    for (; count > 2; count -= kTogether, x += kTogether * pitch, out += kTogether * pitch) {
+      const int64_t together = count < kTogether ? count : kTogether;
+      if constexpr (F::kLong) {
+        lanes<F>(together, n, step, x, out, pitch);
+      } else if (step > 0) {
+        squares<F, 1, V>(together, n, x, out, pitch);
+      } else {
+        squares<F, -1, V>(together, n, x, out, pitch);
+      }
+    }
+  }
+  chains<F>(count, n, step, x, out, pitch);
 }
 
 template <class F, class T>

@@ -233,38 +233,51 @@ void rows(int64_t count, int64_t n, int64_t step, const void* data, void* result
   chains<F>(count, n, step, x, out, pitch);
 }
 
+// out[i] = left[i] # right[i]; `out` is one of them or apart from both.
+template <class F, class T>
+inline void combine_into(int64_t n, const T* left, const T* right, T* out) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) out[i] = F::apply(left[i], right[i]);
+}
+
+template <class F, class T>
+void combine(int64_t n, const void* left, void* right) {
+  T* into = static_cast<T*>(right);
+  combine_into<F>(n, static_cast<const T*>(left), into, into);
+}
+
+// Against an array of offsets: with one number, compilers hoist parts of long operations as branches.
 template <class F, class T>
 void join(int64_t n, const void* left, void* data) {
-  const T offset = *static_cast<const T*>(left);
+  constexpr int64_t kChunk = 64;
+  T offsets[kChunk];
+  for (int64_t i = 0; i < kChunk; ++i) offsets[i] = *static_cast<const T*>(left);
   T* x = static_cast<T*>(data);
-  for (int64_t i = 0; i < n; ++i) x[i] = F::apply(offset, x[i]);
+  for (; n >= kChunk; n -= kChunk, x += kChunk) combine_into<F>(kChunk, offsets, x, x);
+  combine_into<F>(n, offsets, x, x);
 }
 
 template <class F, class T>
 void columns(int64_t n, int64_t width, int64_t pitch, const void* data, const void* left, void* running, void* result) {
-  const T* __restrict x = static_cast<const T*>(data);
-  const T* __restrict offset = static_cast<const T*>(left);
-  T* __restrict acc = static_cast<T*>(running);
-  T* __restrict out = static_cast<T*>(result);
+  const T* x = static_cast<const T*>(data);
+  const T* offset = static_cast<const T*>(left);
+  T* acc = static_cast<T*>(running);
+  T* out = static_cast<T*>(result);
+  // Without offsets, the row before holds the running results.
+  const T* before = offset == nullptr ? out : acc;
   for (int64_t j = 0; j < n; ++j, x += pitch, out += pitch) {
+    T* now = offset == nullptr ? out : acc;
     if (j == 0) {
-      for (int64_t i = 0; i < width; ++i) acc[i] = x[i];
+      for (int64_t i = 0; i < width; ++i) now[i] = x[i];
     } else {
-      for (int64_t i = 0; i < width; ++i) acc[i] = F::apply(acc[i], x[i]);
+      combine_into<F>(width, before, x, now);
     }
-    if (offset == nullptr) {
-      for (int64_t i = 0; i < width; ++i) out[i] = acc[i];
-    } else {
-      for (int64_t i = 0; i < width; ++i) out[i] = F::apply(offset[i], acc[i]);
-    }
+    if (offset != nullptr) combine_into<F>(width, offset, acc, out);
+    before = now;
   }
-}
-
-template <class F, class T>
-void combine(int64_t n, const void* first, void* second) {
-  const T* __restrict left = static_cast<const T*>(first);
-  T* __restrict right = static_cast<T*>(second);
-  for (int64_t i = 0; i < n; ++i) right[i] = F::apply(left[i], right[i]);
+  if (offset == nullptr) {
+    for (int64_t i = 0; i < width; ++i) acc[i] = before[i];
+  }
 }
 
 template <class F, class T>

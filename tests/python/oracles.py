@@ -31,7 +31,8 @@ def cumulative(ufunc: Any, a: Any, axis: Any, reverse: bool, inclusive: bool) ->
         x = x.astype(np.int32)
     y = ufunc.accumulate(x, axis=-1, dtype=x.dtype) if x.size else x.copy()
     if not inclusive and x.size:
-        y = np.concatenate([np.full((*x.shape[:-1], 1), identity(ufunc, x.dtype)), y[..., :-1]], axis=-1)
+        first = np.full((*x.shape[:-1], 1), identity(ufunc, x.dtype), x.dtype)
+        y = np.concatenate([first, y[..., :-1]], axis=-1)
     y = y[..., ::-1] if reverse else y
     return y if axis is None else np.moveaxis(y, -1, axis)
 
@@ -39,14 +40,14 @@ def cumulative(ufunc: Any, a: Any, axis: Any, reverse: bool, inclusive: bool) ->
 def identity(ufunc: Any, dtype: np.dtype[Any]) -> Any:
     """What the ufunc makes nothing of, in the dtype."""
     if ufunc in (np.add, np.multiply):
-        return dtype.type(0 if ufunc is np.add else 1)
+        return 0 if ufunc is np.add else 1
     largest = ufunc is np.minimum
     if dtype.kind in "iu":
         return np.iinfo(dtype).max if largest else np.iinfo(dtype).min
     if dtype.kind == "b":
         return largest
     infinity = np.inf if largest else -np.inf
-    return dtype.type(complex(infinity, infinity) if dtype.kind == "c" else infinity)
+    return complex(infinity, infinity) if dtype.kind == "c" else infinity
 
 
 def conv_general(

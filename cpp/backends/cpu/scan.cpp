@@ -12,7 +12,7 @@ namespace ist::cpu {
 namespace {
 
 constexpr int64_t kGrain = 32 * 1024;  // elements that are worth another thread
-constexpr int64_t kStrip = 512;        // columns at a time
+constexpr int64_t kStrip = 1024;       // columns at a time
 constexpr int64_t kNarrowest = 64;     // columns that are worth another thread
 constexpr int64_t kTogether = 16;      // rows or blocks that kernels take at a time, or less
 

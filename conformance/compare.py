@@ -22,6 +22,7 @@ ULPS = {"float16": 4, "bfloat16": 4, "float32": 160, "float64": 64, "complex64":
 ABSOLUTE = {"erf": 8e-7, "var": 1e-3, "std": 1e-3}
 SUMS = {"sum", "mean", "var", "std", "prod", "matmul", "addmm", "scatter_add", "logsumexp"}
 SUMS |= {"conv_general", "convolve", *(f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3))}
+SUMS |= {"cumsum", "cumprod", "logcumsumexp"}
 SUMS |= {"layer_norm", "rms_norm", "scaled_dot_product_attention"}
 
 mx.set_default_device(mx.cpu)

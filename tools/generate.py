@@ -81,6 +81,7 @@ FAMILIES = {
     "elementwise": ("Elementwise", "One output element from one element of each operand, after broadcasting."),
     "reduce": ("Reductions", "Several elements of the operand make one of the output."),
     "arg_reduce": ("Positions of extremes", "Reductions along one axis that return an index."),
+    "scan": ("Cumulative ops", "What reductions make of the elements up to each one, along one axis."),
     "sort": ("Sorting", "Elements, or their positions, in ascending order."),
     "linalg": ("Linear algebra", "Products of matrices."),
     "quantized": ("Quantized products", "Matrices of codes of a few bits, with a scale and a bias for each group."),

@@ -60,7 +60,7 @@ PARAMETERS = {
     **dict.fromkeys(("indices", "array"), "_TensorLike"),
     **dict.fromkeys(("a_min", "a_max"), "_TensorLike | None"),
     **dict.fromkeys(("shape", "source", "destination", "axes"), "_Shape"),
-    **dict.fromkeys(("keepdims", "sparse", "copy"), "bool"),
+    **dict.fromkeys(("keepdims", "sparse", "copy", "reverse", "inclusive"), "bool"),
     **dict.fromkeys(("ddof", "decimals", "k", "n", "m", "num", "width", "limit", "seed"), "int"),
     **dict.fromkeys(("axis1", "axis2", "start_axis", "end_axis"), "int"),
     **dict.fromkeys(("start", "stop", "step", "posinf", "neginf"), "float"),

@@ -14,6 +14,7 @@ PYBIND11_MODULE(_core, m) {
   bind_dlpack(m);
   bind_elementwise(m);
   bind_reductions(m);
+  bind_scans(m);
   bind_sort(m);
   bind_shape_ops(m);
   bind_index_ops(m);

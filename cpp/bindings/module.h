@@ -15,6 +15,7 @@ void bind_indexing(py::module_& m);  // Tensor.at
 void bind_dlpack(py::module_& m);
 void bind_elementwise(py::module_& m);
 void bind_reductions(py::module_& m);
+void bind_scans(py::module_& m);
 void bind_sort(py::module_& m);
 void bind_shape_ops(py::module_& m);
 void bind_index_ops(py::module_& m);

@@ -73,6 +73,15 @@ Tensor softmax(const Tensor& a, const OptionalAxes& axes = std::nullopt);
 Tensor argmax(const Tensor& a, std::optional<int64_t> axis = std::nullopt, bool keepdims = false);
 Tensor argmin(const Tensor& a, std::optional<int64_t> axis = std::nullopt, bool keepdims = false);
 
+// ---- cumulative ops: from the end with `reverse`, of the elements before with `inclusive` false ----
+Tensor cumsum(const Tensor& a, std::optional<int64_t> axis = std::nullopt, bool reverse = false, bool inclusive = true);
+Tensor cumprod(const Tensor& a, std::optional<int64_t> axis = std::nullopt, bool reverse = false,
+               bool inclusive = true);
+Tensor cummax(const Tensor& a, std::optional<int64_t> axis = std::nullopt, bool reverse = false, bool inclusive = true);
+Tensor cummin(const Tensor& a, std::optional<int64_t> axis = std::nullopt, bool reverse = false, bool inclusive = true);
+Tensor logcumsumexp(const Tensor& a, std::optional<int64_t> axis = std::nullopt, bool reverse = false,
+                    bool inclusive = true);
+
 // ---- sorting; no axis: the flat tensor ----
 Tensor sort(const Tensor& a, std::optional<int64_t> axis = -1);
 Tensor argsort(const Tensor& a, std::optional<int64_t> axis = -1);

@@ -168,6 +168,20 @@ static void arg_reduction(digest_state* s, uint32_t op) {
   }
 }
 
+static void scan(digest_state* s, uint32_t op) {
+  FOR_DTYPES(dtype) {
+    if (op == IST_OP_LOGCUMSUMEXP && dtype < IST_FLOAT16) continue; /* becomes float32 before */
+    ist_array* (*const input)(uint32_t, digest_shape) = op == IST_OP_CUMMAX || op == IST_OP_CUMMIN ? wild : mild;
+    TAKE(s, op, ATTRS(scan, .axis = 0, .inclusive = 1), input(dtype, SHAPE(9001)));
+    TAKE(s, op, ATTRS(scan, .axis = 0, .reverse = 1), input(dtype, SHAPE(8193)));
+    TAKE(s, op, ATTRS(scan, .axis = 1, .inclusive = 1), turned(input(dtype, SHAPE(300, 41))));
+    TAKE(s, op, ATTRS(scan, .axis = 1, .reverse = 1, .inclusive = 1), input(dtype, SHAPE(3, 4500)));
+    TAKE(s, op, ATTRS(scan, .axis = 1, .reverse = 1), input(dtype, SHAPE(2, 300, 41)));
+    TAKE(s, op, ATTRS(scan, .axis = 0, .inclusive = 1), backwards(input(dtype, SHAPE(8300, 3))));
+  }
+  TAKE(s, op, ATTRS(scan, .axis = 0, .inclusive = 1), mild(IST_FLOAT32, SHAPE(1000003)));
+}
+
 static void matmul(digest_state* s, uint32_t op) {
   FOR_FLOATING(dtype, 5) {
     TAKE(s, op, NULL, mild(dtype, SHAPE(67, 801)), mild(dtype, SHAPE(801, 71)));
@@ -319,6 +333,11 @@ static const struct {
     {IST_OP_ARGSORT, sorting},
     {IST_OP_ARGMIN, arg_reduction},
     {IST_OP_SOFTMAX, softmax},
+    {IST_OP_CUMSUM, scan},
+    {IST_OP_CUMPROD, scan},
+    {IST_OP_CUMMAX, scan},
+    {IST_OP_CUMMIN, scan},
+    {IST_OP_LOGCUMSUMEXP, scan},
     {IST_OP_MATMUL, matmul},
     {IST_OP_QUANTIZED_MATMUL, quantized},
     {IST_OP_CONCATENATE, copies},

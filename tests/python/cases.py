@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from oracles import (
     attention,
     conv_general,
+    cumulative,
     dequantize,
     floor_divide,
     layer_norm,
@@ -290,6 +291,29 @@ def arg_reduction(name: str, oracle: Any) -> None:
 
 arg_reduction("argmax", np.argmax)
 arg_reduction("argmin", np.argmin)
+
+
+# ---- cumulative ops ----
+def scan(name: str, dtypes: Sequence[str], oracle: Any, values: str = "any") -> None:
+    def make(draw: Any) -> Call:
+        s = draw(st.one_of(shapes, st.sampled_from([(9000,), (3, 4097), (4099, 3), (2, 70, 65), (9, 300)])))
+        axis = draw(st.one_of(st.none(), st.integers(-len(s), len(s) - 1))) if s else None
+        options = {"reverse": draw(st.booleans()), "inclusive": draw(st.booleans())}
+        return Call(
+            [Input(s, draw(st.sampled_from(dtypes)), values)],
+            lambda m, a: getattr(m, name)(a, axis, **options),
+            lambda a: cumulative(oracle, a, axis, **options),
+            {"axis": axis, **options},
+        )
+
+    CASES[name] = make
+
+
+scan("cumsum", ALL, np.add)
+scan("cumprod", ALL, np.multiply, "near_one")
+scan("cummax", ALL, np.maximum)
+scan("cummin", ALL, np.minimum)
+scan("logcumsumexp", FLOATS, np.logaddexp)
 
 
 # ---- sorting ----

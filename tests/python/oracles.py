@@ -23,6 +23,33 @@ def logsumexp(a: Any, axis: Any, keepdims: bool) -> Any:
     return out if keepdims else np.squeeze(out, axis)
 
 
+def cumulative(ufunc: Any, a: Any, axis: Any, reverse: bool, inclusive: bool) -> Any:
+    """One ufunc after another along the axis; accumulators as wide as the elements."""
+    x = np.ravel(a) if axis is None else np.moveaxis(a, axis, -1)
+    x = x[..., ::-1] if reverse else x
+    if a.dtype == bool and ufunc is np.add:
+        x = x.astype(np.int32)
+    y = ufunc.accumulate(x, axis=-1, dtype=x.dtype) if x.size else x.copy()
+    if not inclusive and x.size:
+        first = np.full((*x.shape[:-1], 1), identity(ufunc, x.dtype), x.dtype)
+        y = np.concatenate([first, y[..., :-1]], axis=-1)
+    y = y[..., ::-1] if reverse else y
+    return y if axis is None else np.moveaxis(y, -1, axis)
+
+
+def identity(ufunc: Any, dtype: np.dtype[Any]) -> Any:
+    """What the ufunc makes nothing of, in the dtype."""
+    if ufunc in (np.add, np.multiply):
+        return 0 if ufunc is np.add else 1
+    largest = ufunc is np.minimum
+    if dtype.kind in "iu":
+        return np.iinfo(dtype).max if largest else np.iinfo(dtype).min
+    if dtype.kind == "b":
+        return largest
+    infinity = np.inf if largest else -np.inf
+    return complex(infinity, infinity) if dtype.kind == "c" else infinity
+
+
 def conv_general(
     x: Any, w: Any, stride: Any, low: Any, high: Any, kernel_dilation: Any, input_dilation: Any, groups: int, flip: bool
 ) -> Any:

@@ -21,6 +21,7 @@ DOMAIN = {
     "arccosh": "above_one", "log": "positive", "log2": "positive", "log10": "positive", "log1p": "positive",
     "sqrt": "positive", "rsqrt": "positive", "reciprocal": "positive", "divide": "positive", "power": "positive",
     "remainder": "positive", "divmod": "positive", "tan": "open_unit", "prod": "near_one",
+    "cumprod": "near_one",
 }  # fmt: skip
 TABLE = {row["name"]: row for row in ist._core.op_table()}
 STEPS = {"quantize"}  # float32 inside and constant between steps: its derivative is zero by definition
@@ -39,14 +40,15 @@ def in_float64(name: str, call: Call) -> None:
 
 
 def scalar_loss(outputs: Any, seed: int) -> ist.Tensor:
-    """A weighted sum of every float output, with the same weights for the same seed."""
+    """A weighted sum of every float output, with the same weights for the same seed. Infinities, which exclusive scans
+    start with, are constants."""
     outputs = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
     rng = np.random.default_rng(seed)
     total = ist.array(0.0, dtype=ist.float64)
     for out in outputs:
         weights = ist.array(rng.standard_normal(out.shape), dtype=ist.float64)
         if out.dtype == ist.float64:
-            total = total + (out * weights).sum()
+            total = total + (ist.where(ist.isfinite(out), out, 0) * weights).sum()
     return total
 
 
@@ -107,6 +109,22 @@ def test_a_product_with_zeros_has_the_exact_gradient() -> None:
     assert ist.grad(lambda a: a.prod())(x).tolist() == [0, 6, 0]
     y = ist.array([0.0, 0.0, 3.0])
     assert ist.grad(lambda a: a.prod())(y).tolist() == [0, 0, 0]
+
+
+def test_cumulative_ops_have_exact_gradients_at_zeros_ties_and_infinities() -> None:
+    def gradient(name: str, x: list[float], **options: bool) -> list[float]:
+        weights = ist.array([1.0, 10.0, 100.0, 1000.0])
+        return ist.grad(lambda a: (getattr(ist, name)(a, **options) * weights).sum())(ist.array(x)).tolist()
+
+    assert gradient("cumprod", [2.0, 0.0, 3.0, 0.0]) == [1, 2 * (10 + 300), 0, 0]
+    assert gradient("cumprod", [2.0, 0.0, 3.0, 0.0], reverse=True) == [0, 0, 0, 0 + 100 * 3 + 1000]
+    assert gradient("cumprod", [2.0, 0.0, 3.0, 5.0], inclusive=False) == [10, 2 * (100 + 3000), 0, 0]
+    assert gradient("cummax", [2.0, 2.0, 1.0, 2.0]) == [1, 110, 0, 1000]
+    assert gradient("cummin", [2.0, 1.0, 1.0, 3.0], reverse=True) == [0, 11, 100, 1000]
+    assert gradient("logcumsumexp", [-np.inf, 3.0, -np.inf, -np.inf]) == [0, 1110, 0, 0]
+    assert gradient("logcumsumexp", [1000.0, -1000.0, -1000.0, 2000.0]) == [111, 0, 0, 1000]
+    second = ist.grad(lambda a: ist.grad(lambda b: ist.cumprod(b)[2])(a)[0])(ist.array([2.0, 0.0, 3.0]))
+    assert second.tolist() == [0, 3, 0]
 
 
 def test_masks_do_not_let_infinities_through() -> None:

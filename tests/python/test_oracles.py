@@ -3,7 +3,7 @@
 The stated errors: elementwise functions are within 2 ULP of the true value in float32, 4 in float64, and correctly
 rounded but for double rounding in the 16-bit types (1 ULP); NumPy's own error adds one. Sums of n terms are within
 (log2 n + 16) ULP of the sum of magnitudes; products of matrices, and convolutions, within K ULP of the product of
-magnitudes. Norms and attention: see norm_error and attention_error.
+magnitudes. Cumulative ops: see scan_error. Norms and attention: see norm_error and attention_error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import ml_dtypes
 import mpmath
 import numpy as np
 import pytest
-from cases import ALL, CASES, FLOATS, Input
+from cases import ALL, CASES, FLOATS, Call, Input
 from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
 import isthmus as ist
@@ -27,6 +27,7 @@ ULPS = {"float16": 1, "bfloat16": 1, "float32": 3, "float64": 5, "complex64": 16
 REAL_ONLY = {
     "arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh", "tan", "tanh", "sign", "log1p", "expm1", "power",
     "sigmoid", "reciprocal", "divide", "rsqrt", "maximum", "minimum", "prod", "logaddexp", "max", "min", "rint",
+    "cumprod", "cummax", "cummin",
 }  # fmt: skip
 
 
@@ -76,6 +77,14 @@ def accumulator(dtype: str) -> str:
     return "float64" if dtype == "float64" else "float32"
 
 
+def scan_error(name: str, call: Call, x: np.ndarray, want: np.ndarray, dtype: str) -> np.ndarray:
+    """An element goes through as many roundings as there are elements before it, at most n."""
+    n = x.size if call.attrs["axis"] is None else x.shape[call.attrs["axis"]]
+    size = call.oracle(np.abs(x)) if name == "cumsum" else np.abs(want)
+    size = np.maximum(size, np.abs(x).max(initial=1.0)) if name == "logcumsumexp" else size
+    return float(np.finfo(accumulator(dtype)).eps) * (n + 16) * np.where(np.isfinite(size), size, 0)
+
+
 def norm_error(wide: list[np.ndarray], dtype: str) -> np.ndarray:
     """Elements round relative to the largest one of their row, before they are scaled."""
     x = wide[0]
@@ -110,9 +119,10 @@ def test_reference_agrees_with_numpy(name: str, data: st.DataObject) -> None:
     dtype = moved[-1].dtype if moved else call.attrs.get("dtype", "float32")
     family = TABLE[name]["family"]
     assume(not (dtype == "complex64" and name in REAL_ONLY))
-    if (family in ("reduce", "linalg") and name not in ("max", "min", "all", "any")) or dtype == "complex64":
+    sums = family in ("reduce", "linalg") and name not in ("max", "min", "all", "any")
+    if sums or name in ("cumsum", "cumprod", "logcumsumexp") or dtype == "complex64":
         for spec in moved:
-            spec.values = "near_one" if name == "prod" else "small"
+            spec.values = "near_one" if name in ("prod", "cumprod") else "small"
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     made = [arrays.values(spec, rng) for spec in call.inputs]
     with ist.device("reference"):
@@ -160,6 +170,8 @@ def test_reference_agrees_with_numpy(name: str, data: st.DataObject) -> None:
                     unit = np.maximum(unit, 4 * spacing(np.asarray(largest), result))
                 if name in ("mean", "var", "std"):
                     unit = np.maximum(unit, 64 * spacing(np.max(np.abs(wide[0]), initial=1.0) ** 2, result))
+            elif name in ("cumsum", "cumprod", "logcumsumexp"):
+                unit = unit + scan_error(name, call, wide[0], np.asarray(expected), result)
             elif family == "linalg":
                 k = made[-1].shape[-2] if made[-1].ndim > 1 else made[-1].shape[0]
                 bound = (

@@ -61,6 +61,7 @@ void run_reduce(const Call&);      // sum prod max min all any
 void run_arg_reduce(const Call&);  // argmax argmin
 void run_logsumexp(const Call&);
 void run_softmax(const Call&);
+void run_scan(const Call&);  // cumsum cumprod cummax cummin logcumsumexp
 void run_sort(const Call&);
 void run_argsort(const Call&);
 void run_matmul(const Call&);

@@ -20,6 +20,7 @@
   X(level, cast, CastTable) \
   X(level, copy, CopyTable) \
   X(level, reduce, ReduceTable) \
+  X(level, scan, ScanTable) \
   X(level, row, RowTable) \
   X(level, sort, SortTable) \
   X(level, matmul, MatmulTable) \

@@ -58,6 +58,14 @@ RunFn driver(const ist_node& node, size_t tensor_size) {
       return n == 1 && same && is_float(out) ? &run_logsumexp : nullptr;
     case Op::softmax:
       return n == 1 && same && is_float(out) && node.output.rank >= 1 ? &run_softmax : nullptr;
+    case Op::cumsum:
+      return n == 1 && same && out != IST_BOOL && node.output.rank >= 1 ? &run_scan : nullptr;
+    case Op::cumprod:
+    case Op::cummax:
+    case Op::cummin:
+      return n == 1 && same && node.output.rank >= 1 ? &run_scan : nullptr;
+    case Op::logcumsumexp:
+      return n == 1 && same && out >= IST_FLOAT16 && node.output.rank >= 1 ? &run_scan : nullptr;
     case Op::sort:
       return n == 1 && same && node.output.rank >= 1 ? &run_sort : nullptr;
     case Op::argsort:

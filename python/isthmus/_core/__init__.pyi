@@ -98,6 +98,12 @@ __all__: list[str] = [
     "cosh",
     "count_nonzero",
     "cpu_isa_levels",
+    "cummax",
+    "cummin",
+    "cumprod",
+    "cumsum",
+    "cumulative_prod",
+    "cumulative_sum",
     "default_device",
     "degrees",
     "dequantize",
@@ -161,6 +167,7 @@ __all__: list[str] = [
     "log1p",
     "log2",
     "logaddexp",
+    "logcumsumexp",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -567,6 +574,58 @@ class Tensor:
         Cosine; radians.
         """
 
+    def cummax(
+        self,
+        axis: int | Sequence[int] | None = None,
+        *,
+        reverse: bool = False,
+        inclusive: bool = True,
+        stream: _DeviceLike | None = None,
+        device: _DeviceLike | None = None,
+    ) -> Tensor:
+        """
+        Largest of the elements up to each one along an axis.
+        """
+
+    def cummin(
+        self,
+        axis: int | Sequence[int] | None = None,
+        *,
+        reverse: bool = False,
+        inclusive: bool = True,
+        stream: _DeviceLike | None = None,
+        device: _DeviceLike | None = None,
+    ) -> Tensor:
+        """
+        Smallest of the elements up to each one along an axis.
+        """
+
+    def cumprod(
+        self,
+        axis: int | Sequence[int] | None = None,
+        *,
+        reverse: bool = False,
+        inclusive: bool = True,
+        stream: _DeviceLike | None = None,
+        device: _DeviceLike | None = None,
+    ) -> Tensor:
+        """
+        Products of the elements up to each one along an axis.
+        """
+
+    def cumsum(
+        self,
+        axis: int | Sequence[int] | None = None,
+        *,
+        reverse: bool = False,
+        inclusive: bool = True,
+        stream: _DeviceLike | None = None,
+        device: _DeviceLike | None = None,
+    ) -> Tensor:
+        """
+        Sums of the elements up to each one along an axis.
+        """
+
     def detach(self) -> Tensor:
         """
         The same values, not recorded for backward().
@@ -612,6 +671,19 @@ class Tensor:
     def log2(self, *, stream: _DeviceLike | None = None, device: _DeviceLike | None = None) -> Tensor:
         """
         Logarithm to base 2.
+        """
+
+    def logcumsumexp(
+        self,
+        axis: int | Sequence[int] | None = None,
+        *,
+        reverse: bool = False,
+        inclusive: bool = True,
+        stream: _DeviceLike | None = None,
+        device: _DeviceLike | None = None,
+    ) -> Tensor:
+        """
+        logsumexp of the elements up to each one along an axis.
         """
 
     def logsumexp(
@@ -1540,6 +1612,84 @@ def cpu_isa_levels() -> list[str]:
     The ISA levels that this machine runs, slowest first; ISTHMUS_CPU_ISA names one that the cpu backend shall use.
     """
 
+def cummax(
+    a: _TensorLike,
+    /,
+    axis: int | Sequence[int] | None = None,
+    *,
+    reverse: bool = False,
+    inclusive: bool = True,
+    stream: _DeviceLike | None = None,
+    device: _DeviceLike | None = None,
+) -> Tensor:
+    """
+    The largest of the elements up to each one; NaN from the first NaN on.
+
+    `axis` is an int, negative ones count from the end (IndexError when out of bounds); without it the tensor is flattened.
+    `reverse` goes from the end to the start. With inclusive=False an element is left out of its own result, and the first
+    result is that of no elements.
+    The result has the operand's dtype.
+    """
+
+def cummin(
+    a: _TensorLike,
+    /,
+    axis: int | Sequence[int] | None = None,
+    *,
+    reverse: bool = False,
+    inclusive: bool = True,
+    stream: _DeviceLike | None = None,
+    device: _DeviceLike | None = None,
+) -> Tensor:
+    """
+    The smallest of the elements up to each one; NaN from the first NaN on.
+
+    `axis` is an int, negative ones count from the end (IndexError when out of bounds); without it the tensor is flattened.
+    `reverse` goes from the end to the start. With inclusive=False an element is left out of its own result, and the first
+    result is that of no elements.
+    The result has the operand's dtype.
+    """
+
+def cumprod(
+    a: _TensorLike,
+    /,
+    axis: int | Sequence[int] | None = None,
+    *,
+    reverse: bool = False,
+    inclusive: bool = True,
+    dtype: Dtype | None = None,
+    stream: _DeviceLike | None = None,
+    device: _DeviceLike | None = None,
+) -> Tensor:
+    """
+    Products of the elements up to each one.
+
+    `axis` is an int, negative ones count from the end (IndexError when out of bounds); without it the tensor is flattened.
+    `reverse` goes from the end to the start. With inclusive=False an element is left out of its own result, and the first
+    result is that of no elements.
+    The result has the operand's dtype; `dtype` converts the operand first.
+    """
+
+def cumsum(
+    a: _TensorLike,
+    /,
+    axis: int | Sequence[int] | None = None,
+    *,
+    reverse: bool = False,
+    inclusive: bool = True,
+    dtype: Dtype | None = None,
+    stream: _DeviceLike | None = None,
+    device: _DeviceLike | None = None,
+) -> Tensor:
+    """
+    Sums of the elements up to each one.
+
+    `axis` is an int, negative ones count from the end (IndexError when out of bounds); without it the tensor is flattened.
+    `reverse` goes from the end to the start. With inclusive=False an element is left out of its own result, and the first
+    result is that of no elements.
+    The result has the operand's dtype (of bool: int32); `dtype` converts the operand first.
+    """
+
 def default_device() -> Device:
     """
     The Device on which new tensors are made now, on this thread.
@@ -1978,6 +2128,25 @@ def logaddexp(
     log(exp(a) + exp(b)), without overflow.
 
     `a` and `b` are tensors or numbers, of one device. The result has their broadcast shape; the promoted dtype, float32 for integers and bool. Shapes that do not broadcast raise ShapeError.
+    """
+
+def logcumsumexp(
+    a: _TensorLike,
+    /,
+    axis: int | Sequence[int] | None = None,
+    *,
+    reverse: bool = False,
+    inclusive: bool = True,
+    stream: _DeviceLike | None = None,
+    device: _DeviceLike | None = None,
+) -> Tensor:
+    """
+    log of the sum of exp of the elements up to each one, without overflow.
+
+    `axis` is an int, negative ones count from the end (IndexError when out of bounds); without it the tensor is flattened.
+    `reverse` goes from the end to the start. With inclusive=False an element is left out of its own result, and the first
+    result is that of no elements.
+    The result has the operand's dtype (of integers and bool: float32).
     """
 
 def logical_and(
@@ -2806,6 +2975,8 @@ uint32: Dtype
 uint64: Dtype
 uint8: Dtype
 array = Tensor
+cumulative_sum = cumsum
+cumulative_prod = cumprod
 
 class _SupportsArray(Protocol):
     def __array__(self) -> Any: ...

@@ -1,0 +1,328 @@
+// Cumulative ops over blocks, in the contract's order: each block is one chain of operations.
+#include "backends/cpu/isa_common.h"
+#include "backends/cpu/scan_kernels.h"
+#include "backends/cpu/simd.h"
+#include "kernels/scalar_ops.h"
+
+namespace ist::cpu {
+namespace {
+
+template <class T>
+inline T highest() {
+  constexpr bool kSigned = static_cast<T>(-1) < static_cast<T>(1);
+  return static_cast<T>(kSigned ? ~uint64_t{0} >> (65 - 8 * sizeof(T)) : ~uint64_t{0});
+}
+template <>
+inline bool highest<bool>() {
+  return true;
+}
+template <>
+inline float highest<float>() {
+  return __builtin_inff();
+}
+template <>
+inline double highest<double>() {
+  return __builtin_inf();
+}
+template <>
+inline complex64 highest<complex64>() {
+  return {__builtin_inff(), __builtin_inff()};
+}
+template <class T>
+inline T lowest() {
+  return static_cast<T>(~highest<T>());
+}
+template <>
+inline bool lowest<bool>() {
+  return false;
+}
+template <>
+inline float lowest<float>() {
+  return -__builtin_inff();
+}
+template <>
+inline double lowest<double>() {
+  return -__builtin_inf();
+}
+template <>
+inline complex64 lowest<complex64>() {
+  return {-__builtin_inff(), -__builtin_inff()};
+}
+
+// `lanes` is `apply` for vectors.
+struct Add {
+  static constexpr bool kLong = false;
+  template <class V>
+  static inline V lanes(V a, V b) {
+    return {a.v + b.v};
+  }
+  template <class T>
+  static inline T apply(T a, T b) {
+    return scalar::add(a, b);
+  }
+  template <class T>
+  static inline T identity() {
+    return scalar::cast<T>(int32_t{0});
+  }
+};
+
+struct Multiply {
+  static constexpr bool kLong = false;
+  template <class V>
+  static inline V lanes(V a, V b) {
+    return {a.v * b.v};
+  }
+  template <class T>
+  static inline T apply(T a, T b) {
+    return scalar::multiply(a, b);
+  }
+  template <class T>
+  static inline T identity() {
+    return scalar::cast<T>(int32_t{1});
+  }
+};
+
+struct Maximum {
+  static constexpr bool kLong = false;
+  template <class V>
+  static inline V lanes(V a, V b) {
+    return {(a.v > b.v) | (a.v != a.v) ? a.v : b.v};
+  }
+  template <class T>
+  static inline T apply(T a, T b) {
+    return scalar::maximum(a, b);
+  }
+  template <class T>
+  static inline T identity() {
+    return lowest<T>();
+  }
+};
+
+struct Minimum {
+  static constexpr bool kLong = false;
+  template <class V>
+  static inline V lanes(V a, V b) {
+    return {(a.v < b.v) | (a.v != a.v) ? a.v : b.v};
+  }
+  template <class T>
+  static inline T apply(T a, T b) {
+    return scalar::minimum(a, b);
+  }
+  template <class T>
+  static inline T identity() {
+    return highest<T>();
+  }
+};
+
+struct LogAddExp {
+  static constexpr bool kLong = true;
+  template <class T>
+  static inline T apply(T a, T b) {
+    return scalar::logaddexp(a, b);
+  }
+  template <class T>
+  static inline T identity() {
+    return scalar::cast<T>(-__builtin_inff());
+  }
+};
+
+// A chain waits for each of its operations, so several rows go together. Four: rows that lie a power of two apart would
+// drive each other out of the first-level cache.
+template <class F, class T>
+inline void chains(int64_t count, int64_t n, int64_t step, const T* x, T* out, int64_t pitch) {
+  for (; count >= 4; count -= 4, x += 4 * pitch, out += 4 * pitch) {
+    T a = x[0], b = x[pitch], c = x[2 * pitch], d = x[3 * pitch];
+    for (int64_t i = 0, at = 0;;) {
+      out[at] = a;
+      out[at + pitch] = b;
+      out[at + 2 * pitch] = c;
+      out[at + 3 * pitch] = d;
+      if (++i == n) break;
+      at += step;
+      a = F::apply(a, x[at]);
+      b = F::apply(b, x[at + pitch]);
+      c = F::apply(c, x[at + 2 * pitch]);
+      d = F::apply(d, x[at + 3 * pitch]);
+    }
+  }
+  for (; count > 0; --count, x += pitch, out += pitch) {
+    T a = x[0];
+    out[0] = a;
+    for (int64_t i = 1, at = step; i < n; ++i, at += step) out[at] = a = F::apply(a, x[at]);
+  }
+}
+
+// As many rows as a vector has lanes, transposed in squares. Rows past the last are the last once more.
+template <class F, int kStep, class V, class T>
+inline void squares(int64_t count, int64_t n, const T* x, T* out, int64_t pitch) {
+  constexpr int kWidth = V::kWidth;
+  int64_t row[kWidth];
+  for (int r = 0; r < kWidth; ++r) row[r] = (r < count ? r : count - 1) * pitch;
+  V acc = V::zero();
+  int64_t done = 0;
+  for (; done + kWidth <= n; done += kWidth) {
+    const int64_t at = kStep > 0 ? done : -done - (kWidth - 1);
+    V square[kWidth];
+#pragma GCC unroll 16
+    for (int r = 0; r < kWidth; ++r) square[r] = V::load(x + row[r] + at);
+    V::transpose(square);
+#pragma GCC unroll 16
+    for (int i = 0; i < kWidth; ++i) {
+      V& column = square[kStep > 0 ? i : kWidth - 1 - i];
+      acc = done + i == 0 ? column : F::lanes(acc, column);
+      column = acc;
+    }
+    V::transpose(square);
+#pragma GCC unroll 16
+    for (int r = 0; r < kWidth; ++r) square[r].store(out + row[r] + at);
+  }
+  T last[kWidth];
+  acc.store(last);
+  for (int r = 0; r < kWidth; ++r) {
+    T a = last[r];
+    for (int64_t j = done; j < n; ++j) {
+      const T next = x[row[r] + kStep * j];
+      out[row[r] + kStep * j] = a = j == 0 ? next : F::apply(a, next);
+    }
+  }
+}
+
+// For long operations: a lane for each row, element by element.
+template <class F, class T>
+inline void lanes(int64_t count, int64_t n, int64_t step, const T* x, T* out, int64_t pitch) {
+  constexpr int kLanes = 16;
+  T acc[kLanes] = {}, next[kLanes] = {};
+  for (int64_t j = 0, at = 0; j < n; ++j, at += step) {
+    for (int64_t r = 0; r < count; ++r) next[r] = x[r * pitch + at];
+    if (j == 0) {
+      for (int r = 0; r < kLanes; ++r) acc[r] = next[r];
+    } else {
+      for (int r = 0; r < kLanes; ++r) acc[r] = F::apply(acc[r], next[r]);
+    }
+    for (int64_t r = 0; r < count; ++r) out[r * pitch + at] = acc[r];
+  }
+}
+
+VecF32 vector_of(float);
+VecF64 vector_of(double);
+struct NoVector {
+  static constexpr int kWidth = 1;
+};
+template <class T>
+NoVector vector_of(T);
+
+template <class F, class T>
+void rows(int64_t count, int64_t n, int64_t step, const void* data, void* result, int64_t pitch) {
+  using V = decltype(vector_of(T()));
+  constexpr int kTogether = F::kLong ? 16 : V::kWidth;
+  const T* x = static_cast<const T*>(data);
+  T* out = static_cast<T*>(result);
+  if (n <= 0) return;
+  if constexpr (kTogether > 1) {
+    for (; count > 2; count -= kTogether, x += kTogether * pitch, out += kTogether * pitch) {
+      const int64_t together = count < kTogether ? count : kTogether;
+      if constexpr (F::kLong) {
+        lanes<F>(together, n, step, x, out, pitch);
+      } else if (step > 0) {
+        squares<F, 1, V>(together, n, x, out, pitch);
+      } else {
+        squares<F, -1, V>(together, n, x, out, pitch);
+      }
+    }
+  }
+  chains<F>(count, n, step, x, out, pitch);
+}
+
+// out[i] = left[i] # right[i]; `out` is one of them or apart from both.
+template <class F, class T>
+inline void combine_into(int64_t n, const T* left, const T* right, T* out) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) out[i] = F::apply(left[i], right[i]);
+}
+
+template <class F, class T>
+void combine(int64_t n, const void* left, void* right) {
+  T* into = static_cast<T*>(right);
+  combine_into<F>(n, static_cast<const T*>(left), into, into);
+}
+
+// Against an array of offsets: with one number, compilers hoist parts of long operations as branches.
+template <class F, class T>
+void join(int64_t n, const void* left, void* data) {
+  constexpr int64_t kChunk = 64;
+  T offsets[kChunk];
+  for (int64_t i = 0; i < kChunk; ++i) offsets[i] = *static_cast<const T*>(left);
+  T* x = static_cast<T*>(data);
+  for (; n >= kChunk; n -= kChunk, x += kChunk) combine_into<F>(kChunk, offsets, x, x);
+  combine_into<F>(n, offsets, x, x);
+}
+
+template <class F, class T>
+void columns(int64_t n, int64_t width, int64_t pitch, const void* data, const void* left, void* running, void* result) {
+  const T* x = static_cast<const T*>(data);
+  const T* offset = static_cast<const T*>(left);
+  T* acc = static_cast<T*>(running);
+  T* out = static_cast<T*>(result);
+  // Without offsets, the row before holds the running results.
+  const T* before = offset == nullptr ? out : acc;
+  for (int64_t j = 0; j < n; ++j, x += pitch, out += pitch) {
+    T* now = offset == nullptr ? out : acc;
+    if (j == 0) {
+      for (int64_t i = 0; i < width; ++i) now[i] = x[i];
+    } else {
+      combine_into<F>(width, before, x, now);
+    }
+    if (offset != nullptr) combine_into<F>(width, offset, acc, out);
+    before = now;
+  }
+  if (offset == nullptr) {
+    for (int64_t i = 0; i < width; ++i) acc[i] = before[i];
+  }
+}
+
+template <class F, class T>
+void identity(int64_t n, void* result) {
+  T* out = static_cast<T*>(result);
+  for (int64_t i = 0; i < n; ++i) out[i] = F::template identity<T>();
+}
+
+template <class F, int D>
+constexpr Scanner scanner() {
+  using T = Type<D>;
+  return {&rows<F, T>, &join<F, T>, &columns<F, T>, &combine<F, T>, &identity<F, T>};
+}
+
+constexpr ScanTable make_table() {
+  ScanTable table{};
+#define IST_ENTRY(dtype)                                  \
+  table.fn[kCumprod][dtype] = scanner<Multiply, dtype>(); \
+  table.fn[kCummax][dtype] = scanner<Maximum, dtype>();   \
+  table.fn[kCummin][dtype] = scanner<Minimum, dtype>();
+  IST_FOR_COMPUTE_DTYPES(IST_ENTRY)
+#undef IST_ENTRY
+  // Two's complement: signed and unsigned sums have the same bits.
+#define IST_ENTRY(dtype, computed) table.fn[kCumsum][dtype] = scanner<Add, computed>();
+  IST_ENTRY(IST_UINT8, IST_UINT8)
+  IST_ENTRY(IST_UINT16, IST_UINT16)
+  IST_ENTRY(IST_UINT32, IST_UINT32)
+  IST_ENTRY(IST_UINT64, IST_UINT64)
+  IST_ENTRY(IST_INT8, IST_UINT8)
+  IST_ENTRY(IST_INT16, IST_UINT16)
+  IST_ENTRY(IST_INT32, IST_UINT32)
+  IST_ENTRY(IST_INT64, IST_UINT64)
+  IST_ENTRY(IST_FLOAT32, IST_FLOAT32)
+  IST_ENTRY(IST_FLOAT64, IST_FLOAT64)
+  IST_ENTRY(IST_COMPLEX64, IST_COMPLEX64)
+#undef IST_ENTRY
+  table.fn[kLogcumsumexp][IST_FLOAT32] = scanner<LogAddExp, IST_FLOAT32>();
+  table.fn[kLogcumsumexp][IST_FLOAT64] = scanner<LogAddExp, IST_FLOAT64>();
+  table.fn[kLogcumsumexp][IST_COMPLEX64] = scanner<LogAddExp, IST_COMPLEX64>();
+  return table;
+}
+
+constexpr ScanTable table = make_table();
+
+}  // namespace
+}  // namespace ist::cpu
+
+extern "C" const ist::cpu::ScanTable* IST_ISA_NAME(scan)() { return &ist::cpu::table; }

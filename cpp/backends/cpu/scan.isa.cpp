@@ -203,17 +203,24 @@ inline void lanes(int64_t count, int64_t n, int64_t step, const T* x, T* out, in
   }
 }
 
-VecF32 vector_of(float);
-VecF64 vector_of(double);
-struct NoVector {
-  static constexpr int kWidth = 1;
-};
 template <class T>
-NoVector vector_of(T);
+struct VectorOf {
+  struct type {
+    static constexpr int kWidth = 1;
+  };
+};
+template <>
+struct VectorOf<float> {
+  using type = VecF32;
+};
+template <>
+struct VectorOf<double> {
+  using type = VecF64;
+};
 
 template <class F, class T>
 void rows(int64_t count, int64_t n, int64_t step, const void* data, void* result, int64_t pitch) {
-  using V = decltype(vector_of(T()));
+  using V = typename VectorOf<T>::type;
   constexpr int kTogether = F::kLong ? 16 : V::kWidth;
   const T* x = static_cast<const T*>(data);
   T* out = static_cast<T*>(result);

@@ -27,7 +27,7 @@ def test_peers_measures_every_row_and_writes_what_it_found(tmp_path: Path) -> No
     rows = json.loads(json_file.read_text())["runs"]["1"]["rows"]
     assert len(rows) > 60
     for row in rows.values():
-        assert "isthmus" in row["seconds"] or "has no attribute" in row["problems"]["isthmus"], row["problems"]
+        assert "isthmus" in row["seconds"], row["problems"]
         for times in row["seconds"].values():
             assert 0 < times["best"] <= times["median"]
     text = page.read_text()

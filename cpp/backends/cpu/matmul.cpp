@@ -18,7 +18,7 @@ constexpr int64_t kSmallPanel = 32 * 1024;    // of B read where it is, while it
 constexpr int64_t kThreadWork = 256 * 1024;   // multiply-adds that are worth another thread
 constexpr int64_t kTasks = 4;                 // for each thread
 constexpr int64_t kStripsToShare = 3;         // for each thread
-constexpr int64_t kPackWork = 32 * 1024;      // elements that are worth another thread
+constexpr int64_t kPackWork = 8 * 1024;       // elements that are worth another thread
 constexpr int64_t kTailTile = 1024;           // elements of a row that elementwise nodes take at a time
 constexpr int64_t kFlatColumns = 2048;        // of C kept in cache while rows of B stream through
 constexpr int64_t kFlatDepth = 32;            // of these rows at a time
@@ -187,7 +187,7 @@ struct Product {
   // Calls fn(first, last) for rows that make up whole strips, on all threads.
   template <class Fn>
   void over_strips(int64_t rows, int64_t height, int64_t row_work, const Fn& fn) const {
-    const int64_t grain = 1 + kThreadWork / (height * row_work);
+    const int64_t grain = 1 + kThreadWork * mm.speed / (height * row_work);
     parallel_for(threads, divide_up(rows, height), grain, [&](int64_t begin, int64_t end) {
       if (mm.enter != nullptr) mm.enter();
       fn(begin * height, std::min(rows, end * height));
@@ -297,7 +297,7 @@ void multiply(const Call& call, const TileProgram* program) {
   // for itself: whole matrices, or parts of them.
   const int threads = call.threads();
   const bool flat = m <= mm.rows;
-  const bool divides = threads > 1 && batches < 2 * threads && m * n * product.k >= 2 * kThreadWork;
+  const bool divides = threads > 1 && batches < 2 * threads && m * n * product.k >= 2 * kThreadWork * mm.speed;
   const bool shares = divides && m >= kStripsToShare * threads * mm.rows;
   if (shares) product.threads = threads;
   const int64_t wanted = divides && !shares ? divide_up(kTasks * threads, batches) : 1;
@@ -308,16 +308,18 @@ void multiply(const Call& call, const TileProgram* program) {
   const int64_t across = divide_up(n, task_columns), down = divide_up(m, task_rows);
   const int64_t work = std::max<int64_t>(1, std::min(m, task_rows) * std::min(n, task_columns) * product.k);
 
-  parallel_for(shares ? 1 : threads, batches * down * across, 1 + kThreadWork / work, [&](int64_t begin, int64_t end) {
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t batch = task / (down * across);
-      const int64_t m0 = task / across % down * task_rows, n0 = task % across * task_columns;
-      Matrix x = lhs, y = rhs;
-      x.data += offset_at(batch, outer, out.shape, lhs_batch) * (int64_t{1} << product.in_log2);
-      y.data += offset_at(batch, outer, out.shape, rhs_batch) * (int64_t{1} << product.in_log2);
-      product.block(x, y, out.data, n, batch, m0, std::min(m, m0 + task_rows), n0, std::min(n, n0 + task_columns));
-    }
-  });
+  parallel_for(shares ? 1 : threads, batches * down * across, 1 + kThreadWork * mm.speed / work,
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t task = begin; task < end; ++task) {
+                   const int64_t batch = task / (down * across);
+                   const int64_t m0 = task / across % down * task_rows, n0 = task % across * task_columns;
+                   Matrix x = lhs, y = rhs;
+                   x.data += offset_at(batch, outer, out.shape, lhs_batch) * (int64_t{1} << product.in_log2);
+                   y.data += offset_at(batch, outer, out.shape, rhs_batch) * (int64_t{1} << product.in_log2);
+                   product.block(x, y, out.data, n, batch, m0, std::min(m, m0 + task_rows), n0,
+                                 std::min(n, n0 + task_columns));
+                 }
+               });
 }
 
 }  // namespace

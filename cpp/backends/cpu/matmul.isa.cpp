@@ -229,7 +229,7 @@ using AnyTileFn = decltype(MatmulKernels::tile);
 
 constexpr MatmulKernels kernels(int rows, int cols, int size, bool in_place, PackFn pack, AnyTileFn tile,
                                 decltype(MatmulKernels::round) round = nullptr) {
-  return {rows, cols, size, in_place, pack, tile, round, pack, size, 1, 0, false, nullptr, nullptr};
+  return {rows, cols, size, in_place, pack, tile, round, pack, size, 1, 0, false, 1, nullptr, nullptr};
 }
 
 #if !defined(__AVX512BF16__)

@@ -382,8 +382,8 @@ void packed_tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t, 
 }
 
 constexpr MatmulKernels bfloat16_kernels = {
-    kPanel, kPanel,       4,       false, &pack_pairs,  &packed_tile, &round_rows<IST_BFLOAT16>, &pack_strip,
-    2,      kMatmulGroup, kHeader, true,  &enter_tiles, &leave_tiles,
+    kPanel,       kPanel,  4,    false, &pack_pairs,  &packed_tile, &round_rows<IST_BFLOAT16>, &pack_strip, 2,
+    kMatmulGroup, kHeader, true, 48,    &enter_tiles, &leave_tiles,
 };
 
 #else
@@ -431,8 +431,8 @@ void packed_tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t, 
 }
 
 constexpr MatmulKernels bfloat16_kernels = {
-    kTileRows, kPanel,       4,       false, &pack_pairs, &packed_tile, &round_rows<IST_BFLOAT16>, &pack_pairs,
-    2,         kMatmulGroup, kHeader, false, nullptr,     nullptr,
+    kTileRows,    kPanel,  4,     false, &pack_pairs, &packed_tile, &round_rows<IST_BFLOAT16>, &pack_pairs, 2,
+    kMatmulGroup, kHeader, false, 2,     nullptr,     nullptr,
 };
 
 #endif

@@ -48,6 +48,7 @@ struct MatmulKernels {
   int depth_unit;          // packed depths are multiples of it
   int header;              // bytes before a packed strip or panel; if not 0, a k-block may not be cut into tiles
   bool rows_cost_nothing;  // a matrix and a column suits these kernels better than a row and a matrix
+  int speed;               // multiply-adds in the time of one of float32
   void (*enter)();         // around a thread's calls of `tile`; may be null
   void (*leave)();
 };

@@ -252,6 +252,7 @@ void TileProgram::add_node(uint32_t i) {
 }
 
 uint16_t TileProgram::add_register(Place place, char* base, uint32_t dtype, const int64_t* strides) {
+  if (place == Place::direct || place == Place::gathered) bytes_ += int64_t{1} << size_log2(dtype);
   registers_[n_registers_] = {base, place, static_cast<uint8_t>(size_log2(dtype)), 0, strides, dtype};
   return static_cast<uint16_t>(n_registers_++);
 }
@@ -306,6 +307,7 @@ void TileProgram::emit(TileFn fn, int log2, uint16_t out, const uint16_t* in, ui
 }
 
 void TileProgram::emit_cast(uint32_t from, uint32_t to, uint16_t in, uint16_t out) {
+  ++cost_;
   if (from == to) return emit(nullptr, size_log2(to), out, &in, 1);
   const CastTable& casts = *context_.kernels.cast;
   if (casts.fn[from][to] != nullptr) return emit(casts.fn[from][to], size_log2(to), out, &in, 1);

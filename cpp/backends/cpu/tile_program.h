@@ -27,6 +27,7 @@ class TileProgram {
   static constexpr uint32_t kMaxOperands = kMaxRunNodes * 3;
   static constexpr uint32_t kMaxSlots = kMaxRunNodes + 6;  // results alive inside the run, and ways through float32
   static constexpr uint32_t kMaxRegisters = kMaxOperands + kMaxInstructions;
+  static constexpr int64_t kBytesOfAddition = 8;  // read or written in its time
 
  public:
   // Nodes [first, end) share their output shape. Values that live past node `last` have buffers already.
@@ -39,8 +40,9 @@ class TileProgram {
   // it.
   void finish(int64_t tile);
 
-  int64_t size() const { return n_; }     // elements of the shape
-  int64_t cost() const { return cost_; }  // of an element, in additions
+  int64_t size() const { return n_; }  // elements of the shape
+  // What an element costs, roughly, in additions of numbers in cache.
+  int64_t cost() const { return cost_ + bytes_ / kBytesOfAddition; }
   int64_t tile() const { return tile_; }
   // Rows are the last axis. Where an operand lies the other way round, tiles are read in bands of this many rows;
   // otherwise 0.
@@ -102,7 +104,8 @@ class TileProgram {
   uint32_t lowest_ = UINT32_MAX;  // number of a value that the run has made
   uint16_t n_slots_ = 0;
   int slot_log2_ = 0;  // of the largest element
-  int64_t cost_ = 0;
+  int64_t cost_ = 0;   // of the instructions, in additions
+  int64_t bytes_ = 0;  // of an element, in operands and results
   int64_t tile_ = 0, band_rows_ = 0;
   uint32_t n_buffers_ = 0, n_bands_ = 0;
   Register registers_[kMaxRegisters];

@@ -188,7 +188,7 @@ struct Source {
 template <bool kByColumn>
 void load_square(const Source& from, int64_t depth, int64_t count, SmallestExponent& smallest,
                  VecF32 (&square)[kSide]) {
-  const int n = count < kSide ? static_cast<int>(count) : kSide;
+  const int n = count >= kSide ? kSide : count > 0 ? static_cast<int>(count) : 0;
   const int words = depth < kMatmulGroup ? static_cast<int>(depth) : kMatmulGroup;
   const auto put = [&](int i, __m512i v) __attribute__((always_inline)) {
     smallest.see(v);

@@ -31,8 +31,8 @@ from peers_programs import CALLS
 from peers_rows import Row, rows_of
 
 WORKER = Path(__file__).resolve().parent / "peers_worker.py"
-# Thread pools spin for a while after their work; nobody is timed meanwhile.
-PAUSE = 0.005
+# Thread pools spin for a while after their work, OpenBLAS's for some 20 ms; nobody is timed meanwhile.
+PAUSE = 0.05
 
 
 def cores() -> int:

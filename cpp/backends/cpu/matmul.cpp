@@ -18,6 +18,7 @@ constexpr int64_t kSmallPanel = 32 * 1024;    // of B read where it is, while it
 constexpr int64_t kThreadWork = 256 * 1024;   // multiply-adds that are worth another thread
 constexpr int64_t kTasks = 4;                 // for each thread
 constexpr int64_t kStripsToShare = 3;         // for each thread
+constexpr int kChunks = 16;                   // of strips for each thread
 constexpr int64_t kPackWork = 8 * 1024;       // elements that are worth another thread
 constexpr int64_t kTailTile = 1024;           // elements of a row that elementwise nodes take at a time
 constexpr int64_t kFlatColumns = 2048;        // of C kept in cache while rows of B stream through
@@ -188,11 +189,14 @@ struct Product {
   template <class Fn>
   void over_strips(int64_t rows, int64_t height, int64_t row_work, const Fn& fn) const {
     const int64_t grain = 1 + kThreadWork * mm.speed / (height * row_work);
-    parallel_for(threads, divide_up(rows, height), grain, [&](int64_t begin, int64_t end) {
-      if (mm.enter != nullptr) mm.enter();
-      fn(begin * height, std::min(rows, end * height));
-      if (mm.leave != nullptr) mm.leave();
-    });
+    parallel_for(
+        threads, divide_up(rows, height), grain,
+        [&](int64_t begin, int64_t end) {
+          if (mm.enter != nullptr) mm.enter();
+          fn(begin * height, std::min(rows, end * height));
+          if (mm.leave != nullptr) mm.leave();
+        },
+        kChunks);
   }
 
   // One strip: B is read once, so reading it decides. Rows stream through a few at a time, as wide as they are; columns

@@ -174,11 +174,11 @@ struct Scratch {
 
 }  // namespace
 
-void parallel_ranges(int threads, int64_t n, int64_t grain, RangeFn fn, void* context) {
+void parallel_ranges(int threads, int64_t n, int64_t grain, int chunks_each, RangeFn fn, void* context) {
   const int64_t pieces = std::min<int64_t>(n / std::max<int64_t>(grain, 1), threads);
   if (pieces > 1) {
-    // Many chunks for each thread even out what other processes take, where chunks stay worth a hand-over.
-    const int64_t chunks = std::min<int64_t>(n / std::max<int64_t>(grain, 1), 16 * pieces);
+    // Several chunks for each thread even out what other processes take, where chunks stay worth a hand-over.
+    const int64_t chunks = std::min<int64_t>(n / std::max<int64_t>(grain, 1), chunks_each * pieces);
     Job job{fn, context, n, (n + chunks - 1) / chunks};
     if (pool().try_run(job, static_cast<int>(pieces) - 1)) {
       if (job.out_of_memory.load(std::memory_order_relaxed)) throw std::bad_alloc();

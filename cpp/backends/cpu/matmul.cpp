@@ -63,6 +63,8 @@ struct Product {
   const char* at(const Matrix& x, int64_t i, int64_t j) const {
     return x.data + (i * x.row + j * x.column) * (int64_t{1} << in_log2);
   }
+  // Multiply-adds that are worth another thread. Where C is narrow, fast kernels wait for memory like any other.
+  int64_t thread_work() const { return kThreadWork * std::clamp<int64_t>(n / 4, 1, mm.speed); }
   // Bytes of a packed strip or panel.
   int64_t packed(int64_t depth, int64_t width) const {
     return round_up(mm.header + round_up(depth, mm.depth_unit) * width * mm.packed_size, 64);
@@ -188,7 +190,7 @@ struct Product {
   // Calls fn(first, last) for rows that make up whole strips, on all threads.
   template <class Fn>
   void over_strips(int64_t rows, int64_t height, int64_t row_work, const Fn& fn) const {
-    const int64_t grain = 1 + kThreadWork * mm.speed / (height * row_work);
+    const int64_t grain = 1 + thread_work() / (height * row_work);
     parallel_for(
         threads, divide_up(rows, height), grain,
         [&](int64_t begin, int64_t end) {
@@ -301,7 +303,7 @@ void multiply(const Call& call, const TileProgram* program) {
   // for itself: whole matrices, or parts of them.
   const int threads = call.threads();
   const bool flat = m <= mm.rows;
-  const bool divides = threads > 1 && batches < 2 * threads && m * n * product.k >= 2 * kThreadWork * mm.speed;
+  const bool divides = threads > 1 && batches < 2 * threads && m * n * product.k >= 2 * product.thread_work();
   const bool shares = divides && m >= kStripsToShare * threads * mm.rows;
   if (shares) product.threads = threads;
   const int64_t wanted = divides && !shares ? divide_up(kTasks * threads, batches) : 1;
@@ -312,18 +314,17 @@ void multiply(const Call& call, const TileProgram* program) {
   const int64_t across = divide_up(n, task_columns), down = divide_up(m, task_rows);
   const int64_t work = std::max<int64_t>(1, std::min(m, task_rows) * std::min(n, task_columns) * product.k);
 
-  parallel_for(shares ? 1 : threads, batches * down * across, 1 + kThreadWork * mm.speed / work,
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t task = begin; task < end; ++task) {
-                   const int64_t batch = task / (down * across);
-                   const int64_t m0 = task / across % down * task_rows, n0 = task % across * task_columns;
-                   Matrix x = lhs, y = rhs;
-                   x.data += offset_at(batch, outer, out.shape, lhs_batch) * (int64_t{1} << product.in_log2);
-                   y.data += offset_at(batch, outer, out.shape, rhs_batch) * (int64_t{1} << product.in_log2);
-                   product.block(x, y, out.data, n, batch, m0, std::min(m, m0 + task_rows), n0,
-                                 std::min(n, n0 + task_columns));
-                 }
-               });
+  parallel_for(
+      shares ? 1 : threads, batches * down * across, 1 + product.thread_work() / work, [&](int64_t begin, int64_t end) {
+        for (int64_t task = begin; task < end; ++task) {
+          const int64_t batch = task / (down * across);
+          const int64_t m0 = task / across % down * task_rows, n0 = task % across * task_columns;
+          Matrix x = lhs, y = rhs;
+          x.data += offset_at(batch, outer, out.shape, lhs_batch) * (int64_t{1} << product.in_log2);
+          y.data += offset_at(batch, outer, out.shape, rhs_batch) * (int64_t{1} << product.in_log2);
+          product.block(x, y, out.data, n, batch, m0, std::min(m, m0 + task_rows), n0, std::min(n, n0 + task_columns));
+        }
+      });
 }
 
 }  // namespace

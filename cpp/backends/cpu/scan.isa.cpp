@@ -1,116 +1,42 @@
 // Cumulative ops over blocks, in the contract's order: each block is one chain of operations.
 #include "backends/cpu/isa_common.h"
+#include "backends/cpu/reduce_ops.h"
 #include "backends/cpu/scan_kernels.h"
 #include "backends/cpu/simd.h"
-#include "kernels/scalar_ops.h"
 
 namespace ist::cpu {
 namespace {
 
-template <class T>
-inline T highest() {
-  constexpr bool kSigned = static_cast<T>(-1) < static_cast<T>(1);
-  return static_cast<T>(kSigned ? ~uint64_t{0} >> (65 - 8 * sizeof(T)) : ~uint64_t{0});
-}
-template <>
-inline bool highest<bool>() {
-  return true;
-}
-template <>
-inline float highest<float>() {
-  return __builtin_inff();
-}
-template <>
-inline double highest<double>() {
-  return __builtin_inf();
-}
-template <>
-inline complex64 highest<complex64>() {
-  return {__builtin_inff(), __builtin_inff()};
-}
-template <class T>
-inline T lowest() {
-  return static_cast<T>(~highest<T>());
-}
-template <>
-inline bool lowest<bool>() {
-  return false;
-}
-template <>
-inline float lowest<float>() {
-  return -__builtin_inff();
-}
-template <>
-inline double lowest<double>() {
-  return -__builtin_inf();
-}
-template <>
-inline complex64 lowest<complex64>() {
-  return {-__builtin_inff(), -__builtin_inff()};
-}
-
 // `lanes` is `apply` for vectors.
-struct Add {
+struct Add : Sum {
   static constexpr bool kLong = false;
   template <class V>
   static inline V lanes(V a, V b) {
     return {a.v + b.v};
   }
-  template <class T>
-  static inline T apply(T a, T b) {
-    return scalar::add(a, b);
-  }
-  template <class T>
-  static inline T identity() {
-    return scalar::cast<T>(int32_t{0});
-  }
 };
 
-struct Multiply {
+struct Multiply : Prod {
   static constexpr bool kLong = false;
   template <class V>
   static inline V lanes(V a, V b) {
     return {a.v * b.v};
   }
-  template <class T>
-  static inline T apply(T a, T b) {
-    return scalar::multiply(a, b);
-  }
-  template <class T>
-  static inline T identity() {
-    return scalar::cast<T>(int32_t{1});
-  }
 };
 
-struct Maximum {
+struct Maximum : Max {
   static constexpr bool kLong = false;
   template <class V>
   static inline V lanes(V a, V b) {
     return {(a.v > b.v) | (a.v != a.v) ? a.v : b.v};
   }
-  template <class T>
-  static inline T apply(T a, T b) {
-    return scalar::maximum(a, b);
-  }
-  template <class T>
-  static inline T identity() {
-    return lowest<T>();
-  }
 };
 
-struct Minimum {
+struct Minimum : Min {
   static constexpr bool kLong = false;
   template <class V>
   static inline V lanes(V a, V b) {
     return {(a.v < b.v) | (a.v != a.v) ? a.v : b.v};
-  }
-  template <class T>
-  static inline T apply(T a, T b) {
-    return scalar::minimum(a, b);
-  }
-  template <class T>
-  static inline T identity() {
-    return highest<T>();
   }
 };
 

@@ -1,0 +1,82 @@
+// The operations that reductions and cumulative ops repeat, and what they start from.
+#pragma once
+
+#include "backends/cpu/isa_common.h"
+#include "kernels/scalar_ops.h"
+
+namespace ist::cpu {
+namespace {
+
+struct Sum {
+  template <class T>
+  static inline T apply(T a, T b) {
+    return scalar::add(a, b);
+  }
+  template <class T>
+  static inline T identity() {
+    return scalar::cast<T>(int32_t{0});
+  }
+};
+
+struct Prod {
+  template <class T>
+  static inline T apply(T a, T b) {
+    return scalar::multiply(a, b);
+  }
+  template <class T>
+  static inline T identity() {
+    return scalar::cast<T>(int32_t{1});
+  }
+};
+
+template <class T>
+struct Limits {  // integers
+  static constexpr bool kSigned = static_cast<T>(-1) < static_cast<T>(1);
+  static constexpr T lowest() { return kSigned ? static_cast<T>(uint64_t{1} << (8 * sizeof(T) - 1)) : T{0}; }
+  static constexpr T highest() { return static_cast<T>(~lowest()); }
+};
+template <>
+struct Limits<bool> {
+  static constexpr bool lowest() { return false; }
+  static constexpr bool highest() { return true; }
+};
+template <>
+struct Limits<float> {
+  static constexpr float lowest() { return -__builtin_inff(); }
+  static constexpr float highest() { return __builtin_inff(); }
+};
+template <>
+struct Limits<double> {
+  static constexpr double lowest() { return -__builtin_inf(); }
+  static constexpr double highest() { return __builtin_inf(); }
+};
+template <>
+struct Limits<complex64> {
+  static constexpr complex64 lowest() { return {-__builtin_inff(), -__builtin_inff()}; }
+  static constexpr complex64 highest() { return {__builtin_inff(), __builtin_inff()}; }
+};
+
+struct Max {
+  template <class T>
+  static inline T apply(T a, T b) {
+    return scalar::maximum(a, b);
+  }
+  template <class T>
+  static inline T identity() {
+    return Limits<T>::lowest();
+  }
+};
+
+struct Min {
+  template <class T>
+  static inline T apply(T a, T b) {
+    return scalar::minimum(a, b);
+  }
+  template <class T>
+  static inline T identity() {
+    return Limits<T>::highest();
+  }
+};
+
+}  // namespace
+}  // namespace ist::cpu

@@ -15,23 +15,43 @@
 namespace ist::cpu {
 namespace {
 
+constexpr int kMaxShares = 32;
+
+// A thread begins with the share of its own number, which is the same from job to job, so that it finds in its own
+// cache what it has written there before; then it helps with the shares of others.
 struct Job {
+  struct alignas(64) Share {
+    std::atomic<int64_t> next;
+    int64_t end;
+  };
   RangeFn fn;
   void* context;
-  int64_t n;
   int64_t chunk;
-  std::atomic<int64_t> next{0};
+  int n_shares;
   std::atomic<bool> out_of_memory{false};
+  Share shares[kMaxShares];
 
-  void work() {
-    for (;;) {
-      const int64_t begin = next.fetch_add(chunk, std::memory_order_relaxed);
-      if (begin >= n) return;
-      try {
-        fn(context, begin, std::min(n, begin + chunk));
-      } catch (const std::bad_alloc&) {
-        out_of_memory.store(true, std::memory_order_relaxed);
-        return;
+  Job(RangeFn fn, void* context, int64_t n, int64_t chunk, int n_threads)
+      : fn(fn), context(context), chunk(chunk), n_shares(std::min(n_threads, kMaxShares)) {
+    const int64_t chunks = (n + chunk - 1) / chunk;
+    for (int i = 0; i < n_shares; ++i) {
+      shares[i].next.store(chunks * i / n_shares * chunk, std::memory_order_relaxed);
+      shares[i].end = std::min(n, chunks * (i + 1) / n_shares * chunk);
+    }
+  }
+
+  void work(int thread) {
+    for (int i = 0; i < n_shares; ++i) {
+      Share& share = shares[(thread + i) % n_shares];
+      while (share.next.load(std::memory_order_relaxed) < share.end) {
+        const int64_t begin = share.next.fetch_add(chunk, std::memory_order_relaxed);
+        if (begin >= share.end) break;
+        try {
+          fn(context, begin, std::min(share.end, begin + chunk));
+        } catch (const std::bad_alloc&) {
+          out_of_memory.store(true, std::memory_order_relaxed);
+          return;
+        }
       }
     }
   }
@@ -66,28 +86,26 @@ class Pool {
   bool try_run(Job& job, int helpers) {
     if (busy_.exchange(true, std::memory_order_acquire)) return false;
     grow(helpers);
-    {
-      std::lock_guard lock(mutex_);
-      helpers = std::min(helpers, workers_);
-      job_ = &job;
-      ++generation_;
-      wanted_ = helpers;
+    helpers = std::min(helpers, workers_);
+    job_ = &job;
+    finished_.store(0, std::memory_order_relaxed);
+    ++generation_;
+    seats_.store(generation_ << kSeatBits | static_cast<uint64_t>(helpers));
+    if (asleep_.load() > 0) {
+      // One that is about to sleep has either seen the seats or lets go of the lock by sleeping.
+      {
+        const std::lock_guard lock(mutex_);
+      }
+      if (helpers == 1) {
+        wake_.notify_one();
+      } else {
+        wake_.notify_all();
+      }
     }
-    posted_.store(generation_, std::memory_order_release);
-    if (helpers == 1) {
-      wake_.notify_one();
-    } else {
-      wake_.notify_all();
-    }
-    job.work();
-    {
-      // Helpers that have not woken by now are not waited for: they find no job.
-      posted_.store(0, std::memory_order_relaxed);
-      std::lock_guard lock(mutex_);
-      wanted_ = 0;
-      job_ = nullptr;
-    }
-    const auto finished = [this] { return active_.load() == 0; };
+    job.work(0);
+    // Helpers that have not come by now are not waited for: they find no seat.
+    const int left = static_cast<int>(seats_.exchange(0) & kSeatMask);
+    const auto finished = [this, joined = helpers - left] { return finished_.load() == joined; };
     if (!look_out(finished)) {
       std::unique_lock lock(mutex_);
       waiting_.store(true);
@@ -101,10 +119,13 @@ class Pool {
   bool awake() const { return looking_.load(std::memory_order_relaxed) > 0; }
 
  private:
+  static constexpr int kSeatBits = 16;
+  static constexpr uint64_t kSeatMask = (uint64_t{1} << kSeatBits) - 1;
+
   void grow(int helpers) {
     while (workers_ < helpers) {
       try {
-        std::thread([this] { serve(); }).detach();
+        std::thread([this, thread = workers_ + 1] { serve(thread); }).detach();
       } catch (const std::system_error&) {
         return;  // fewer threads than asked for are slower, not wrong
       }
@@ -112,43 +133,49 @@ class Pool {
     }
   }
 
-  void serve() {
+  void serve(int thread) {
     uint64_t seen = 0;
+    const auto joins = [&] {
+      uint64_t seats = seats_.load();
+      while ((seats & kSeatMask) != 0 && seats >> kSeatBits != seen) {
+        if (!seats_.compare_exchange_weak(seats, seats - 1)) continue;
+        seen = seats >> kSeatBits;
+        return true;
+      }
+      return false;
+    };
     for (;;) {
       // With more helpers than cores, those that look would keep those with work from it.
-      if (looking_.fetch_add(1, std::memory_order_relaxed) < spare_cores_)
-        look_out([&] {
-          const uint64_t posted = posted_.load(std::memory_order_acquire);
-          return posted != 0 && posted != seen;
-        });
+      const bool looks = looking_.fetch_add(1, std::memory_order_relaxed) < spare_cores_;
+      const bool joined = looks && look_out(joins);
       looking_.fetch_sub(1, std::memory_order_relaxed);
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [&] { return wanted_ > 0 && generation_ != seen; });
-      seen = generation_;
-      --wanted_;
-      active_.fetch_add(1);
-      Job* job = job_;
-      lock.unlock();
-      job->work();
-      if (active_.fetch_sub(1) == 1 && waiting_.load()) {
-        lock.lock();  // the caller has either seen the 0 or sleeps by now
+      if (!joined) {
+        std::unique_lock lock(mutex_);
+        asleep_.fetch_add(1);
+        wake_.wait(lock, joins);
+        asleep_.fetch_sub(1);
+      }
+      job_->work(thread);
+      finished_.fetch_add(1);
+      if (waiting_.load()) {
+        const std::lock_guard lock(mutex_);  // the caller has either seen the number or sleeps by now
         done_.notify_one();
       }
     }
   }
 
-  std::atomic<bool> busy_{false};
-  std::mutex mutex_;
+  // What threads look at all the time is not beside what they write meanwhile.
+  alignas(64) std::atomic<uint64_t> seats_{0};  // of a job that helpers may still take, and above them its generation
+  Job* job_ = nullptr;                          // read by those who have taken one
+  alignas(64) std::atomic<int> finished_{0};    // helpers that are done with it
+  std::atomic<bool> waiting_{false};            // the caller sleeps until all are
+  std::atomic<int> looking_{0}, asleep_{0};
+  std::mutex mutex_;  // for sleeping and waking alone
   std::condition_variable wake_, done_;
-  Job* job_ = nullptr;
-  uint64_t generation_ = 0;
-  std::atomic<uint64_t> posted_{0};   // the generation while helpers may join, for those who look without the lock
-  int wanted_ = 0;                    // helpers that may still join the job
-  std::atomic<int> active_{0};        // helpers at work
-  std::atomic<bool> waiting_{false};  // the caller sleeps until there are none
-  std::atomic<int> looking_{0};
+  std::atomic<bool> busy_{false};
   const int spare_cores_ = static_cast<int>(std::thread::hardware_concurrency()) - 1;
-  int workers_ = 0;  // only touched by the owner of busy_
+  uint64_t generation_ = 0;  // these are only touched by the owner of busy_
+  int workers_ = 0;
 };
 
 // Never destroyed: workers may outlive static destructors. A forked child has none of its parent's threads, and locks
@@ -179,7 +206,7 @@ void parallel_ranges(int threads, int64_t n, int64_t grain, int chunks_each, Ran
   if (pieces > 1) {
     // Several chunks for each thread even out what other processes take, where chunks stay worth a hand-over.
     const int64_t chunks = std::min<int64_t>(n / std::max<int64_t>(grain, 1), chunks_each * pieces);
-    Job job{fn, context, n, (n + chunks - 1) / chunks};
+    Job job(fn, context, n, (n + chunks - 1) / chunks, static_cast<int>(pieces));
     if (pool().try_run(job, static_cast<int>(pieces) - 1)) {
       if (job.out_of_memory.load(std::memory_order_relaxed)) throw std::bad_alloc();
       return;

@@ -11,12 +11,19 @@ namespace {
 
 constexpr int64_t kTileMin = 512;
 constexpr int64_t kTileMax = 4096;
+constexpr int64_t kUnit = 64;               // elements that threads share work in
 constexpr int64_t kCacheBytes = 16 * 1024;  // of tile buffers
-constexpr int64_t kBandBytes = 64;          // of neighbours in memory that a band reads together
+// Bytes of a result that are in no first-level cache, which matters to a lone addition, or in no second-level one.
+constexpr int64_t kClaimFrom = 32 * 1024;
+constexpr int64_t kClaimFromMemory = 1024 * 1024;
+constexpr int64_t kClaimBytes = 1024;  // that are asked for at a time
+constexpr int64_t kLine = 64;
+constexpr int64_t kBandBytes = 64;  // of neighbours in memory that a band reads together
 constexpr int64_t kBandColumns = 1024;
 // Elements times their cost that are worth another thread, one that is awake or one that sleeps.
 constexpr int64_t kGrainAwake = 16 * 1024;
 constexpr int64_t kGrainAsleep = 64 * 1024;
+constexpr int64_t kLongWork = 1024 * 1024;  // from here on it is worth to even out what other processes take
 
 TileFn kernel_of(const Kernels& kernels, uint32_t op, uint32_t n_inputs, uint32_t dtype) {
   if (n_inputs == 1) return kernels.unary->fn[op][compute_dtype(dtype)];
@@ -129,6 +136,11 @@ void TileProgram::finish(int64_t tile) {
     Nest<1>& nest = gathers_.emplace_back(Gather{r, {}}).nest;
     for (int i = 0; i < rank_; ++i) nest.add(shape_[i], reg.strides[i]);
   }
+  const int64_t claim_from = n_instructions_ == 1 ? kClaimFrom : kClaimFromMemory;
+  for (uint32_t k = 0; k < n_instructions_; ++k) {
+    const Register& result = registers_[instructions_[k].out];
+    instructions_[k].claims &= result.place == Place::direct && n_ << result.log2 >= claim_from;
+  }
   tile_ = tile;
   if (band_rows_ > 0) {
     tile_ = std::min(shape_[rank_ - 1], kBandColumns);
@@ -171,6 +183,14 @@ void TileProgram::load_band(Frame& frame, int64_t row, int64_t n_rows, int64_t c
   }
 }
 
+void TileProgram::execute(const Instruction& step, int64_t n, char* out, const void* const* in) {
+  if (step.fn != nullptr) {
+    step.fn(n, out, in);
+  } else {
+    std::memcpy(out, in[0], static_cast<size_t>(n) << step.log2);
+  }
+}
+
 void TileProgram::run(Frame& frame, int64_t start, int64_t n, int64_t band_row) const {
   char* band_at[kMaxOperands];
   for (uint32_t r = 0; r < n_registers_; ++r) {
@@ -189,12 +209,23 @@ void TileProgram::run(Frame& frame, int64_t start, int64_t n, int64_t band_row) 
   }
   for (uint32_t k = 0; k < n_instructions_; ++k) {
     const Instruction& step = instructions_[k];
+    char* out = frame.at[step.out];
     const void* in[3];
     for (uint32_t j = 0; j < step.n_inputs; ++j) in[j] = frame.at[step.in[j]];
-    if (step.fn != nullptr) {
-      step.fn(n, frame.at[step.out], in);
-    } else {
-      std::memcpy(frame.at[step.out], in[0], static_cast<size_t>(n) << step.log2);
+    if (!step.claims) {
+      execute(step, n, out, in);
+      continue;
+    }
+    // Stores to lines that are in no cache yet wait for each of them in turn; asked for before, they come together.
+    const int64_t piece = kClaimBytes >> step.log2;
+    for (int64_t done = 0; done < n; done += piece) {
+      const int64_t count = std::min(piece, n - done), bytes = count << step.log2;
+      for (int64_t at = 0; at < bytes; at += kLine) __builtin_prefetch(out + at, 1);
+      execute(step, count, out, in);
+      out += bytes;
+      for (uint32_t j = 0; j < step.n_inputs; ++j) {
+        in[j] = static_cast<const char*>(in[j]) + (count << registers_[step.in[j]].log2);
+      }
     }
   }
   if (n_bands_ == 0) return;
@@ -213,7 +244,8 @@ void TileProgram::add_node(uint32_t i) {
     in[k] = operand(t);
     dtypes[k] = t.dtype;
   }
-  cost_ += cost_of(node.op);
+  const int64_t cost = cost_of(node.op);
+  cost_ += cost;
   const uint16_t result = result_register(out);
   made_[n_made_++] = {out.value, result};
   lowest_ = std::min(lowest_, out.value);
@@ -235,11 +267,11 @@ void TileProgram::add_node(uint32_t i) {
       }
       uint16_t target = result;
       if (is_half(out.dtype)) target = wide[n_wide++] = take_slot(IST_FLOAT32);
-      emit(fn, 2, target, in, node.n_inputs);
+      emit(fn, 2, target, in, node.n_inputs, cost);
       if (target != result) emit_cast(IST_FLOAT32, out.dtype, target, result);
       while (n_wide > 0) free_slot(wide[--n_wide]);
     } else {
-      emit(fn, size_log2(out.dtype), result, in, node.n_inputs);
+      emit(fn, size_log2(out.dtype), result, in, node.n_inputs, cost);
     }
   }
   // Slots of values that nobody reads from here on.
@@ -297,11 +329,12 @@ uint16_t TileProgram::take_slot(uint32_t dtype) {
   registers_[reg].index = slot;
   return reg;
 }
-void TileProgram::emit(TileFn fn, int log2, uint16_t out, const uint16_t* in, uint32_t n_inputs) {
+void TileProgram::emit(TileFn fn, int log2, uint16_t out, const uint16_t* in, uint32_t n_inputs, int64_t cost) {
   Instruction& next = instructions_[n_instructions_++];
   next.fn = fn;
   next.n_inputs = static_cast<uint8_t>(n_inputs);
   next.log2 = static_cast<uint8_t>(log2);
+  next.claims = cost == 1;
   next.out = out;
   for (uint32_t k = 0; k < n_inputs; ++k) next.in[k] = in[k];
 }
@@ -366,8 +399,12 @@ void run_elementwise(const Context& context, uint32_t first, uint32_t end) {
     parallel_for(alone ? 1 : context.threads, bands, 1 + grain * bands / work,
                  [&](int64_t begin, int64_t end) { run_bands(program, rows, columns, begin, end); });
   } else {
-    parallel_for(alone ? 1 : context.threads, program.size(), std::max<int64_t>(kTileMin, grain / program.cost()),
-                 [&](int64_t begin, int64_t end) { run_tiles(program, begin, end); });
+    // No two threads write to a cache line, and ranges begin where vectors are aligned.
+    const int64_t n = program.size(), units = (n + kUnit - 1) / kUnit;
+    parallel_for(
+        alone ? 1 : context.threads, units, std::max<int64_t>(kTileMin, grain / program.cost()) / kUnit,
+        [&](int64_t begin, int64_t end) { run_tiles(program, begin * kUnit, std::min(n, end * kUnit)); },
+        work < kLongWork ? 1 : 4);
   }
 }
 

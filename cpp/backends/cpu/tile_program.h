@@ -73,6 +73,7 @@ class TileProgram {
     TileFn fn;  // null: a copy of the first operand
     uint8_t n_inputs;
     uint8_t log2;
+    bool claims;  // of memory: asks for the lines of its result before it writes them
     uint16_t out;
     uint16_t in[3];
   };
@@ -85,13 +86,14 @@ class TileProgram {
     uint16_t reg;
   };
 
+  static void execute(const Instruction& step, int64_t n, char* out, const void* const* in);
   void add_node(uint32_t i);
   uint16_t add_register(Place place, char* base, uint32_t dtype, const int64_t* strides);
   uint16_t operand(const ist_tensor& t);
   uint16_t result_register(const ist_tensor& out);
   uint16_t take_slot(uint32_t dtype);
   void free_slot(uint16_t reg) { slot_used_[registers_[reg].index] = false; }
-  void emit(TileFn fn, int log2, uint16_t out, const uint16_t* in, uint32_t n_inputs);
+  void emit(TileFn fn, int log2, uint16_t out, const uint16_t* in, uint32_t n_inputs, int64_t cost = 1);
   void emit_cast(uint32_t from, uint32_t to, uint16_t in, uint16_t out);
   bool lies_across(const Register& reg) const;
 

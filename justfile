@@ -124,7 +124,7 @@ bench *args: build (_extra "bench")
 peers *args: build (_extra "peers")
     python benchmarks/peers.py "$@"
 
-# measure the worst error of every transcendental, in ULP; an argument N tries every N-th input only
+# measure the worst error of every transcendental, in ULP; N tries every N-th input only, N NAME ... these functions only
 ulp *args: build
     python tools/ulp.py "$@"
 

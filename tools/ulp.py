@@ -1,7 +1,8 @@
 """Measures the worst error of the transcendental functions and writes the table into docs/bit_contract.md.
 
-    python tools/ulp.py [STEP]
+    python tools/ulp.py [STEP [FUNCTION ...]]
 
+With functions, only their lines of the table are made anew, which has to be one of the same step.
 float32: every STEP-th of all 2^32 inputs is tried, all of them by default, which takes over an hour.
 float64: 2^26 / STEP pseudo-random inputs, at least 2^20, where long double is wider than double.
 Fails when an error is above the limits that the project promises.
@@ -69,7 +70,8 @@ class Worst:
         return [f"{self.ulp:.4f}", f"`{self.at}`", share]
 
 
-def as_table(single: list[Worst], wide: list[Worst], step: int) -> str:
+def as_table(single: list[Worst], wide: list[Worst], step: int, older: str = "") -> str:
+    """The table between its markers; functions that were not measured keep their lines of the older one."""
     tried = "all 2^32 inputs" if step == 1 else f"every {step}th of the 2^32 inputs"
     heading = f"float32: {tried}, {single[0].count:,} of them."
     if wide:
@@ -78,24 +80,34 @@ def as_table(single: list[Worst], wide: list[Worst], step: int) -> str:
     header = ["function", *(f"float32: {c}" for c in columns), *(f"float64: {c}" for c in columns if wide)]
     lines = [BEGIN, heading, "", f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
     by_name = {worst.name: worst.cells() for worst in wide}
+    measured = {}
     for worst in single:
-        lines.append(f"| {' | '.join([f'`{worst.name}`', *worst.cells(), *by_name.get(worst.name, [])])} |")
-    return "\n".join([*lines, END])
+        measured[worst.name] = f"| {' | '.join([f'`{worst.name}`', *worst.cells(), *by_name.get(worst.name, [])])} |"
+    kept = [line for line in older.splitlines() if line.startswith("| `")]
+    if kept and not older.strip().startswith("\n".join(lines[1:])):
+        sys.exit("the table was not made with this step: measure all functions")
+    body = [measured.pop(line.split("`")[1], line) for line in kept]
+    return "\n".join([*lines, *body, *measured.values(), END])
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("step", nargs="?", type=int, default=1, metavar="STEP")
-    step = parser.parse_args().step
+    parser.add_argument("functions", nargs="*", metavar="FUNCTION")
+    arguments = parser.parse_args()
+    step = arguments.step
     if not 1 <= step <= 1 << 31:
         parser.error("STEP must be between 1 and 2^31")
     before, begin, rest = PAGE.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
+    older, end, after = rest.partition(END)
     if not begin or not end:
         sys.exit(f"{PAGE.relative_to(ROOT)} has lost its markers {BEGIN} and {END}")
 
     program = compile_tool()
     names = [name for name in function_names(program) if name not in EXACT]
+    if unknown := set(arguments.functions).difference(names):
+        parser.error(f"no function is called {', '.join(sorted(unknown))}; there are: {', '.join(names)}")
+    names = arguments.functions or names
 
     def measure(*arguments: str) -> Worst:
         run = subprocess.run([program, *arguments], capture_output=True, text=True, check=True)
@@ -110,7 +122,7 @@ def main() -> int:
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         single = list(pool.map(lambda name: measure(name, str(step)), names))
         wide = list(pool.map(lambda name: measure("double", name, samples), names)) if has_long_double else []
-    PAGE.write_text(before + as_table(single, wide, step) + after)
+    PAGE.write_text(before + as_table(single, wide, step, older if arguments.functions else "") + after)
     broken = [
         f"{worst.name} of {dtype}: {worst.ulp:.4f} ULP, the limit is {LIMITS[dtype]}"
         for dtype, measured in (("float32", single), ("float64", wide))

@@ -29,9 +29,8 @@ inline float scaled(float y, float k) {
 template <class F>
 inline F exp_core(F x) {
   const F k = fma(x, F(0x1.715476p+0f), F(kRoundMagicF)) - F(kRoundMagicF);
-  const F r = fma(-k, F(-0x1.05c610p-29f), fma(-k, F(0x1.62e430p-1f), x));
-  const F p =
-      polynomial(r, F(0x1.a1256cp-13f), 0x1.6d43b0p-10f, 0x1.1110e0p-7f, 0x1.5554e8p-5f, 0x1.555556p-3f, 0.5f, 1.0f);
+  const F r = fma(k, F(0x1.05c610p-29f), fma(k, F(-0x1.62e430p-1f), x));
+  const F p = polynomial(r, F(0x1.6b6dfap-10f), 0x1.12300cp-7f, 0x1.55568ap-5f, 0x1.5554a2p-3f, 0.5f, 1.0f);
   return scaled(fma(p, r, F(1.0f)), k);
 }
 template <class F>
@@ -55,7 +54,7 @@ inline F tanh_of(F x) {
   const F p = polynomial(z, F(0x1.4a0670p-9f), -0x1.173324p-7f, 0x1.657366p-6f, -0x1.ba13e6p-5f, 0x1.111104p-3f,
                          -0x1.555556p-2f);
   const F small = fma(x * z, p, x);
-  const F large = F(1.0f) - F(2.0f) / (exp_core(select(a > F(20.0f), F(40.0f), F(2.0f) * a)) + F(1.0f));
+  const F large = F(1.0f) - F(2.0f) / (exp_core(F(2.0f) * at_most(a, F(20.0f))) + F(1.0f));
   return copysign(select(a < F(0.55f), small, large), x);
 }
 inline float exp(float x) { return exp_of(x); }

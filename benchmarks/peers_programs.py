@@ -67,6 +67,8 @@ def numpy_like(xp: Any, row: Row) -> dict[str, Program]:
 
     return operators(row) | {
         "exp": xp.exp,
+        "sin": xp.sin,
+        "tanh": xp.tanh,
         "var": lambda a: a.var(),
         "gelu": gelu(xp.tanh),
         "layer_norm": layer_norm,
@@ -109,6 +111,8 @@ def torch_call(row: Row, threads: int) -> Call:
     torch.set_grad_enabled(False)
     programs = operators(row) | {
         "exp": torch.exp,
+        "sin": torch.sin,
+        "tanh": torch.tanh,
         "var": lambda a: a.var(correction=0),
         "gelu": gelu(torch.tanh),
         "softmax": lambda a: torch.softmax(a, -1),
@@ -168,6 +172,8 @@ def mlx_like_call(mx: Any, row: Row) -> Call:
     programs = operators(row) | {
         "matvec 4-bit": lambda x, *w: mx.quantized_matmul(x, *w, transpose=True, group_size=64, bits=4),
         "exp": lambda a: mx.exp(a),
+        "sin": lambda a: mx.sin(a),
+        "tanh": lambda a: mx.tanh(a),
         "var": lambda a: a.var(),
         "gelu": gelu(mx.tanh),
         "softmax": lambda a: mx.softmax(a, axis=-1),

@@ -131,62 +131,6 @@ inline double tan(double x) {
   return a < 0x1p-27 ? x : double_of(bits_of(y) ^ (bits_of(x) & 0x8000000000000000ull));
 }
 
-// float32: the same in plain double. Its 24-bit significand makes the products with 28-bit pieces of 2/pi exact.
-struct ReducedFloat {
-  double r;
-  uint64_t quadrant;
-};
-inline double select_group(double a, double u0, double u1, double u2, double u3) {
-  const double low = a < 0x1p32 ? u0 : u1;
-  const double high = a < 0x1p96 ? u2 : u3;
-  return a < 0x1p64 ? low : high;
-}
-inline ReducedFloat reduce_quadrant_float(double a) {
-  const double u0 = select_group(a, 0x1.4p-1, 0x1.f306dc8p+23, 0x1.1054a78p+22, 0x1.3abe8fp+21);
-  const double u1 = select_group(a, 0x1.7cc1b7p-7, 0x1.c882a5p-5, 0x1.c2757dp-4, 0x1.534ddcp-4);
-  const double u2 = select_group(a, 0x1.3910548p-34, 0x1.fc2757cp-32, 0x1.f534ddcp-32, 0x1.b6c52bp-33);
-  const double u3 =
-      select_group(a, 0x1.3f84eafa3ea6ap-61, 0x1.1f534ddc0db63p-60, 0x1.b6c52b3278872p-65, 0x1.93c439041fe51p-60);
-  const double x = a * select_group(a, 1.0, 0x1p-32, 0x1p-64, 0x1p-96);
-  const double p0 = modulo_4(x * u0);
-  const double p1 = modulo_4_small(x * u1);
-  const double p2 = x * u2;
-  const double shifted = ((p0 + p1) + p2) + kRoundMagic;
-  const double f = (((p0 - (shifted - kRoundMagic)) + p1) + p2) + x * u3;
-  return {(a < kInf ? f : kNan) * kHalfPi, bits_of(shifted)};
-}
-inline double sin_reduced_float(double r) {
-  const double z = r * r;
-  const double p =
-      polynomial(z, 0x1.6dbded5452c9bp-19, -0x1.a013a740c35cep-13, 0x1.11110deef0ae3p-7, -0x1.555555545df18p-3);
-  return fma(r * z, p, r);
-}
-inline double cos_reduced_float(double r) {
-  const double z = r * r;
-  const double p =
-      polynomial(z, -0x1.25243c2f39550p-22, 0x1.a015c4462d9e2p-16, -0x1.6c16bf54be1f5p-10, 0x1.5555555502c6dp-5);
-  return fma(z * z, p, fma(-0.5, z, 1.0));
-}
-inline float sin(float x) {
-  const ReducedFloat r = reduce_quadrant_float(fabs(static_cast<double>(x)));
-  const double y = (r.quadrant & 1) != 0 ? cos_reduced_float(r.r) : sin_reduced_float(r.r);
-  const uint64_t sign = (r.quadrant & 2) << 62;
-  return float_of(bits_of(static_cast<float>(double_of(bits_of(y) ^ sign))) ^ (bits_of(x) & 0x80000000u));
-}
-inline float cos(float x) {
-  const ReducedFloat r = reduce_quadrant_float(fabs(static_cast<double>(x)));
-  const double y = (r.quadrant & 1) != 0 ? sin_reduced_float(r.r) : cos_reduced_float(r.r);
-  return static_cast<float>(double_of(bits_of(y) ^ (((r.quadrant + 1) & 2) << 62)));
-}
-inline float tan(float x) {
-  const ReducedFloat r = reduce_quadrant_float(fabs(static_cast<double>(x)));
-  const double s = sin_reduced_float(r.r);
-  const double c = cos_reduced_float(r.r);
-  const bool odd = (r.quadrant & 1) != 0;
-  const double y = (odd ? -c : s) / (odd ? s : c);
-  return float_of(bits_of(static_cast<float>(y)) ^ (bits_of(x) & 0x80000000u));
-}
-
 // arctan(t) - t for |t| <= tan(pi/8).
 inline double arctan_tail(double t) {
   const double z = t * t;

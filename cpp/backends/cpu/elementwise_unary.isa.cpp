@@ -14,6 +14,36 @@ void unary_tile(int64_t n, void* out, const void* const* in) {
   for (int64_t i = 0; i < n; ++i) r[i] = Body::apply(a[i]);
 }
 
+// Functions whose bodies for small arguments cost a fraction of the others: those have their own names in
+// scalar_math.h.
+struct Near {
+  float x;
+};
+inline float sin(Near a) { return scalar::sin_near(a.x); }
+inline float cos(Near a) { return scalar::cos_near(a.x); }
+inline float tan(Near a) { return scalar::tan_near(a.x); }
+
+template <class Body>
+concept HasNearBody = requires(Near x) { Body::near_apply(x); };
+
+// A loop has no branches, so both bodies would be evaluated for each element: pieces of the tile choose.
+template <class Body>
+void near_tile(int64_t n, void* out, const void* const* in) {
+  constexpr int64_t kPiece = 256;
+  const float* __restrict a = static_cast<const float*>(in[0]);
+  float* __restrict r = static_cast<float*>(out);
+  for (int64_t start = 0; start < n; start += kPiece) {
+    const int64_t end = start + kPiece < n ? start + kPiece : n;
+    int any_far = 0;
+    for (int64_t i = start; i < end; ++i) any_far |= scalar::is_near(a[i]) ? 0 : 1;
+    if (any_far == 0) {
+      for (int64_t i = start; i < end; ++i) r[i] = Body::near_apply(Near{a[i]});
+    } else {
+      for (int64_t i = start; i < end; ++i) r[i] = Body::apply(a[i]);
+    }
+  }
+}
+
 #if defined(IST_VECTOR_MATH)
 template <class Body>
 void vector_tile(int64_t n, void* out, const void* const* in) {
@@ -41,26 +71,34 @@ constexpr TileFn unary_fn() {
 #if defined(IST_VECTOR_MATH)
   if constexpr (D == IST_FLOAT32 && HasVectorBody<Body>) return &vector_tile<Body>;
 #endif
-  if constexpr (takes(c, D)) {
+  if constexpr (D == IST_FLOAT32 && HasNearBody<Body>) {
+    return &near_tile<Body>;
+  } else if constexpr (takes(c, D)) {
     return &unary_tile<Body, D, result_dtype(c, D)>;
   } else {
     return nullptr;
   }
 }
 
-// vector_apply is there for the functions that simd_math.h has under this name.
-#define IST_BODY_ROW(id, name, dtypes)  \
-  struct Body_##name {                  \
-    template <class T>                  \
-    static inline auto apply(T x) {     \
-      return scalar::name(x);           \
-    }                                   \
-    template <class V>                  \
-    static inline V vector_apply(V x)   \
-      requires requires { V(name(x)); } \
-    {                                   \
-      return name(x);                   \
-    }                                   \
+// vector_apply is there for the functions that simd_math.h has under this name, near_apply for those above.
+#define IST_BODY_ROW(id, name, dtypes)      \
+  struct Body_##name {                      \
+    template <class T>                      \
+    static inline auto apply(T x) {         \
+      return scalar::name(x);               \
+    }                                       \
+    template <class V>                      \
+    static inline V vector_apply(V x)       \
+      requires requires { V(name(x)); }     \
+    {                                       \
+      return name(x);                       \
+    }                                       \
+    template <class N>                      \
+    static inline float near_apply(N x)     \
+      requires requires { float(name(x)); } \
+    {                                       \
+      return name(x);                       \
+    }                                       \
   };
 #define IST_ARITY_1(id, name, dtypes) IST_ROW_WITH_BODY(id, name, dtypes)
 #define IST_ARITY_2(id, name, dtypes)

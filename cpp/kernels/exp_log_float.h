@@ -1,0 +1,140 @@
+// Exponentials and logarithms of float, which work in float.
+#pragma once
+
+#include "kernels/exp_log.h"
+
+namespace ist {
+namespace {
+namespace scalar {
+
+// Functions of F are for float and for vectors of it, which have better ways to scaled() and split(), and the same bits.
+// `F(constant)` fills a vector; select(condition, a, b) takes the place of ?:.
+inline float select(bool condition, float a, float b) { return condition ? a : b; }
+// NaN passes through both.
+inline float at_most(float x, float limit) { return x > limit ? limit : x; }
+inline float at_least(float x, float limit) { return x < limit ? limit : x; }
+
+// y * 2^k for integers k in [-250, 250], rounded once: in two factors, because 2^k may be out of range.
+inline float scaled(float y, float k) {
+  const float half = fma(k, 0.5f, kRoundMagicF) - kRoundMagicF;
+  return y * exp2_integer(half) * exp2_integer(k - half);
+}
+
+// exp(x) for x in [-150, 150].
+template <class F>
+inline F exp_core(F x) {
+  const F k = fma(x, F(0x1.715476p+0f), F(kRoundMagicF)) - F(kRoundMagicF);
+  const F r = fma(k, F(0x1.05c610p-29f), fma(k, F(-0x1.62e430p-1f), x));
+  const F p = polynomial(r, F(0x1.6b6dfap-10f), 0x1.12300cp-7f, 0x1.55568ap-5f, 0x1.5554a2p-3f, 0.5f, 1.0f);
+  return scaled(fma(p, r, F(1.0f)), k);
+}
+template <class F>
+inline F exp_of(F x) {
+  return exp_core(at_least(at_most(x, F(150.0f)), F(-150.0f)));
+}
+template <class F>
+inline F sigmoid_of(F x) {
+  const F e = exp_of(-fabs(x));
+  const F d = F(1.0f) + e;
+  const F lost = e - (d - F(1.0f));
+  const F inverse = F(1.0f) / d;
+  // One Newton step takes back what the rounding of 1 + e and of the division lost.
+  const F refined = fma(inverse, fma(-d, inverse, F(1.0f)) - lost * inverse, inverse);
+  return select(x >= F(0.0f), refined, e * refined);
+}
+template <class F>
+inline F tanh_of(F x) {
+  const F a = fabs(x);
+  const F z = x * x;
+  const F p = polynomial(z, F(0x1.4a0670p-9f), -0x1.173324p-7f, 0x1.657366p-6f, -0x1.ba13e6p-5f, 0x1.111104p-3f,
+                         -0x1.555556p-2f);
+  const F small = fma(x * z, p, x);
+  const F large = F(1.0f) - F(2.0f) / (exp_core(F(2.0f) * at_most(a, F(20.0f))) + F(1.0f));
+  return copysign(select(a < F(0.55f), small, large), x);
+}
+
+// x = 2^k * (1 + f) with f in [-1/4, 1/2), for positive finite x.
+template <class F>
+struct Split {
+  F k, f;
+};
+inline Split<float> split(float x) {
+  constexpr uint32_t kThreeQuarters = 0x3f400000u;
+  const bool subnormal = x < 0x1p-126f;
+  // Adding the distance from 3/4 to 1 carries into the exponent exactly when the significand is 3/2 or more.
+  const uint32_t shifted = bits_of(subnormal ? x * 0x1p24f : x) + (0x3f800000u - kThreeQuarters);
+  const float exponent = float_of((shifted >> 23) | 0x4b000000u) - (0x1p23f + 127.0f);
+  return {exponent - (subnormal ? 24.0f : 0.0f), float_of((shifted & 0x007fffffu) + kThreeQuarters) - 1.0f};
+}
+
+// log(1 + f) - f for f in [-1/4, 1/2).
+template <class F>
+inline F log_tail(F f) {
+  const F p = polynomial(f, F(-0x1.7157ccp-5f), 0x1.aca84ep-4f, -0x1.0d918ap-3f, 0x1.288514p-3f, -0x1.54ef42p-3f,
+                         0x1.996990p-3f, -0x1.000042p-2f, 0x1.5555a4p-2f);
+  return fma(f, p, F(-0.5f)) * (f * f);
+}
+
+// Zero gives -inf, negative numbers NaN; infinity and NaN pass through.
+template <class F>
+inline F log_special(F x, F y) {
+  y = select(x < F(kInfF), y, x);
+  return select(x > F(0.0f), y, select(x < F(0.0f), F(kNanF), select(x > F(-1.0f), F(-kInfF), x)));
+}
+
+// k * unit + factor * log(1 + f), both in two parts; k * unit is exact. What k * unit + f * factor loses by rounding is
+// added to the small terms: the two cancel where k is -1.
+template <class F>
+inline F log_sum(F k, F f, float unit, float unit_low, float factor, float factor_low) {
+  const F whole = k * F(unit);
+  const F product = f * F(factor);
+  const F head = whole + product;
+  const F lost = ((whole - head) + product) + fma(f, F(factor), -product);
+  const F low = fma(k, F(unit_low), fma(f, F(factor_low), log_tail(f) * F(factor)));
+  return head + (lost + low);
+}
+template <class F>
+inline F log_natural(F k, F f) {
+  return fma(k, F(0x1.62e430p-1f), f + fma(k, F(-0x1.05c610p-29f), log_tail(f)));
+}
+
+template <class F>
+inline F log_of(F x) {
+  const Split<F> s = split(x);
+  return log_special(x, log_natural(s.k, s.f));
+}
+template <class F>
+inline F log2_of(F x) {
+  const Split<F> s = split(x);
+  return log_special(x, log_sum(s.k, s.f, 1.0f, 0.0f, 0x1.715476p+0f, 0x1.4ae0c0p-26f));
+}
+template <class F>
+inline F log10_of(F x) {
+  const Split<F> s = split(x);
+  return log_special(x, log_sum(s.k, s.f, 0x1.3440p-2f, 0x1.3509f8p-18f, 0x1.bcb7b2p-2f, -0x1.5b235ep-27f));
+}
+template <class F>
+inline F log1p_of(F x) {
+  const F u = F(1.0f) + x;
+  const Split<F> s = split(u);
+  // What the sum lost, in units of 2^k; past 2^25 it does not matter.
+  const F x_part = u - F(1.0f);
+  const F lost = (F(1.0f) - (u - x_part)) + (x - x_part);
+  const F f = fma(lost, exp2_integer(-at_most(s.k, F(100.0f))), s.f);
+  return log_special(u, copysign(log_natural(s.k, f), x));
+}
+
+#define IST_FLOAT_OF(name) \
+  inline float name(float x) { return name##_of(x); }
+IST_FLOAT_OF(exp)
+IST_FLOAT_OF(sigmoid)
+IST_FLOAT_OF(tanh)
+IST_FLOAT_OF(log)
+IST_FLOAT_OF(log2)
+IST_FLOAT_OF(log10)
+IST_FLOAT_OF(log1p)
+#undef IST_FLOAT_OF
+
+}  // namespace scalar
+}  // namespace
+}  // namespace ist

@@ -1,0 +1,183 @@
+// Trigonometric functions of float and their inverses, in float where the argument allows it.
+#pragma once
+
+#include "kernels/trig.h"
+
+namespace ist {
+namespace {
+namespace scalar {
+
+// Arguments of any size, in plain double. float's 24-bit significand makes the products with 28-bit pieces of 2/pi
+// exact.
+struct ReducedFloat {
+  double r;
+  uint64_t quadrant;
+};
+inline double select_group(double a, double u0, double u1, double u2, double u3) {
+  const double low = a < 0x1p32 ? u0 : u1;
+  const double high = a < 0x1p96 ? u2 : u3;
+  return a < 0x1p64 ? low : high;
+}
+inline ReducedFloat reduce_quadrant_float(double a) {
+  const double u0 = select_group(a, 0x1.4p-1, 0x1.f306dc8p+23, 0x1.1054a78p+22, 0x1.3abe8fp+21);
+  const double u1 = select_group(a, 0x1.7cc1b7p-7, 0x1.c882a5p-5, 0x1.c2757dp-4, 0x1.534ddcp-4);
+  const double u2 = select_group(a, 0x1.3910548p-34, 0x1.fc2757cp-32, 0x1.f534ddcp-32, 0x1.b6c52bp-33);
+  const double u3 =
+      select_group(a, 0x1.3f84eafa3ea6ap-61, 0x1.1f534ddc0db63p-60, 0x1.b6c52b3278872p-65, 0x1.93c439041fe51p-60);
+  const double x = a * select_group(a, 1.0, 0x1p-32, 0x1p-64, 0x1p-96);
+  const double p0 = modulo_4(x * u0);
+  const double p1 = modulo_4_small(x * u1);
+  const double p2 = x * u2;
+  const double shifted = ((p0 + p1) + p2) + kRoundMagic;
+  const double f = (((p0 - (shifted - kRoundMagic)) + p1) + p2) + x * u3;
+  return {(a < kInf ? f : kNan) * kHalfPi, bits_of(shifted)};
+}
+inline double sin_reduced_float(double r) {
+  const double z = r * r;
+  const double p =
+      polynomial(z, 0x1.6dbded5452c9bp-19, -0x1.a013a740c35cep-13, 0x1.11110deef0ae3p-7, -0x1.555555545df18p-3);
+  return fma(r * z, p, r);
+}
+inline double cos_reduced_float(double r) {
+  const double z = r * r;
+  const double p =
+      polynomial(z, -0x1.25243c2f39550p-22, 0x1.a015c4462d9e2p-16, -0x1.6c16bf54be1f5p-10, 0x1.5555555502c6dp-5);
+  return fma(z * z, p, fma(-0.5, z, 1.0));
+}
+inline float sin_far(float x) {
+  const ReducedFloat r = reduce_quadrant_float(fabs(static_cast<double>(x)));
+  const double y = (r.quadrant & 1) != 0 ? cos_reduced_float(r.r) : sin_reduced_float(r.r);
+  const uint64_t sign = (r.quadrant & 2) << 62;
+  return float_of(bits_of(static_cast<float>(double_of(bits_of(y) ^ sign))) ^ (bits_of(x) & 0x80000000u));
+}
+inline float cos_far(float x) {
+  const ReducedFloat r = reduce_quadrant_float(fabs(static_cast<double>(x)));
+  const double y = (r.quadrant & 1) != 0 ? sin_reduced_float(r.r) : cos_reduced_float(r.r);
+  return static_cast<float>(double_of(bits_of(y) ^ (((r.quadrant + 1) & 2) << 62)));
+}
+inline float tan_far(float x) {
+  const ReducedFloat r = reduce_quadrant_float(fabs(static_cast<double>(x)));
+  const double s = sin_reduced_float(r.r);
+  const double c = cos_reduced_float(r.r);
+  const bool odd = (r.quadrant & 1) != 0;
+  const double y = (odd ? -c : s) / (odd ? s : c);
+  return float_of(bits_of(static_cast<float>(y)) ^ (bits_of(x) & 0x80000000u));
+}
+
+// |x| up to this is reduced in float.
+inline constexpr float kNear = 0x1p13f;
+inline bool is_near(float x) { return fabs(x) <= kNear; }
+
+// x = k * pi/2 + r + low, |r| <= pi/4, for |x| <= kNear; k lies in the low bits of `shifted`.
+struct ReducedNear {
+  float r, low;
+  uint32_t shifted;
+};
+inline ReducedNear reduce_near(float x) {
+  constexpr float first = 0x1.921fb6p+0f, second = -0x1.777a5cp-25f, third = -0x1.ee59dap-50f;  // pi/2
+  const float shifted = fma(x, 0x1.45f306p-1f, kRoundMagicF);
+  const float k = shifted - kRoundMagicF;
+  const float head = fma(-k, first, x);  // exact
+  const float product = k * second;
+  const float r = head - product;
+  const float lost = ((head - r) - product) - fma(k, second, -product);
+  return {r, fma(-k, third, lost), bits_of(shifted)};
+}
+inline float sin_reduced_near(const ReducedNear& x) {
+  const float z = x.r * x.r;
+  const float p = polynomial(z, -0x1.9920bap-13f, 0x1.1106d4p-7f, -0x1.555544p-3f);
+  return x.r + fma(x.r * z, p, x.low);
+}
+inline float cos_reduced_near(const ReducedNear& x) {
+  const float z = x.r * x.r;
+  const float p = polynomial(z, 0x1.99cb76p-16f, -0x1.6c0bc4p-10f, 0x1.55554ap-5f, -0.5f);
+  return 1.0f + fma(z, p, -x.r * x.low);
+}
+inline float sin_near(float x) {
+  const ReducedNear r = reduce_near(x);
+  const float y = (r.shifted & 1) != 0 ? cos_reduced_near(r) : sin_reduced_near(r);
+  return x == 0.0f ? x : float_of(bits_of(y) ^ ((r.shifted & 2) << 30));
+}
+inline float cos_near(float x) {
+  const ReducedNear r = reduce_near(x);
+  const float y = (r.shifted & 1) != 0 ? sin_reduced_near(r) : cos_reduced_near(r);
+  return float_of(bits_of(y) ^ (((r.shifted + 1) & 2) << 30));
+}
+
+inline float tan_near(float x) {
+  const ReducedNear r = reduce_near(x);
+  const float z = r.r * r.r;
+  const float p = polynomial(z, 0x1.1f7884p-8f, 0x1.236438p-14f, 0x1.63924cp-7f, 0x1.5c97d6p-6f, 0x1.bade22p-5f,
+                             0x1.110d82p-3f, 0x1.555560p-2f);
+  const float head = r.r * z;
+  const float t = r.r + fma(head, p, fma(r.low, z, r.low));  // tan(r + low) = tan(r) + low * (1 + tan^2(r))
+  const float y = (r.shifted & 1) != 0 ? -1.0f / t : t;
+  return x == 0.0f ? x : y;
+}
+
+inline float sin(float x) { return is_near(x) ? sin_near(x) : sin_far(x); }
+inline float cos(float x) { return is_near(x) ? cos_near(x) : cos_far(x); }
+inline float tan(float x) { return is_near(x) ? tan_near(x) : tan_far(x); }
+
+inline constexpr float kHalfPiF = 0x1.921fb6p+0f, kHalfPiLowF = -0x1.777a5cp-25f;
+
+// arctan(t) - t for |t| <= 1.
+inline float arctan_tail(float t) {
+  const float z = t * t;
+  const float p = polynomial(z, -0x1.d615e0p-10f, 0x1.6597bep-7f, -0x1.fec3b8p-6f, 0x1.dac304p-5f, -0x1.58328ep-4f,
+                             0x1.c0994ep-4f, -0x1.2421a4p-3f, 0x1.9991fcp-3f, -0x1.55553ep-2f);
+  return t * (z * p);
+}
+inline float arctan(float x) {
+  const float a = fabs(x);
+  const bool large = a > 1.0f;
+  const float t = (large ? -1.0f : a) / (large ? a : 1.0f);
+  const float tail = arctan_tail(t);
+  return copysign(large ? kHalfPiF + (t + (tail + kHalfPiLowF)) : t + tail, x);
+}
+inline float arctan2(float y, float x) {
+  const float ay = fabs(y), ax = fabs(x);
+  const bool steep = ay > ax, left = copysign(1.0f, x) < 0.0f;
+  const float larger = steep ? ay : ax, smaller = steep ? ax : ay;
+  // 0 / 0 counts as 0, infinity / infinity as 1.
+  const float quotient = smaller / (larger == 0.0f ? 1.0f : larger);
+  const float t = smaller == kInfF ? 1.0f : quotient;
+  // From the nearest axis, in its direction of turning: pi/2 - t, pi/2 + t, t or pi - t.
+  const float turned = steep != left ? -t : t;
+  const float tail = arctan_tail(turned);
+  const float base = left ? 2.0f : 0.0f, quarters = steep ? 1.0f : base;
+  const float r = copysign(quarters * kHalfPiF + (turned + (tail + quarters * kHalfPiLowF)), y);
+  return (x != x) | (y != y) ? kNanF : r;
+}
+
+// arcsin(s) - s for s in [0, 1/2] and z = s^2.
+inline float arcsin_tail(float s, float z) {
+  const float p = polynomial(z, 0x1.596ce4p-5f, 0x1.8c2886p-6f, 0x1.747e44p-5f, 0x1.3301e4p-4f, 0x1.5555c8p-3f);
+  return s * (z * p);
+}
+inline float arcsin(float x) {
+  const float a = fabs(x);
+  const bool small = a < 0.5f;
+  // arcsin(a) = pi/2 - 2 arcsin(sqrt((1 - a) / 2))
+  const float z = small ? a * a : 0.5f * (1.0f - a);
+  const float s = small ? a : sqrt(z);
+  const float tail = arcsin_tail(s, z);
+  // Near 1 the difference is rounded to a multiple of twice the result's unit.
+  const float head = kHalfPiF - 2.0f * s;
+  const float lost = (kHalfPiF - head) - 2.0f * s;
+  return copysign(small ? s + tail : head + (lost + (kHalfPiLowF - 2.0f * tail)), x);
+}
+inline float arccos(float x) {
+  const float a = fabs(x);
+  const bool small = a < 0.5f;
+  const float z = small ? a * a : 0.5f * (1.0f - a);
+  const float s = small ? x : sqrt(z);
+  const float tail = arcsin_tail(s, z);
+  const float right = 2.0f * (s + tail);
+  const float left = 2.0f * ((kHalfPiF - s) - (tail - kHalfPiLowF));
+  return small ? kHalfPiF - (s + (tail - kHalfPiLowF)) : (x > 0.0f ? right : left);
+}
+
+}  // namespace scalar
+}  // namespace
+}  // namespace ist

@@ -63,6 +63,13 @@ inline void exp_step(const float* x, float top, float* r, float* lane) {
 }
 #endif
 
+// What follows a row in memory is mostly the next one, of which the hardware reads ahead too little.
+template <class T>
+inline void ask_for_lanes(const T* x) {
+  constexpr int kLine = 64 / sizeof(T);
+  for (int i = 0; i < kLanes; i += kLine) __builtin_prefetch(x + i);
+}
+
 template <class T>
 void exp_sum(int64_t n, const void* data, const void* m, void* out, void* sum) {
   const T* x = static_cast<const T*>(data);  // may be `out` itself
@@ -70,7 +77,10 @@ void exp_sum(int64_t n, const void* data, const void* m, void* out, void* sum) {
   T* r = static_cast<T*>(out);
   T lane[kLanes] = {};
   int64_t j = 0;
-  for (; j + kLanes <= n; j += kLanes) exp_step(x + j, top, r + j, lane);
+  for (; j + kLanes <= n; j += kLanes) {
+    ask_for_lanes(x + n + j);
+    exp_step(x + j, top, r + j, lane);
+  }
   if (j < n) {  // as whole vectors, too
     T rest[kLanes] = {};
     for (int64_t i = 0; i < n - j; ++i) rest[i] = x[j + i] - top;
@@ -90,6 +100,7 @@ void square_sum(int64_t n, const void* data, const void* mean, void* sum) {
   T lane[kLanes] = {};
   int64_t j = 0;
   for (; j + kLanes <= n; j += kLanes) {
+    ask_for_lanes(x + n + j);
     for (int i = 0; i < kLanes; ++i) {
       const T c = x[j + i] - centre;
       lane[i] = lane[i] + c * c;

@@ -1,6 +1,7 @@
 // Tile kernels of the elementwise ops with two operands, made from ops.def, and of `where`.
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/isa_common.h"
+#include "backends/cpu/simd.h"
 #include "kernels/scalar_ops.h"
 
 namespace ist::cpu {
@@ -12,6 +13,35 @@ void binary_tile(int64_t n, void* out, const void* const* in) {
   const Type<From>* __restrict b = static_cast<const Type<From>*>(in[1]);
   Type<To>* __restrict r = static_cast<Type<To>*>(out);
   for (int64_t i = 0; i < n; ++i) r[i] = Body::apply(a[i], b[i]);
+}
+
+#if defined(IST_STORES_HALVES)
+// Half types in one pass, for the ops that vectors have operators for.
+inline VecF32 add(VecF32 a, VecF32 b) { return {a.v + b.v}; }
+inline VecF32 subtract(VecF32 a, VecF32 b) { return {a.v - b.v}; }
+inline VecF32 multiply(VecF32 a, VecF32 b) { return {a.v * b.v}; }
+inline VecF32 divide(VecF32 a, VecF32 b) { return {a.v / b.v}; }
+
+template <class Body, int D>
+void half_tile(int64_t n, void* out, const void* const* in) {
+  constexpr int W = VecF32::kWidth;
+  const Type<D>* a = static_cast<const Type<D>*>(in[0]);
+  const Type<D>* b = static_cast<const Type<D>*>(in[1]);
+  Type<D>* r = static_cast<Type<D>*>(out);
+  int64_t i = 0;
+  for (; i + W <= n; i += W) Body::vector_apply(VecF32::load(a + i), VecF32::load(b + i)).store(r + i);
+  for (; i < n; ++i) r[i] = Storage<D>::store(Body::apply(Storage<D>::load(a[i]), Storage<D>::load(b[i])));
+}
+template <class Body>
+concept HasVectorBody = requires(VecF32 x) { Body::vector_apply(x, x); };
+#endif
+
+template <class Body, int D>
+constexpr TileFn half_fn() {
+#if defined(IST_STORES_HALVES)
+  if constexpr (HasVectorBody<Body>) return &half_tile<Body, D>;
+#endif
+  return nullptr;
 }
 
 template <class Body, Class c, int D>
@@ -33,12 +63,18 @@ void where_tile(int64_t n, void* out, const void* const* in) {
   for (int64_t i = 0; i < n; ++i) r[i] = condition[i] ? a[i] : b[i];
 }
 
-#define IST_BODY_ROW(id, name, dtypes)   \
-  struct Body_##name {                   \
-    template <class T>                   \
-    static inline auto apply(T a, T b) { \
-      return scalar::name(a, b);         \
-    }                                    \
+#define IST_BODY_ROW(id, name, dtypes)     \
+  struct Body_##name {                     \
+    template <class T>                     \
+    static inline auto apply(T a, T b) {   \
+      return scalar::name(a, b);           \
+    }                                      \
+    template <class V>                     \
+    static inline V vector_apply(V a, V b) \
+      requires requires { V(name(a, b)); } \
+    {                                      \
+      return name(a, b);                   \
+    }                                      \
   };
 #define IST_ARITY_1(id, name, dtypes)
 #define IST_ARITY_2(id, name, dtypes) IST_ROW_WITH_BODY(id, name, dtypes)
@@ -60,6 +96,8 @@ constexpr BinaryTable make_table() {
     constexpr Class c = Class::dtypes;                                \
     TileFn* row = table.fn[id];                                       \
     IST_FOR_COMPUTE_DTYPES(IST_ENTRY)                                 \
+    row[IST_FLOAT16] = half_fn<Body, IST_FLOAT16>();                  \
+    row[IST_BFLOAT16] = half_fn<Body, IST_BFLOAT16>();                \
   }
 #include "ops/ops.def"
 #undef IST_OP

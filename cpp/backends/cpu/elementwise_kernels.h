@@ -5,8 +5,8 @@
 
 namespace ist::cpu {
 
-// Elements [0, n) of an elementwise op over dense tiles. Tables are indexed by the dtype T of the kernel; those of
-// float16 and bfloat16 are empty, because such tiles are converted to float32 and back around the kernel.
+// Elements [0, n) of an elementwise op over dense tiles. Tables are indexed by the dtype T of the kernel; where those
+// of float16 and bfloat16 are null, such tiles are converted to float32 and back around the kernel.
 using TileFn = void (*)(int64_t n, void* out, const void* const* in);
 
 struct UnaryTable {

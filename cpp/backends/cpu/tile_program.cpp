@@ -256,8 +256,9 @@ void TileProgram::add_node(uint32_t i) {
     emit_cast(dtypes[0], out.dtype, in[0], result);
   } else {
     const uint32_t dtype = dtypes[node.n_inputs - 1];
-    const TileFn fn = kernel_of(context_.kernels, node.op, node.n_inputs, dtype);
-    if (node.n_inputs < 3 && is_half(dtype)) {
+    const TileFn half = node.n_inputs == 2 ? context_.kernels.binary->fn[node.op][dtype] : nullptr;
+    const TileFn fn = half != nullptr ? half : kernel_of(context_.kernels, node.op, node.n_inputs, dtype);
+    if (node.n_inputs < 3 && is_half(dtype) && half == nullptr) {
       uint16_t wide[4];
       uint32_t n_wide = 0;
       for (uint32_t k = 0; k < node.n_inputs; ++k) {
@@ -271,6 +272,7 @@ void TileProgram::add_node(uint32_t i) {
       if (target != result) emit_cast(IST_FLOAT32, out.dtype, target, result);
       while (n_wide > 0) free_slot(wide[--n_wide]);
     } else {
+      if (half != nullptr) ++cost_;  // conversions
       emit(fn, size_log2(out.dtype), result, in, node.n_inputs, cost);
     }
   }

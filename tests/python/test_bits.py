@@ -77,6 +77,22 @@ def test_a_chain_of_ops_does_not_depend_on_fusion(data: st.DataObject) -> None:
             np.testing.assert_array_equal(p, q)
 
 
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_the_way_of_a_trigonometric_function_depends_on_its_element_alone(name: str) -> None:
+    """Large arguments take another way; whole stretches of small ones do not look for them."""
+    rng = np.random.default_rng(0)
+    exponents = np.concatenate([np.full(300, 3), rng.integers(10, 16, 300), np.full(300, 4), [13, 127, 5]])
+    x = np.ldexp(rng.uniform(1, 2, exponents.size), exponents).astype(np.float32)
+    x[[310, 320, 330]] = [2.0**13, np.inf, np.nan]
+    function = getattr(ist, name)
+    together = function(ist.array(x))
+    alone = ist.concatenate([function(ist.array(x[i : i + 1])) for i in range(x.size)])
+    with ist.device("reference"):
+        expected = function(ist.array(x))
+    np.testing.assert_array_equal(arrays.bits(together), arrays.bits(expected))
+    np.testing.assert_array_equal(arrays.bits(alone), arrays.bits(expected))
+
+
 def test_a_row_has_the_same_bits_alone_and_in_a_batch() -> None:
     rng = np.random.default_rng(3)
     batch = rng.standard_normal((64, 300)).astype(np.float32)

@@ -241,9 +241,8 @@ void sort(int64_t n, const void* x, void* keys, void* spare, void* out) {
     void *front = keys, *back = static_cast<K*>(keys) + n;
     split<E>(n, 0, x, &key, &front, &back);
     const int64_t n_front = static_cast<K*>(front) - static_cast<K*>(keys);
-    if (n_front > 0) sort_of_keys<E>(n_front, keys, spare, out);
-    return sort_of_keys<E>(n - n_front, front, static_cast<K*>(spare) + n_front,
-                           static_cast<typename E::Out*>(out) + n_front);
+    sort_of_keys<E>(n_front, keys, spare, out);
+    return sort_of_keys<E>(n - n_front, front, spare, static_cast<typename E::Out*>(out) + n_front);  // spare: in cache
   }
   to_keys<E>(n, 0, static_cast<const typename E::In*>(x), static_cast<K*>(keys));
   sort_of_keys<E>(n, keys, spare, out);

@@ -131,12 +131,13 @@ constexpr Places<K> kReversed = reversed_lanes<K>();
 template <class K>
 constexpr Places<K> kInOrder = in_order<K>();
 
-template <class K, int kVectors>
-inline void step(__m512i (&r)[kVectors], const Places<K>& fetched) {
+// The first kEnd of the registers.
+template <class K, int kEnd>
+inline void step(__m512i* r, const Places<K>& fetched) {
   using L = KeyLanes<K>;
   const __m512i low_lanes = L::load(fetched.low), high_lanes = L::load(fetched.high);
 #pragma GCC unroll 16
-  for (int b = 0; b < kVectors; b += 2) {
+  for (int b = 0; b < kEnd; b += 2) {
     const __m512i low = L::min(r[b], r[b + 1]), high = L::max(r[b], r[b + 1]);
     r[b] = L::permute(low, low_lanes, high);
     r[b + 1] = L::permute(low, high_lanes, high);
@@ -144,66 +145,65 @@ inline void step(__m512i (&r)[kVectors], const Places<K>& fetched) {
 }
 
 // Every two registers: sequences of 2 * kRun keys out of those of kRun.
-template <class K, int kVectors, int kRun = 1, int kApart = kRun>
-inline void sort_pairs(__m512i (&r)[kVectors]) {
-  step<K>(r, kAfterStep<K, kRun, kApart>);
+template <class K, int kEnd, int kRun = 1, int kApart = kRun>
+inline void sort_pairs(__m512i* r) {
+  step<K, kEnd>(r, kAfterStep<K, kRun, kApart>);
   if constexpr (kApart > 1) {
-    sort_pairs<K, kVectors, kRun, kApart / 2>(r);
+    sort_pairs<K, kEnd, kRun, kApart / 2>(r);
   } else if constexpr (kRun < KeyLanes<K>::kWidth) {
-    sort_pairs<K, kVectors, 2 * kRun>(r);
+    sort_pairs<K, kEnd, 2 * kRun>(r);
   }
 }
 
-template <class K, int kVectors, int kApart = KeyLanes<K>::kWidth>
-inline void merge_pairs(__m512i (&r)[kVectors]) {
-  step<K>(r, kAfterMergeStep<K, kApart>);
-  if constexpr (kApart > 1) merge_pairs<K, kVectors, kApart / 2>(r);
+template <class K, int kEnd, int kApart = KeyLanes<K>::kWidth>
+inline void merge_pairs(__m512i* r) {
+  step<K, kEnd>(r, kAfterMergeStep<K, kApart>);
+  if constexpr (kApart > 1) merge_pairs<K, kEnd, kApart / 2>(r);
 }
 
-// Sequences of 2 * kRun registers out of those of kRun.
+// Sequences of 2 * kRun registers out of those of kRun; what is missing from the last counts as the largest keys.
 template <class K, int kVectors, int kRun = 2>
 inline void merge_runs(__m512i (&r)[kVectors]) {
   using L = KeyLanes<K>;
   if constexpr (kRun < kVectors) {
+    constexpr int kLast = kVectors % (2 * kRun);
+    constexpr int kEnd = kLast > kRun ? kVectors : kVectors - kLast;  // a run without a second is left as it is
     const __m512i reversed = L::load(kReversed<K>.low);
 #pragma GCC unroll 16
-    for (int b = 0; b < kVectors; b += 2 * kRun) {
-      __m512i other[kRun];
-#pragma GCC unroll 8
-      for (int i = 0; i < kRun; ++i) other[i] = L::permute(reversed, r[b + 2 * kRun - 1 - i]);
-#pragma GCC unroll 8
-      for (int i = 0; i < kRun; ++i) {
-        r[b + kRun + i] = L::max(r[b + i], other[i]);
-        r[b + i] = L::min(r[b + i], other[i]);
-      }
+    for (int b = 0; b < kEnd; ++b) {
+      const int mirrored = b ^ (2 * kRun - 1);
+      if (mirrored < b || mirrored >= kEnd) continue;
+      // The upper half ends with its lanes reversed, which a merge does not mind.
+      const __m512i other = L::permute(reversed, r[mirrored]);
+      r[mirrored] = L::max(r[b], other);
+      r[b] = L::min(r[b], other);
     }
 #pragma GCC unroll 4
     for (int apart = kRun / 2; apart > 1; apart /= 2) {
 #pragma GCC unroll 16
-      for (int b = 0; b < kVectors; ++b) {
-        if ((b & apart) != 0) continue;
+      for (int b = 0; b < kEnd; ++b) {
+        if ((b & apart) != 0 || (b | apart) >= kEnd) continue;
         const __m512i low = L::min(r[b], r[b | apart]);
         r[b | apart] = L::max(r[b], r[b | apart]);
         r[b] = low;
       }
     }
-    merge_pairs<K>(r);
+    merge_pairs<K, kEnd>(r);
     merge_runs<K, kVectors, 2 * kRun>(r);
   }
 }
 
-// More than half of the registers' keys, or few enough for two registers.
-template <class K, int kVectors>
+// n keys, at least kWhole vectors.
+template <class K, int kVectors, int kWhole>
 void sort_in_registers(int64_t n, K* x) {
   using L = KeyLanes<K>;
-  constexpr int kWhole = kVectors > 2 ? kVectors / 2 : 0;
   const __m512i last = L::broadcast(static_cast<K>(~K{0}));
   __m512i r[kVectors];
 #pragma GCC unroll 16
   for (int b = 0; b < kVectors; ++b) {
     r[b] = b < kWhole ? L::load(x + b * L::kWidth) : L::load(x + b * L::kWidth, L::first(n - b * L::kWidth), last);
   }
-  sort_pairs<K>(r);
+  sort_pairs<K, kVectors>(r);
   merge_runs<K>(r);
 #pragma GCC unroll 16
   for (int b = 0; b < kVectors; ++b) {
@@ -220,10 +220,14 @@ constexpr int kLargestNetwork = 16;  // registers
 template <class K>
 void sort_few(int64_t n, K* x) {
   constexpr int W = KeyLanes<K>::kWidth;
-  if (n <= 2 * W) return sort_in_registers<K, 2>(n, x);
-  if (n <= 4 * W) return sort_in_registers<K, 4>(n, x);
-  if (n <= 8 * W) return sort_in_registers<K, 8>(n, x);
-  return sort_in_registers<K, kLargestNetwork>(n, x);
+  if (n <= 2 * W) return sort_in_registers<K, 2, 0>(n, x);
+  if (n <= 4 * W) return sort_in_registers<K, 4, 2>(n, x);
+  if (n <= 6 * W) return sort_in_registers<K, 6, 4>(n, x);
+  if (n <= 8 * W) return sort_in_registers<K, 8, 6>(n, x);
+  if (n <= 10 * W) return sort_in_registers<K, 10, 8>(n, x);
+  if (n <= 12 * W) return sort_in_registers<K, 12, 10>(n, x);
+  if (n <= 14 * W) return sort_in_registers<K, 14, 12>(n, x);
+  return sort_in_registers<K, kLargestNetwork, 14>(n, x);
 }
 
 // ---- quicksort ----

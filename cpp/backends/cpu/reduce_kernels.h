@@ -29,7 +29,10 @@ inline constexpr int kRowsTogether = 8;  // in one go of Reducer::columns
 
 struct ReduceTable {
   Reducer fn[kReduceKinds][kDTypes];  // by dtype; all and any of bool alone
-  ArgReducer arg[2][kDTypes];         // argmax, argmin
+};
+
+struct ArgReduceTable {
+  ArgReducer fn[2][kDTypes];  // argmax, argmin
 };
 
 // Row kernels, for float32 and float64 accumulators. Sums are those of the contract's blocks: n <= 4096 there.

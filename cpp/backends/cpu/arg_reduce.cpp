@@ -113,7 +113,7 @@ void run_arg_reduce(const Call& call) {
   if (sequences.count == 0) return;
   if (sequences.length == 0) fail(Code::value, "", "an empty sequence has no largest or smallest element");
   const bool minimum = call.node.op == static_cast<uint32_t>(Op::argmin);
-  const ArgReducer& reducer = call.kernels().reduce->arg[minimum ? 1 : 0][acc];
+  const ArgReducer& reducer = call.kernels().arg_reduce->fn[minimum ? 1 : 0][acc];
   const ArgReduction reduction = {sequences, reducer, reinterpret_cast<uint32_t*>(out.data), call.threads()};
   if (const int across = sequences.column_dimension(); across >= 0) return reduction.by_column(across);
   const bool shares = call.threads() > 1 && sequences.count < call.threads() && sequences.length >= 2 * kGrain;

@@ -7,11 +7,96 @@
 #include "backends/cpu/sequence.h"
 #include "backends/cpu/threads.h"
 #include "backends/cpu/tile_program.h"
+#include "ops/op_ids.h"
 
 namespace ist::cpu {
 namespace {
 
 constexpr int64_t kGrain = 64 * 1024;  // elements times their cost that are worth another thread
+
+// The results of blocks, each output being reduced from `length` neighbours, and what becomes of them.
+class Blocks {
+ public:
+  Blocks(const Call& call, uint32_t acc, int64_t length)
+      : call_(call),
+        out_(call.output()),
+        acc_(acc),
+        acc_log2_(size_log2(acc)),
+        length_(length),
+        of_output_((length + kBlock - 1) / kBlock) {
+    const bool in_place = of_output_ == 1 && acc == out_.dtype;
+    if (!in_place) memory_.resize(static_cast<size_t>(count()) << acc_log2_);
+    results_ = in_place ? out_.data : memory_.data();
+  }
+
+  int64_t count() const { return out_.count() * of_output_; }
+  int64_t of_output() const { return of_output_; }
+  // Of block i: its output, its place in the output's sequence, its elements, its result.
+  int64_t output(int64_t i) const { return i / of_output_; }
+  int64_t position(int64_t i) const { return i % of_output_ * kBlock; }
+  int64_t size(int64_t i) const { return std::min(kBlock, length_ - position(i)); }
+  char* result(int64_t i) const { return results_ + (i << acc_log2_); }
+
+  void finish(const Reducer& reducer) const {
+    const Kernels& kernels = call_.kernels();
+    if (of_output_ == 1) {
+      if (results_ != out_.data) convert(kernels, acc_, out_.dtype, count(), results_, out_.data, nullptr);
+      return;
+    }
+    for (int64_t o = 0; o < out_.count(); ++o) {
+      alignas(8) char levels[Tree::kDepth * 8];
+      Tree tree(reducer, levels, 1, int64_t{1} << acc_log2_);
+      for (int64_t b = 0; b < of_output_; ++b) {
+        std::memcpy(tree.next(), result(o * of_output_ + b), size_t{1} << acc_log2_);
+        tree.push();
+      }
+      convert(kernels, acc_, out_.dtype, 1, tree.finish(), out_.data + (o << out_.log2()), nullptr);
+    }
+  }
+
+ private:
+  const Call& call_;
+  View out_;
+  uint32_t acc_;
+  int acc_log2_;
+  int64_t length_, of_output_;
+  std::vector<char> memory_;
+  char* results_;
+};
+
+// The sum of (x - centre)^2, with one centre for each output: there is a kernel that keeps them in registers.
+struct SquaredDistances {
+  View x, centre;
+  int outer = 0;  // dimensions that outputs are along
+  bool found = false;
+
+  SquaredDistances(const Context& context, uint32_t first, uint32_t end, int64_t length) {
+    if (end - first != 3 || length < kShortest) return;
+    const ist_program& program = context.program;
+    const ist_node &difference = node_at(program, first), &square = node_at(program, first + 1);
+    const ist_node& sum = node_at(program, first + 2);
+    const auto is = [&](const ist_node& node, Op op) { return node.op == static_cast<uint32_t>(op); };
+    if (!is(difference, Op::subtract) || !is(square, Op::square) || !is(sum, Op::sum)) return;
+    const auto reads = [&](const ist_node& node, const ist_node& made) {
+      return input_at(node, program.tensor_size, 0).value == made.output.value &&
+             !outlives(value_at(program, made.output.value), first + 2);
+    };
+    if (!reads(square, difference) || !reads(sum, square)) return;
+    const Call call = {context, difference};
+    x = call.input(0);
+    centre = call.input(1);
+    if ((x.dtype != IST_FLOAT32 && x.dtype != IST_FLOAT64) || !x.dense()) return;
+    outer = x.rank;
+    for (int64_t inner = 1; outer > 0 && inner < length; inner *= x.shape[outer]) {
+      --outer;
+      if (x.shape[outer] > 1 && centre.strides[outer] != 0) return;
+    }
+    found = true;
+  }
+
+ private:
+  static constexpr int64_t kShortest = 256;  // elements of an output that a call of the kernel is worth
+};
 
 }  // namespace
 
@@ -19,46 +104,46 @@ void run_elementwise_reduce(const Context& context, uint32_t first, uint32_t end
   const Call call = {context, node_at(context.program, end - 1)};
   const View out = call.output();
   const uint32_t acc = compute_dtype(out.dtype);
-  const int acc_log2 = size_log2(acc);
   const Reducer& reducer = context.kernels.reduce->fn[reduce_kind(call.node.op)][acc];
-  TileProgram program(context, first, end - 1, end - 1);
-  const uint16_t reduced = program.value_as(input_at(call.node, context.program.tensor_size, 0), acc);
+  const ist_tensor& input = input_at(call.node, context.program.tensor_size, 0);
+  const int64_t count = out.count();
+  const int64_t length = element_count(static_cast<int>(input.rank), input.shape) / count;
+  Blocks blocks(call, acc, length);
 
-  // Each output has a sequence of neighbours. Short sequences share a tile, long ones are a block for each tile.
-  const int64_t count = out.count(), length = program.size() / count;
-  const int64_t blocks = (length + kBlock - 1) / kBlock;
-  const int64_t rows_of_tile = blocks == 1 ? kBlock / length : 1;
-  program.finish(blocks == 1 ? std::min(rows_of_tile, count) * length : kBlock);
-  const bool in_place = blocks == 1 && acc == out.dtype;
-  std::vector<char> memory(in_place ? 0 : static_cast<size_t>(count * blocks) << acc_log2);
-  char* const results = in_place ? out.data : memory.data();
+  if (const SquaredDistances distances(context, first, end, length); distances.found) {
+    const auto square_sum = context.kernels.row->fn[acc == IST_FLOAT64 ? 1 : 0].square_sum;
+    const View &x = distances.x, &centre = distances.centre;
+    parallel_for(
+        context.threads, blocks.count(), 1 + kGrain / std::min(length, kBlock), [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; ++i) {
+            const int64_t o = blocks.output(i);
+            const int64_t at = offset_at(o, distances.outer, x.shape, centre.strides) * (int64_t{1} << x.log2());
+            const char* from = x.data + ((o * length + blocks.position(i)) << x.log2());
+            square_sum(blocks.size(i), from, centre.data + at, blocks.result(i));
+          }
+        });
+    return blocks.finish(reducer);
+  }
+
+  // Short sequences share a tile, long ones are a block for each tile.
+  TileProgram program(context, first, end - 1, end - 1);
+  const uint16_t reduced = program.value_as(input, acc);
+  const bool whole = blocks.of_output() == 1;
+  const int64_t rows_of_tile = whole ? kBlock / length : 1;
+  program.finish(whole ? std::min(rows_of_tile, count) * length : kBlock);
   const int64_t grain = 1 + kGrain / (std::min(length, kBlock) * (program.cost() + 1));
-  parallel_for(context.threads, count * blocks, grain, [&](int64_t begin, int64_t end) {
+  parallel_for(context.threads, blocks.count(), grain, [&](int64_t begin, int64_t end) {
     TileProgram::Frame frame;
     program.enter(frame);
     int64_t n_rows = 1;
     for (int64_t i = begin; i < end; i += n_rows) {
-      const int64_t position = i % blocks * kBlock;
-      const int64_t n = std::min(kBlock, length - position);
-      if (blocks == 1) n_rows = std::min(rows_of_tile, end - i);
-      program.run(frame, i / blocks * length + position, n_rows * n);
-      reducer.rows(n_rows, n, frame.at[reduced], n, results + (i << acc_log2));
+      const int64_t n = blocks.size(i);
+      if (whole) n_rows = std::min(rows_of_tile, end - i);
+      program.run(frame, blocks.output(i) * length + blocks.position(i), n_rows * n);
+      reducer.rows(n_rows, n, frame.at[reduced], n, blocks.result(i));
     }
   });
-
-  if (blocks == 1) {
-    if (!in_place) convert(context.kernels, acc, out.dtype, count, results, out.data, nullptr);
-    return;
-  }
-  for (int64_t o = 0; o < count; ++o) {
-    alignas(8) char levels[Tree::kDepth * 8];
-    Tree tree(reducer, levels, 1, int64_t{1} << acc_log2);
-    for (int64_t b = 0; b < blocks; ++b) {
-      std::memcpy(tree.next(), results + ((o * blocks + b) << acc_log2), size_t{1} << acc_log2);
-      tree.push();
-    }
-    convert(context.kernels, acc, out.dtype, 1, tree.finish(), out.data + (o << out.log2()), nullptr);
-  }
+  blocks.finish(reducer);
 }
 
 }  // namespace ist::cpu

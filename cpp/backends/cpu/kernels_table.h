@@ -20,6 +20,7 @@
   X(level, cast, CastTable) \
   X(level, copy, CopyTable) \
   X(level, reduce, ReduceTable) \
+  X(level, arg_reduce, ArgReduceTable) \
   X(level, scan, ScanTable) \
   X(level, row, RowTable) \
   X(level, sort, SortTable) \

@@ -12,20 +12,22 @@ namespace ist::cpu {
 namespace {
 
 constexpr int64_t kGrain = 64 * 1024;  // elements that are worth another thread
-constexpr int64_t kColumnBytes = 512;  // of accumulators in one lane, when lanes run across outputs
+// Of accumulators in one lane, when lanes run across outputs: long rows suit the prefetcher, threads need pieces.
+constexpr int64_t kColumnBytes = 4096, kColumnBytesMin = 512;
 
 struct Reduction {
   const Sequences& sequences;
-  const Reducer& reducer;
+  const Reducer& reducer;  // of elements as `sequences` loads them
   View out;
   int threads;
+  uint32_t acc;  // dtype of accumulators
   int64_t acc_size;
 
-  void store(int64_t n, const void* acc, char* to) const {
-    if (sequences.acc == out.dtype) {
-      std::memcpy(to, acc, static_cast<size_t>(n) << out.log2());
+  void store(int64_t n, const void* result, char* to) const {
+    if (acc == out.dtype) {
+      std::memcpy(to, result, static_cast<size_t>(n) << out.log2());
     } else {
-      sequences.kernels.cast->fn[sequences.acc][out.dtype](n, to, &acc);
+      sequences.kernels.cast->fn[acc][out.dtype](n, to, &result);
     }
   }
   int64_t blocks() const { return (sequences.length + kBlock - 1) / kBlock; }
@@ -92,11 +94,11 @@ struct Reduction {
     }
     outer.finish();
     const int64_t extent = kept.shape[across], out_stride = kept.strides[1][across];
-    const int64_t width_max = std::min(extent, kColumnBytes / acc_size);
+    const int64_t width_max = column_width(outer.count(), extent);
     const int64_t pieces = (extent + width_max - 1) / width_max;
     const int64_t work = width_max * sequences.length;
     parallel_for(threads, outer.count() * pieces, 1 + kGrain / work, [&](int64_t begin, int64_t end) {
-      const size_t row_bytes = static_cast<size_t>(width_max) * 8;
+      const size_t row_bytes = static_cast<size_t>(width_max * std::max<int64_t>(acc_size, 4));
       char* lanes = scratch(row_bytes * (kLanes + Tree::kDepth + 2));
       char* levels = lanes + kLanes * row_bytes;
       char* converted = levels + Tree::kDepth * row_bytes;
@@ -115,6 +117,12 @@ struct Reduction {
  private:
   static constexpr int64_t kRows = 64;
 
+  int64_t column_width(int64_t outer, int64_t extent) const {
+    const int64_t wanted = (threads + outer - 1) / outer;  // pieces of each extent
+    const int64_t share = (extent + wanted - 1) / wanted;
+    return std::min(extent, std::clamp(share, kColumnBytesMin / acc_size, kColumnBytes / acc_size));
+  }
+
   // The elements from one output's sequence to the next one's, where sequences are single blocks that need no
   // conversion; otherwise 0.
   int64_t row_pitch() const {
@@ -122,33 +130,54 @@ struct Reduction {
     return plain && sequences.kept.rank == 1 ? sequences.kept.strides[0][0] : 0;
   }
 
+  // Rows [start, start + n) to the lanes, several at a time where they are equally far apart.
+  void add_rows(int64_t from, int64_t start, int64_t n, int64_t width, char* lanes) const {
+    const int64_t stride = sequences.reduced.strides[0][0], lane_bytes = width * acc_size;
+    for (int64_t first = 0; first < n; first += kRowsTogether * kLanes) {
+      const int64_t n_lanes = std::min(n - first, kLanes);
+      for (int64_t lane = 0; lane < n_lanes; ++lane) {
+        const int64_t row = first + lane, n_rows = std::min<int64_t>(kRowsTogether, (n - row + kLanes - 1) / kLanes);
+        const char* x = sequences.in.data + ((from + (start + row) * stride) << sequences.in.log2());
+        reducer.columns(width, lanes + lane * lane_bytes, x, kLanes * stride, n_rows);
+      }
+    }
+  }
+
+  void add_uneven_rows(int64_t from, int64_t start, int64_t n, int64_t width, char* lanes, char* converted,
+                       char* middle) const {
+    const Nest<1>& reduced = sequences.reduced;
+    const int last = reduced.rank - 1;
+    const int64_t inner = reduced.shape[last], lane_bytes = width * acc_size;
+    int64_t along = start % inner;
+    int64_t row = offset_at(start, reduced.rank, reduced.shape, reduced.strides[0]);
+    for (int64_t j = 0; j < n; ++j) {
+      const void* x = sequences.in.data + (from + row) * (int64_t{1} << sequences.in.log2());
+      if (sequences.in.dtype != sequences.acc) {
+        convert(sequences.kernels, sequences.in.dtype, sequences.acc, width, x, converted, middle);
+        x = converted;
+      }
+      reducer.columns(width, lanes + j % kLanes * lane_bytes, x, 0, 1);
+      row += reduced.strides[0][last];
+      if (++along == inner) {
+        along = 0;
+        row = offset_at(start + j + 1, reduced.rank, reduced.shape, reduced.strides[0]);
+      }
+    }
+  }
+
   void column_piece(int64_t from, int64_t to, int64_t width, int64_t out_stride, char* lanes, char* levels,
                     char* converted, char* middle) const {
-    const Kernels& kernels = sequences.kernels;
-    const Nest<1>& reduced = sequences.reduced;
-    const int in_log2 = sequences.in.log2();
     const int64_t lane_bytes = width * acc_size;
-    const int last = reduced.rank - 1;
-    const int64_t inner = reduced.shape[last];
+    const bool even = sequences.reduced.rank == 1 && sequences.in.dtype == sequences.acc;
     Tree tree(reducer, levels, width, acc_size);
     for (int64_t start = 0; start < sequences.length; start += kBlock) {
       const int64_t n = std::min(kBlock, sequences.length - start);
       int64_t lanes_used = std::min(n, kLanes);
       reducer.identity(lanes_used * width, lanes);
-      int64_t along = start % inner;
-      int64_t row = offset_at(start, reduced.rank, reduced.shape, reduced.strides[0]);
-      for (int64_t j = 0; j < n; ++j) {
-        const void* x = sequences.in.data + (from + row) * (int64_t{1} << in_log2);
-        if (sequences.in.dtype != sequences.acc) {
-          convert(kernels, sequences.in.dtype, sequences.acc, width, x, converted, middle);
-          x = converted;
-        }
-        reducer.combine(width, lanes + j % kLanes * lane_bytes, x);
-        row += reduced.strides[0][last];
-        if (++along == inner) {
-          along = 0;
-          row = offset_at(start + j + 1, reduced.rank, reduced.shape, reduced.strides[0]);
-        }
+      if (even) {
+        add_rows(from, start, n, width, lanes);
+      } else {
+        add_uneven_rows(from, start, n, width, lanes, converted, middle);
       }
       for (int64_t half = kLanes / 2; half > 0; half /= 2) {
         if (lanes_used <= half) continue;
@@ -162,7 +191,7 @@ struct Reduction {
     char* target = out.data + (to << out.log2());
     if (out_stride == 1) return store(width, result, target);
     store(width, result, lanes);
-    kernels.copy->strided[out.log2()](width, target, out_stride, lanes, 1);
+    sequences.kernels.copy->strided[out.log2()](width, target, out_stride, lanes, 1);
   }
 };
 
@@ -190,13 +219,15 @@ void run_reduce(const Call& call) {
   const View in = call.input(0), out = call.output();
   const ReduceKind kind = reduce_kind(call.node.op);
   const uint32_t acc = compute_dtype(out.dtype);
-  const Sequences sequences(call.kernels(), in, acc, [&](int axis) {
+  // There are kernels of half types, which convert on the way.
+  const uint32_t loaded = acc == IST_FLOAT32 && is_half(in.dtype) ? in.dtype : acc;
+  const Sequences sequences(call.kernels(), in, loaded, [&](int axis) {
     return std::find(attrs.axes, attrs.axes + attrs.n_axes, axis) != attrs.axes + attrs.n_axes;
   });
   if (sequences.count == 0) return;
-  const Reducer& reducer = call.kernels().reduce->fn[kind][acc];
+  const Reducer& reducer = call.kernels().reduce->fn[kind][loaded];
   const int64_t acc_size = int64_t{1} << size_log2(acc);
-  const Reduction reduction = {sequences, reducer, out, call.threads(), acc_size};
+  const Reduction reduction = {sequences, reducer, out, call.threads(), acc, acc_size};
   if (sequences.length == 0) {
     if (kind == kMax || kind == kMin) fail(Code::value, "", "an empty sequence has no largest or smallest element");
     alignas(8) char identity[8];

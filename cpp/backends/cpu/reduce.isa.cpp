@@ -2,6 +2,7 @@
 #include "backends/cpu/isa_common.h"
 #include "backends/cpu/reduce_kernels.h"
 #include "backends/cpu/reduce_ops.h"
+#include "backends/cpu/simd.h"
 
 namespace ist::cpu {
 namespace {
@@ -52,28 +53,54 @@ inline T fold(T* lane, int64_t lanes) {
   return lane[0];
 }
 
-template <class F, class T>
+// Elements in their accumulator type: half types are converted on the way, kLanes at a time in `memory`.
+template <class T>
+inline T widened(T x) {
+  return x;
+}
+inline float widened(float16 x) { return to_float(x); }
+inline float widened(bfloat16 x) { return to_float(x); }
+
+template <class Half>
+inline const float* convert_lanes(const Half* x, float* memory) {
+#if defined(IST_STORES_HALVES)
+  for (int i = 0; i < kLanes; i += VecF32::kWidth) VecF32::load(x + i).store(memory + i);
+#else
+  for (int i = 0; i < kLanes; ++i) memory[i] = to_float(x[i]);
+#endif
+  return memory;
+}
+template <class T>
+inline const T* widened(const T* x, T*) {
+  return x;
+}
+inline const float* widened(const float16* x, float* memory) { return convert_lanes(x, memory); }
+inline const float* widened(const bfloat16* x, float* memory) { return convert_lanes(x, memory); }
+
+// F over elements E in accumulators T.
+template <class F, class T, class E>
 void block(const void* data, int64_t n, void* result) {
-  const T* __restrict x = static_cast<const T*>(data);
-  T lane[kLanes];
+  const E* __restrict x = static_cast<const E*>(data);
+  T lane[kLanes], memory[kLanes];
   for (int i = 0; i < kLanes; ++i) lane[i] = F::template identity<T>();
   int64_t j = 0;
   for (; j + kLanes <= n; j += kLanes) {
-    for (int i = 0; i < kLanes; ++i) lane[i] = F::apply(lane[i], x[j + i]);
+    const T* wide = widened(x + j, memory);
+    for (int i = 0; i < kLanes; ++i) lane[i] = F::apply(lane[i], wide[i]);
   }
-  for (int64_t i = 0; i < n - j; ++i) lane[i] = F::apply(lane[i], x[j + i]);
+  for (int64_t i = 0; i < n - j; ++i) lane[i] = F::apply(lane[i], widened(x[j + i]));
   *static_cast<T*>(result) = n < kLanes ? fold<F, T>(lane, n) : fold_all<F, T>(lane);
 }
 
 // Several rows at a time: the lanes of one alone would wait for each other's additions.
-template <class F, class T>
+template <class F, class T, class E>
 void rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, void* results) {
   constexpr int kTogether = sizeof(T) <= 4 ? 4 : 2;
-  const T* __restrict x = static_cast<const T*>(data);
+  const E* __restrict x = static_cast<const E*>(data);
   T* out = static_cast<T*>(results);
   int64_t r = 0;
   for (; n >= kLanes && r + kTogether <= n_rows; r += kTogether, x += kTogether * stride) {
-    T lane[kTogether][kLanes];
+    T lane[kTogether][kLanes], memory[kLanes];
 #pragma GCC unroll 4
     for (int k = 0; k < kTogether; ++k) {
       for (int i = 0; i < kLanes; ++i) lane[k][i] = F::template identity<T>();
@@ -82,15 +109,35 @@ void rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, void* res
     for (; j + kLanes <= n; j += kLanes) {
 #pragma GCC unroll 4
       for (int k = 0; k < kTogether; ++k) {
-        for (int i = 0; i < kLanes; ++i) lane[k][i] = F::apply(lane[k][i], x[k * stride + j + i]);
+        const T* wide = widened(x + k * stride + j, memory);
+        for (int i = 0; i < kLanes; ++i) lane[k][i] = F::apply(lane[k][i], wide[i]);
       }
     }
     for (int k = 0; k < kTogether; ++k) {
-      for (int64_t i = 0; i < n - j; ++i) lane[k][i] = F::apply(lane[k][i], x[k * stride + j + i]);
+      for (int64_t i = 0; i < n - j; ++i) lane[k][i] = F::apply(lane[k][i], widened(x[k * stride + j + i]));
       out[r + k] = fold_all<F, T>(lane[k]);
     }
   }
-  for (; r < n_rows; ++r, x += stride) block<F, T>(x, n, &out[r]);
+  for (; r < n_rows; ++r, x += stride) block<F, T, E>(x, n, &out[r]);
+}
+
+// So many rows of elements at a time that reading and writing accumulators counts for little.
+template <class F, class T, class E>
+void columns(int64_t n, void* into, const void* from, int64_t stride, int64_t n_rows) {
+  constexpr int kTogether = kRowsTogether;
+  T* __restrict acc = static_cast<T*>(into);
+  const E* __restrict x = static_cast<const E*>(from);
+  for (; n_rows >= kTogether; n_rows -= kTogether, x += kTogether * stride) {
+    for (int64_t i = 0; i < n; ++i) {
+      T value = acc[i];
+#pragma GCC unroll 8
+      for (int k = 0; k < kTogether; ++k) value = F::apply(value, widened(x[k * stride + i]));
+      acc[i] = value;
+    }
+  }
+  for (; n_rows > 0; --n_rows, x += stride) {
+    for (int64_t i = 0; i < n; ++i) acc[i] = F::apply(acc[i], widened(x[i]));
+  }
 }
 
 template <class F, class T>
@@ -108,155 +155,25 @@ void identity(int64_t n, void* into) {
 
 template <class F, int D>
 constexpr Reducer reducer() {
-  using T = Type<D>;
-  return {&block<F, T>, &rows<F, T>, &combine<F, T>, &identity<F, T>};
-}
-
-// ---- argmax and argmin ----
-
-template <class T>
-inline bool is_nan(T x) {
-  return x != x;
-}
-inline bool is_nan(complex64 x) { return x.re != x.re || x.im != x.im; }
-
-template <class T>
-inline bool before(T a, T b) {
-  return a < b;
-}
-inline bool before(complex64 a, complex64 b) { return a.re < b.re || (a.re == b.re && a.im < b.im); }
-
-// Is `a` more extreme than `b`, which came first?
-template <bool kMaximum, class T>
-inline bool beats(T a, T b) {
-  if (is_nan(b)) return false;
-  if (is_nan(a)) return true;
-  return kMaximum ? before(b, a) : before(a, b);
-}
-
-// The most extreme of n elements, NaN left out, and whether there is one.
-template <bool kMaximum, class T>
-inline T extreme_number(const T* __restrict x, int64_t n, bool& has_nan) {
-  constexpr int kWide = 64;  // enough chains that their latency does not show
-  T lane[kWide];
-  for (int i = 0; i < kWide; ++i) lane[i] = kMaximum ? Limits<T>::lowest() : Limits<T>::highest();
-  int nan = 0;
-  int64_t j = 0;
-  for (; j + kWide <= n; j += kWide) {
-    for (int i = 0; i < kWide; ++i) {
-      const T value = x[j + i];
-      lane[i] = (kMaximum ? value > lane[i] : value < lane[i]) ? value : lane[i];
-      nan |= is_nan(value) ? 1 : 0;
-    }
-  }
-  for (int64_t i = 0; i < n - j; ++i) {
-    const T value = x[j + i];
-    lane[i] = (kMaximum ? value > lane[i] : value < lane[i]) ? value : lane[i];
-    nan |= is_nan(value) ? 1 : 0;
-  }
-  for (int half = kWide / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) {
-      const T value = lane[i + half];
-      lane[i] = (kMaximum ? value > lane[i] : value < lane[i]) ? value : lane[i];
-    }
-  }
-  has_nan = nan != 0;
-  return lane[0];
-}
-
-template <class T>
-inline int64_t first_equal(const T* __restrict x, int64_t n, T wanted) {
-  constexpr int64_t kChunk = 64;
-  int64_t j = 0;
-  for (; j + kChunk <= n; j += kChunk) {
-    int found = 0;
-    for (int64_t i = j; i < j + kChunk; ++i) found |= x[i] == wanted ? 1 : 0;
-    if (found) break;
-  }
-  while (j < n && !(x[j] == wanted)) ++j;
-  return j;
-}
-
-// Which element is the best is found first, where it is only if it beats those before: that is rare, and both are
-// vectors.
-template <bool kMaximum, class T>
-void arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint32_t* index) {
-  const T* x = static_cast<const T*>(data);
-  T& best = *static_cast<T*>(best_value);
-  if (base == 0) {
-    best = x[0];
-    *index = 0;
-  }
-  if (is_nan(best)) return;
-  bool has_nan = false;
-  const T value = extreme_number<kMaximum>(x, n, has_nan);
-  int64_t at = 0;
-  if (has_nan) {
-    while (!is_nan(x[at])) ++at;
-  } else if (beats<kMaximum>(value, best)) {
-    at = first_equal(x, n, value);
-  } else {
-    return;
-  }
-  best = x[at];
-  *index = static_cast<uint32_t>(base + at);
-}
-
-// complex64
-template <bool kMaximum>
-void complex_arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint32_t* index) {
-  const complex64* x = static_cast<const complex64*>(data);
-  complex64 best = base == 0 ? x[0] : *static_cast<complex64*>(best_value);
-  if (base == 0) *index = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    if (!beats<kMaximum>(x[i], best)) continue;
-    best = x[i];
-    *index = static_cast<uint32_t>(base + i);
-  }
-  *static_cast<complex64*>(best_value) = best;
-}
-
-template <bool kMaximum, class T>
-void arg_row(const void* data, int64_t n, int64_t position, void* best_values, uint32_t* indices) {
-  const T* __restrict x = static_cast<const T*>(data);
-  T* __restrict best = static_cast<T*>(best_values);
-  uint32_t* __restrict index = indices;
-  const uint32_t here = static_cast<uint32_t>(position);
-  if (position == 0) {
-    for (int64_t i = 0; i < n; ++i) best[i] = x[i];
-    for (int64_t i = 0; i < n; ++i) index[i] = 0;
-    return;
-  }
-  for (int64_t i = 0; i < n; ++i) {
-    const T value = x[i], old = best[i];
-    const bool better = beats<kMaximum>(value, old);
-    best[i] = better ? value : old;
-    index[i] = better ? here : index[i];
-  }
-}
-
-template <bool kMaximum, class T>
-constexpr ArgReducer arg_reducer() {
-  return {&arg_step<kMaximum, T>, &arg_row<kMaximum, T>};
-}
-template <bool kMaximum>
-constexpr ArgReducer complex_arg_reducer() {
-  return {&complex_arg_step<kMaximum>, &arg_row<kMaximum, complex64>};
+  using T = typename Storage<D>::compute;
+  using E = Type<D>;
+  return {&block<F, T, E>, &rows<F, T, E>, &columns<F, T, E>, &combine<F, T>, &identity<F, T>};
 }
 
 constexpr ReduceTable make_table() {
   ReduceTable table{};
-#define IST_ENTRY(dtype)                                     \
-  table.fn[kMax][dtype] = reducer<Max, dtype>();             \
-  table.fn[kMin][dtype] = reducer<Min, dtype>();             \
-  if constexpr (dtype == IST_COMPLEX64) {                    \
-    table.arg[0][dtype] = complex_arg_reducer<true>();       \
-    table.arg[1][dtype] = complex_arg_reducer<false>();      \
-  } else {                                                   \
-    table.arg[0][dtype] = arg_reducer<true, Type<dtype>>();  \
-    table.arg[1][dtype] = arg_reducer<false, Type<dtype>>(); \
-  }
+#define IST_ENTRY(dtype)                         \
+  table.fn[kMax][dtype] = reducer<Max, dtype>(); \
+  table.fn[kMin][dtype] = reducer<Min, dtype>();
   IST_FOR_COMPUTE_DTYPES(IST_ENTRY)
+#undef IST_ENTRY
+#define IST_ENTRY(dtype)                           \
+  table.fn[kSum][dtype] = reducer<Sum, dtype>();   \
+  table.fn[kProd][dtype] = reducer<Prod, dtype>(); \
+  table.fn[kMax][dtype] = reducer<Max, dtype>();   \
+  table.fn[kMin][dtype] = reducer<Min, dtype>();
+  IST_ENTRY(IST_FLOAT16)
+  IST_ENTRY(IST_BFLOAT16)
 #undef IST_ENTRY
   // Two's complement: signed and unsigned sums and products have the same bits.
 #define IST_ENTRY(dtype, computed)                  \

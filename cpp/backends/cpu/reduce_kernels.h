@@ -5,12 +5,14 @@
 
 namespace ist::cpu {
 
-// One reduction in one accumulator type.
+// One reduction of elements of one dtype, in accumulators of its compute type (float32 for half types).
 struct Reducer {
   void (*block)(const void* x, int64_t n, void* result);  // n <= 4096 dense elements: 32 lanes, folded
   // Blocks of n elements, `stride` elements apart.
   void (*rows)(int64_t n_rows, int64_t n, const void* x, int64_t stride, void* results);
-  void (*combine)(int64_t n, void* acc, const void* x);  // acc[i] = acc[i] # x[i]
+  // acc[i] = acc[i] # x[i] # x[stride + i] # ... over n_rows rows.
+  void (*columns)(int64_t n, void* acc, const void* x, int64_t stride, int64_t n_rows);
+  void (*combine)(int64_t n, void* acc, const void* other);  // acc[i] = acc[i] # other[i]
   void (*identity)(int64_t n, void* acc);
 };
 enum ReduceKind : int { kSum, kProd, kMax, kMin, kAll, kAny, kReduceKinds };
@@ -23,9 +25,14 @@ struct ArgReducer {
   void (*row)(const void* x, int64_t n, int64_t position, void* best, uint32_t* index);
 };
 
+inline constexpr int kRowsTogether = 8;  // in one go of Reducer::columns
+
 struct ReduceTable {
-  Reducer fn[kReduceKinds][kDTypes];  // by accumulator dtype
-  ArgReducer arg[2][kDTypes];         // argmax, argmin
+  Reducer fn[kReduceKinds][kDTypes];  // by dtype; all and any of bool alone
+};
+
+struct ArgReduceTable {
+  ArgReducer fn[2][kDTypes];  // argmax, argmin
 };
 
 // Row kernels, for float32 and float64 accumulators. Sums are those of the contract's blocks: n <= 4096 there.

@@ -10,9 +10,9 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kGrain = 8 * 1024;      // elements that are worth another thread
-constexpr int64_t kPieceMin = 32 * 1024;  // keys that are worth splitting once more
-constexpr int64_t kPiecesOfThread = 4;    // splits are uneven
+constexpr int64_t kGrain = 8 * 1024;    // elements that are worth another thread
+constexpr int64_t kLong = 64 * 1024;    // and of one sequence, all of them
+constexpr int64_t kPiecesOfThread = 4;  // splits are uneven
 constexpr int64_t kLongest = INT64_C(1) << 32;
 
 // Where the sequences along the axis are.
@@ -47,86 +47,135 @@ struct Sequences {
   }
 };
 
-// Sorts n keys at `keys` on all threads; `other` is as large. Returns the one of the two that holds the result.
-char* sort_long(const Call& call, const KeySort& sorter, int key_log2, int64_t n, char* keys, char* other) {
+// Sorts one long sequence on all threads: each splits a share of it by one pivot, then those that are below it, and the
+// others, come together and are split further, until there are pieces for all.
+class LongSort {
+ public:
+  // `keys` and `spare` are memory for n keys, `out` is as in Sorter::sort.
+  LongSort(const Sorter& sorter, int threads, int64_t n, char* keys, char* spare, char* out)
+      : sorter_(sorter), threads_(threads), n_(n), keys_(keys), spare_(spare), out_(out) {}
+
+  void run(const char* elements, int64_t element_size) {
+    split_shares(elements, element_size);
+    const auto wanted = static_cast<size_t>(kPiecesOfThread * threads_);
+    while (pieces_.size() < wanted && split_pieces()) {
+    }
+    parallel_for(threads_, static_cast<int64_t>(pieces_.size()), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const auto [from, to] = pieces_[i];
+        sorter_.sort_keys(to - from, at(keys_, from), at(spare_, from), out_ + from * sorter_.out_size);
+      }
+    });
+  }
+
+ private:
   struct Piece {
     int64_t begin, end;
   };
-  std::vector<Piece> pieces = {{0, n}};
-  const int64_t wanted = kPiecesOfThread * call.threads();
-  while (static_cast<int64_t>(pieces.size()) < wanted) {
-    std::vector<int64_t> fronts(pieces.size());
-    parallel_for(call.threads(), static_cast<int64_t>(pieces.size()), 1, [&](int64_t begin, int64_t end) {
+
+  char* at(char* keys, int64_t i) const { return keys + i * sorter_.key_size; }
+
+  // Leaves the keys in two pieces.
+  void split_shares(const char* elements, int64_t element_size) {
+    alignas(8) char pivot[8];
+    sorter_.pivot(n_, elements, pivot);
+    const int64_t share = (n_ + threads_ - 1) / threads_, shares = (n_ + share - 1) / share;
+    std::vector<int64_t> middles(static_cast<size_t>(shares));
+    parallel_for(threads_, shares, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const Piece& piece = pieces[i];
-        const char* from = keys + (piece.begin << key_log2);
-        char* to = other + (piece.begin << key_log2);
-        const int64_t length = piece.end - piece.begin;
-        if (length >= kPieceMin) {
-          fronts[i] = sorter.split(length, from, to);
-        } else {
-          std::memcpy(to, from, static_cast<size_t>(length) << key_log2);
-        }
+        const int64_t from = i * share, to = std::min(n_, from + share);
+        void *front = at(keys_, from), *back = at(keys_, to);
+        sorter_.split(to - from, from, elements + from * element_size, pivot, &front, &back);
+        middles[i] = (static_cast<char*>(front) - keys_) / sorter_.key_size;
       }
     });
-    std::vector<Piece> smaller;
-    for (size_t i = 0; i < pieces.size(); ++i) {
-      const int64_t middle = pieces[i].begin + fronts[i];
-      if (fronts[i] > 0) smaller.push_back({pieces[i].begin, middle});
-      smaller.push_back({middle, pieces[i].end});
+    std::vector<Piece> below, above;
+    int64_t n_below = 0;
+    for (int64_t i = 0; i < shares; ++i) {
+      below.push_back({i * share, middles[i]});
+      above.push_back({middles[i], std::min(n_, (i + 1) * share)});
+      n_below += middles[i] - i * share;
     }
-    std::swap(keys, other);
-    const bool stuck = smaller.size() == pieces.size();
-    pieces = std::move(smaller);
-    if (stuck) break;
+    int64_t n_front[2];
+    parallel_for(threads_, 2, 1, [&](int64_t begin, int64_t end) {
+      if (begin == 0) n_front[0] = split(below, 0, n_below);
+      if (end == 2) n_front[1] = split(above, n_below, n_);
+    });
+    pieces_ = {{0, n_front[0]}, {n_front[0], n_below}, {n_below, n_below + n_front[1]}, {n_below + n_front[1], n_}};
+    std::swap(keys_, spare_);
   }
-  parallel_for(call.threads(), static_cast<int64_t>(pieces.size()), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t at = pieces[i].begin << key_log2;
-      sorter.sort(pieces[i].end - pieces[i].begin, keys + at, other + at);
-    }
-  });
-  return keys;
-}
 
-// One sequence at a time, all threads at work on it. to_keys(begin, end, dense, keys) and from_keys(begin, end, keys,
-// target) convert parts.
-template <class ToKeys, class FromKeys>
-void sort_each(const Call& call, const Sequences& sequences, const KeySort& sorter, int key_log2, const ToKeys& to_keys,
-               const FromKeys& from_keys) {
-  const int64_t n = sequences.length;
-  const int64_t element = int64_t{1} << std::max(sequences.in.log2(), sequences.out.log2());
-  const bool together = call.threads() > 1 && sequences.count < call.threads() && n >= 2 * kPieceMin;
-  if (together) {
-    Temporary memory, dense_memory, result_memory;
-    char* keys = memory.make(call, 2 * n << key_log2);
-    char* copied = sequences.in_step == 1 ? nullptr : dense_memory.make(call, n * element);
-    char* result = sequences.out_step == 1 ? nullptr : result_memory.make(call, n * element);
+  // Splits keys that lie in `parts` into [begin, end) of the spare memory; how many are in front.
+  int64_t split(const std::vector<Piece>& parts, int64_t begin, int64_t end) const {
+    alignas(8) char pivot[8] = {};
+    const Piece* largest = &parts[0];
+    for (const Piece& part : parts) {
+      if (part.end - part.begin > largest->end - largest->begin) largest = &part;
+    }
+    const int64_t n = largest->end - largest->begin;
+    if (n >= kSortSamples) sorter_.pivot_of_keys(n, at(keys_, largest->begin), pivot);
+    void *front = at(spare_, begin), *back = at(spare_, end);
+    for (const auto& [from, to] : parts) sorter_.split_keys(to - from, at(keys_, from), pivot, &front, &back);
+    return (static_cast<char*>(front) - at(spare_, begin)) / sorter_.key_size;
+  }
+
+  // Whether there are more of them now.
+  bool split_pieces() {
+    std::vector<int64_t> n_front(pieces_.size());
+    parallel_for(threads_, static_cast<int64_t>(pieces_.size()), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) n_front[i] = split({pieces_[i]}, pieces_[i].begin, pieces_[i].end);
+    });
+    std::vector<Piece> smaller;
+    for (size_t i = 0; i < pieces_.size(); ++i) {
+      const int64_t middle = pieces_[i].begin + n_front[i];
+      if (middle > pieces_[i].begin) smaller.push_back({pieces_[i].begin, middle});
+      if (pieces_[i].end > middle) smaller.push_back({middle, pieces_[i].end});
+    }
+    std::swap(keys_, spare_);
+    const bool more = smaller.size() > pieces_.size();
+    pieces_ = std::move(smaller);
+    return more;
+  }
+
+  const Sorter& sorter_;
+  int threads_;
+  int64_t n_;
+  char *keys_, *spare_, *out_;
+  std::vector<Piece> pieces_;
+};
+
+void sort_each(const Call& call, const Sequences& sequences, const Sorter& sorter) {
+  const int64_t n = sequences.length, key_bytes = n * sorter.key_size;
+  const int64_t in_bytes = n << sequences.in.log2(), out_bytes = n * sorter.out_size;
+  const bool in_place = sequences.out_step == 1 || n == 1, copies = sequences.in_step != 1 && n > 1;
+  const bool out_holds_keys = sorter.out_size == sorter.key_size;
+  const auto finish = [&](int64_t i, const char* result) {
+    if (in_place) return;
+    call.kernels().copy->strided[sequences.out.log2()](n, sequences.target(i), sequences.out_step, result, 1);
+  };
+  if (call.threads() > 1 && sequences.count < call.threads() && n >= kLong) {
+    Temporary memory, copy_memory, result_memory;
+    char* spare = memory.make(call, out_holds_keys ? key_bytes : 2 * key_bytes);
+    char* copied = copies ? copy_memory.make(call, in_bytes) : nullptr;
+    char* result = in_place ? nullptr : result_memory.make(call, out_bytes);
     for (int64_t i = 0; i < sequences.count; ++i) {
-      const char* dense = sequences.dense(call, i, copied);
-      parallel_for(call.threads(), n, kGrain, [&](int64_t begin, int64_t end) { to_keys(begin, end, dense, keys); });
-      const char* sorted = sort_long(call, sorter, key_log2, n, keys, keys + (n << key_log2));
-      char* target = result != nullptr ? result : sequences.target(i);
-      parallel_for(call.threads(), n, kGrain,
-                   [&](int64_t begin, int64_t end) { from_keys(begin, end, sorted, target); });
-      if (result != nullptr) {
-        call.kernels().copy->strided[sequences.out.log2()](n, sequences.target(i), sequences.out_step, result, 1);
-      }
+      char* out = in_place ? sequences.target(i) : result;
+      LongSort sort(sorter, call.threads(), n, out_holds_keys ? out : spare + key_bytes, spare, out);
+      sort.run(sequences.dense(call, i, copied), int64_t{1} << sequences.in.log2());
+      finish(i, out);
     }
     return;
   }
+  // Short sequences keep to a thread's memory.
+  const bool keys_in_out = out_holds_keys && n >= kSortSplits;
   parallel_for(call.threads(), sequences.count, 1 + kGrain / n, [&](int64_t begin, int64_t end) {
-    char* keys = scratch(static_cast<size_t>((2 * n << key_log2) + 2 * n * element));
-    char* other = keys + (n << key_log2);
-    char* copied = other + (n << key_log2);
-    char* result = copied + n * element;
+    char* spare = scratch(static_cast<size_t>(2 * key_bytes + (copies ? in_bytes : 0) + (in_place ? 0 : out_bytes)));
+    char* copied = spare + 2 * key_bytes;
+    char* result = copied + (copies ? in_bytes : 0);
     for (int64_t i = begin; i < end; ++i) {
-      to_keys(int64_t{0}, n, sequences.dense(call, i, copied), keys);
-      sorter.sort(n, keys, other);
-      const bool in_place = sequences.out_step == 1 || n == 1;
-      from_keys(int64_t{0}, n, keys, in_place ? sequences.target(i) : result);
-      if (in_place) continue;
-      call.kernels().copy->strided[sequences.out.log2()](n, sequences.target(i), sequences.out_step, result, 1);
+      char* out = in_place ? sequences.target(i) : result;
+      sorter.sort(n, sequences.dense(call, i, copied), keys_in_out ? out : spare + key_bytes, spare, out);
+      finish(i, out);
     }
   });
 }
@@ -165,36 +214,17 @@ void run_sort(const Call& call) {
   const Sequences sequences = sequences_of(call);
   if (sequences.count == 0) return;
   const uint32_t dtype = sequences.in.dtype;
-  const int log2 = sequences.in.log2(), key_log2 = log2 == 3 ? 3 : 2;
-  const SortTable& table = *call.kernels().sort;
-  if (table.to_keys[dtype] == nullptr) return order_each(call, sequences, false);
-  sort_each(
-      call, sequences, key_log2 == 3 ? table.wide : table.narrow, key_log2,
-      [&](int64_t begin, int64_t end, const char* dense, char* keys) {
-        table.to_keys[dtype](end - begin, dense + (begin << log2), keys + (begin << key_log2));
-      },
-      [&](int64_t begin, int64_t end, const char* keys, char* target) {
-        table.from_keys[dtype](end - begin, keys + (begin << key_log2), target + (begin << log2));
-      });
+  const Sorter& sorter = call.kernels().sort->sort[dtype];
+  if (sorter.sort == nullptr) return order_each(call, sequences, false);
+  sort_each(call, sequences, sorter);
 }
 
 void run_argsort(const Call& call) {
   const Sequences sequences = sequences_of(call);
   if (sequences.count == 0) return;
-  const uint32_t dtype = sequences.in.dtype;
-  const int log2 = sequences.in.log2();
-  const SortTable& table = *call.kernels().sort;
-  if (table.to_indexed_keys[dtype] == nullptr) return order_each(call, sequences, true);
-  sort_each(
-      call, sequences, table.wide, 3,
-      [&](int64_t begin, int64_t end, const char* dense, char* keys) {
-        table.to_indexed_keys[dtype](end - begin, begin, dense + (begin << log2),
-                                     reinterpret_cast<uint64_t*>(keys) + begin);
-      },
-      [&](int64_t begin, int64_t end, const char* keys, char* target) {
-        table.indices(end - begin, reinterpret_cast<const uint64_t*>(keys) + begin,
-                      reinterpret_cast<uint32_t*>(target) + begin);
-      });
+  const Sorter& sorter = call.kernels().sort->argsort[sequences.in.dtype];
+  if (sorter.sort == nullptr) return order_each(call, sequences, true);
+  sort_each(call, sequences, sorter);
 }
 
 }  // namespace ist::cpu

@@ -18,11 +18,15 @@ void insertion_sort(int64_t n, K* x) {
 }
 
 #if !defined(IST_SORTS_VECTORS)
-// Bytes from the lowest up; bytes that all keys share move nothing.
-template <class K>
-void sort_keys(int64_t n, K* x, K* other) {
+// Bytes from the lowest up; bytes that all keys share move nothing. The result goes to finish(n, keys, position).
+template <class K, class Finish>
+void sort_keys(int64_t n, K* x, K* other, const Finish& finish) {
   constexpr int64_t kFew = 48;
-  if (n <= kFew) return insertion_sort(n, x);
+  if (n <= kFew) {
+    insertion_sort(n, x);
+    return finish(n, x, 0);
+  }
+  // Counts are 32 bits wide, and positions too: longer sequences than that are refused before.
   uint32_t counts[sizeof(K)][256] = {};
   for (int64_t i = 0; i < n; ++i) {
     for (size_t byte = 0; byte < sizeof(K); ++byte) ++counts[byte][x[i] >> (8 * byte) & 0xff];
@@ -42,35 +46,21 @@ void sort_keys(int64_t n, K* x, K* other) {
     from = to;
     to = swapped;
   }
-  if (from != x) __builtin_memcpy(x, from, static_cast<size_t>(n) * sizeof(K));
+  finish(n, from, 0);
 }
 
+// Keys below the pivot go to `front` and up, the others to `back` and down.
 template <class K>
-int64_t split_keys(int64_t n, const K* x, K* other) {
-  K sample[15];
-  for (int i = 0; i < 15; ++i) sample[i] = x[n / 15 * i];
-  insertion_sort(15, sample);
-  const K pivot = sample[7];
-  int64_t front = 0, back = n;
+void split_keys(int64_t n, const K* keys, K pivot, K*& front, K*& back) {
   for (int64_t i = 0; i < n; ++i) {
-    const bool below = x[i] < pivot;
-    other[below ? front : back - 1] = x[i];
+    const K key = keys[i];
+    const bool below = key < pivot;
+    *(below ? front : back - 1) = key;
     front += below ? 1 : 0;
     back -= below ? 0 : 1;
   }
-  return front;
 }
 #endif
-
-// The counts of a radix pass are 32 bits wide, and positions too: longer sequences than that are refused before.
-template <class K>
-void sort(int64_t n, void* x, void* other) {
-  sort_keys<K>(n, static_cast<K*>(x), static_cast<K*>(other));
-}
-template <class K>
-int64_t split(int64_t n, const void* x, void* other) {
-  return split_keys<K>(n, static_cast<const K*>(x), static_cast<K*>(other));
-}
 
 // ---- keys ----
 
@@ -147,34 +137,115 @@ struct Key<IST_COMPLEX64> {  // of the order alone: real parts, then imaginary o
 template <int D>
 using SortKey = typename Unsigned<sizeof(Type<D>) == 8 ? 8 : 4>::type;
 
+// What sort makes of elements, and what of keys that are in order.
 template <int D>
-void to_keys(int64_t n, const void* from, void* to) {
-  using Bits = typename Key<D>::Bits;
-  const Bits* __restrict x = static_cast<const Bits*>(from);
-  SortKey<D>* __restrict keys = static_cast<SortKey<D>*>(to);
-  for (int64_t i = 0; i < n; ++i) keys[i] = Key<D>::key(x[i]);
-}
-
+struct Elements {
+  using In = typename Key<D>::Bits;
+  using Out = In;
+  using K = SortKey<D>;
+  static inline K key(In x, int64_t) { return Key<D>::key(x); }
+  static inline Out result(K key) { return Key<D>::bits(static_cast<In>(key)); }
+};
+// The same for argsort: the lower half of a key is the position.
 template <int D>
-void from_keys(int64_t n, const void* from, void* to) {
-  using Bits = typename Key<D>::Bits;
-  const SortKey<D>* __restrict keys = static_cast<const SortKey<D>*>(from);
-  Bits* __restrict x = static_cast<Bits*>(to);
-  for (int64_t i = 0; i < n; ++i) x[i] = Key<D>::bits(static_cast<typename Key<D>::Bits>(keys[i]));
-}
-
-template <int D>
-void to_indexed_keys(int64_t n, int64_t first, const void* from, uint64_t* __restrict keys) {
-  using Bits = typename Key<D>::Bits;
-  const Bits* __restrict x = static_cast<const Bits*>(from);
-  for (int64_t i = 0; i < n; ++i) {
-    keys[i] =
-        static_cast<uint64_t>(Key<D>::key(Key<D>::without_sign_of_zero(x[i]))) << 32 | static_cast<uint32_t>(first + i);
+struct Positions {
+  using In = typename Key<D>::Bits;
+  using Out = uint32_t;
+  using K = uint64_t;
+  static inline K key(In x, int64_t position) {
+    return static_cast<uint64_t>(Key<D>::key(Key<D>::without_sign_of_zero(x))) << 32 | static_cast<uint32_t>(position);
   }
+  static inline Out result(K key) { return static_cast<uint32_t>(key); }
+};
+
+template <class E>
+inline void to_keys(int64_t n, int64_t first, const typename E::In* __restrict x, typename E::K* __restrict keys) {
+  for (int64_t i = 0; i < n; ++i) keys[i] = E::key(x[i], first + i);
 }
 
-void indices(int64_t n, const uint64_t* __restrict keys, uint32_t* __restrict out) {
-  for (int64_t i = 0; i < n; ++i) out[i] = static_cast<uint32_t>(keys[i]);
+// Results of the size of keys may lie where those do.
+template <class E>
+inline void from_keys(int64_t n, const typename E::K* keys, typename E::Out* out) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) out[i] = E::result(keys[i]);
+}
+
+template <class K>
+K middle_of_samples(K* sample) {
+  const auto keep = [sample](int64_t n, const K* keys, int64_t at) {
+    for (int64_t i = 0; i < n && keys != sample + at; ++i) sample[at + i] = keys[i];
+  };
+  K other[kSortSamples];
+  sort_keys(kSortSamples, sample, other, keep);
+  return sample[kSortSamples / 2];
+}
+
+template <class E>
+void pivot(int64_t n, const void* data, void* result) {
+  const typename E::In* x = static_cast<const typename E::In*>(data);
+  typename E::K sample[kSortSamples];
+  for (int64_t i = 0; i < kSortSamples; ++i) {
+    const int64_t at = n / kSortSamples * i + n / (2 * kSortSamples);
+    sample[i] = E::key(x[at], at);
+  }
+  *static_cast<typename E::K*>(result) = middle_of_samples(sample);
+}
+
+template <class E>
+void split(int64_t n, int64_t first, const void* data, const void* pivot, void** front_end, void** back_end) {
+  using K = typename E::K;
+  constexpr int64_t kPart = 512;
+  const typename E::In* x = static_cast<const typename E::In*>(data);
+  K *front = static_cast<K*>(*front_end), *back = static_cast<K*>(*back_end);
+  alignas(64) K keys[kPart];
+  for (int64_t i = 0; i < n; i += kPart) {
+    const int64_t m = n - i < kPart ? n - i : kPart;
+    to_keys<E>(m, first + i, x + i, keys);
+    split_keys(m, keys, *static_cast<const K*>(pivot), front, back);
+  }
+  *front_end = front;
+  *back_end = back;
+}
+
+template <class K>
+void pivot_of_keys(int64_t n, const void* keys, void* result) {
+  K sample[kSortSamples];
+  for (int64_t i = 0; i < kSortSamples; ++i) {
+    sample[i] = static_cast<const K*>(keys)[n / kSortSamples * i + n / (2 * kSortSamples)];
+  }
+  *static_cast<K*>(result) = middle_of_samples(sample);
+}
+
+template <class K>
+void split_of_keys(int64_t n, const void* keys, const void* pivot, void** front_end, void** back_end) {
+  K *front = static_cast<K*>(*front_end), *back = static_cast<K*>(*back_end);
+  split_keys(n, static_cast<const K*>(keys), *static_cast<const K*>(pivot), front, back);
+  *front_end = front;
+  *back_end = back;
+}
+
+template <class E>
+void sort_of_keys(int64_t n, void* keys, void* spare, void* out) {
+  using K = typename E::K;
+  sort_keys(n, static_cast<K*>(keys), static_cast<K*>(spare), [out](int64_t m, const K* sorted, int64_t position) {
+    from_keys<E>(m, sorted, static_cast<typename E::Out*>(out) + position);
+  });
+}
+
+template <class E>
+void sort(int64_t n, const void* x, void* keys, void* spare, void* out) {
+  using K = typename E::K;
+  if (n >= kSortSplits) {  // keys are made on the way of the first split
+    K key;
+    pivot<E>(n, x, &key);
+    void *front = keys, *back = static_cast<K*>(keys) + n;
+    split<E>(n, 0, x, &key, &front, &back);
+    const int64_t n_front = static_cast<K*>(front) - static_cast<K*>(keys);
+    sort_of_keys<E>(n_front, keys, spare, out);
+    return sort_of_keys<E>(n - n_front, front, spare, static_cast<typename E::Out*>(out) + n_front);  // spare: in cache
+  }
+  to_keys<E>(n, 0, static_cast<const typename E::In*>(x), static_cast<K*>(keys));
+  sort_of_keys<E>(n, keys, spare, out);
 }
 
 // Runs of indices merged, shorter ones first.
@@ -203,24 +274,25 @@ void order(int64_t n, const void* from, uint32_t* index, uint64_t* keys, uint32_
   if (source != index) __builtin_memcpy(index, source, static_cast<size_t>(n) * sizeof(uint32_t));
 }
 
+template <class E>
+constexpr Sorter sorter() {
+  using K = typename E::K;
+  return {sizeof(K), sizeof(typename E::Out), &sort<E>,          &pivot<E>,
+          &split<E>, &pivot_of_keys<K>,       &split_of_keys<K>, &sort_of_keys<E>};
+}
+
 template <int D>
 constexpr void fill(SortTable& table) {
-  if constexpr (D != IST_COMPLEX64) {
-    table.to_keys[D] = &to_keys<D>;
-    table.from_keys[D] = &from_keys<D>;
-  }
+  if constexpr (D != IST_COMPLEX64) table.sort[D] = sorter<Elements<D>>();
   if constexpr (sizeof(Type<D>) == 8) {
     table.order[D] = &order<D>;
   } else {
-    table.to_indexed_keys[D] = &to_indexed_keys<D>;
+    table.argsort[D] = sorter<Positions<D>>();
   }
 }
 
 constexpr SortTable make_table() {
   SortTable table{};
-  table.narrow = {&sort<uint32_t>, &split<uint32_t>};
-  table.wide = {&sort<uint64_t>, &split<uint64_t>};
-  table.indices = &indices;
 #define IST_ENTRY(dtype) fill<dtype>(table);
   IST_FOR_COMPUTE_DTYPES(IST_ENTRY)
   IST_ENTRY(IST_FLOAT16)

@@ -5,21 +5,28 @@
 
 namespace ist::cpu {
 
-struct KeySort {  // of keys of one width
-  // Sorts x[0, n); `other` is memory of the same size.
-  void (*sort)(int64_t n, void* x, void* other);
-  // Moves the keys below one of them to the front of `other` and the rest behind; returns how many are in front.
-  int64_t (*split)(int64_t n, const void* x, void* other);
+inline constexpr int64_t kSortSamples = 64;        // of which the median is a pivot
+inline constexpr int64_t kSortSplits = 16 * 1024;  // elements that are worth such a pivot
+
+// Of one type of elements: they become keys of `key_size` bytes, and keys in order become results of `out_size`.
+struct Sorter {
+  int64_t key_size, out_size;
+  // Results of n elements. `keys` and `spare` are memory for n keys; where sizes are equal, `out` may be one of them.
+  void (*sort)(int64_t n, const void* x, void* keys, void* spare, void* out);
+
+  // The same in parts, n >= kSortSamples. The key of an element near the middle:
+  void (*pivot)(int64_t n, const void* x, void* key);
+  // The keys of n elements, at positions from `first` on: those below the pivot to *front and up, others to *back and
+  // down. There has to be room for all of them between the two.
+  void (*split)(int64_t n, int64_t first, const void* x, const void* pivot, void** front, void** back);
+  void (*pivot_of_keys)(int64_t n, const void* keys, void* key);
+  void (*split_keys)(int64_t n, const void* keys, const void* pivot, void** front, void** back);
+  void (*sort_keys)(int64_t n, void* keys, void* spare, void* out);
 };
 
 struct SortTable {
-  KeySort narrow, wide;  // 32 and 64 bits
-  // Elements to keys and back, those of 8 bytes to wide keys. complex64 has none: its equal elements differ in bits.
-  void (*to_keys[kDTypes])(int64_t n, const void* x, void* keys);
-  void (*from_keys[kDTypes])(int64_t n, const void* keys, void* x);
-  // Elements of up to 4 bytes to wide keys, with their positions (from `first` on) in the lower half; and these halves.
-  void (*to_indexed_keys[kDTypes])(int64_t n, int64_t first, const void* x, uint64_t* keys);
-  void (*indices)(int64_t n, const uint64_t* keys, uint32_t* out);
+  Sorter sort[kDTypes];     // not of complex64, whose equal elements differ in bits
+  Sorter argsort[kDTypes];  // of elements of up to 4 bytes, to indices
   // The stable order of elements of 8 bytes. `keys` is memory for n, `other` for n indices.
   void (*order[kDTypes])(int64_t n, const void* x, uint32_t* index, uint64_t* keys, uint32_t* other);
 };

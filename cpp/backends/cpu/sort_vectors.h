@@ -18,139 +18,255 @@ template <>
 struct KeyLanes<uint32_t> {
   static constexpr int kWidth = 16;
   using Mask = __mmask16;
-  static inline Mask first(int64_t n) { return n >= kWidth ? Mask(0xffff) : static_cast<Mask>((1u << n) - 1); }
-  static inline Mask lowest(int n) { return static_cast<Mask>((1u << n) - 1); }  // n <= kWidth
+  static inline Mask first(int64_t n) { return lowest(n < 0 ? 0 : n > kWidth ? kWidth : n); }
+  static inline Mask lowest(int64_t n) { return static_cast<Mask>((1u << n) - 1); }  // 0 <= n <= kWidth
   static inline __m512i load(const uint32_t* p) { return _mm512_loadu_si512(p); }
   static inline __m512i load(const uint32_t* p, Mask m, __m512i rest) { return _mm512_mask_loadu_epi32(rest, m, p); }
   static inline void store(uint32_t* p, Mask m, __m512i v) { _mm512_mask_storeu_epi32(p, m, v); }
+  static inline __m512i add(__m512i a, __m512i b) { return _mm512_add_epi32(a, b); }
+  static inline uint32_t first_key(__m512i v) { return static_cast<uint32_t>(_mm512_cvtsi512_si32(v)); }
   static inline __m512i broadcast(uint32_t x) { return _mm512_set1_epi32(static_cast<int>(x)); }
   static inline __m512i min(__m512i a, __m512i b) { return _mm512_min_epu32(a, b); }
   static inline __m512i max(__m512i a, __m512i b) { return _mm512_max_epu32(a, b); }
   static inline Mask less(__m512i a, __m512i b) { return _mm512_cmplt_epu32_mask(a, b); }
   static inline __m512i compress(Mask m, __m512i v) { return _mm512_maskz_compress_epi32(m, v); }
-  static inline __m512i blend(Mask m, __m512i a, __m512i b) { return _mm512_mask_blend_epi32(m, a, b); }
-  template <int J>
-  static inline __m512i exchanged(__m512i v) {  // lane i gets lane i ^ J
-    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    return _mm512_permutexvar_epi32(_mm512_xor_si512(lanes, _mm512_set1_epi32(J)), v);
-  }
+  static inline __m512i permute(__m512i lanes, __m512i v) { return _mm512_permutexvar_epi32(lanes, v); }
+  static inline __m512i permute(__m512i a, __m512i lanes, __m512i b) { return _mm512_permutex2var_epi32(a, lanes, b); }
 };
 
 template <>
 struct KeyLanes<uint64_t> {
   static constexpr int kWidth = 8;
   using Mask = __mmask8;
-  static inline Mask first(int64_t n) { return n >= kWidth ? Mask(0xff) : static_cast<Mask>((1u << n) - 1); }
-  static inline Mask lowest(int n) { return static_cast<Mask>((1u << n) - 1); }
+  static inline Mask first(int64_t n) { return lowest(n < 0 ? 0 : n > kWidth ? kWidth : n); }
+  static inline Mask lowest(int64_t n) { return static_cast<Mask>((1u << n) - 1); }
   static inline __m512i load(const uint64_t* p) { return _mm512_loadu_si512(p); }
   static inline __m512i load(const uint64_t* p, Mask m, __m512i rest) { return _mm512_mask_loadu_epi64(rest, m, p); }
   static inline void store(uint64_t* p, Mask m, __m512i v) { _mm512_mask_storeu_epi64(p, m, v); }
+  static inline __m512i add(__m512i a, __m512i b) { return _mm512_add_epi64(a, b); }
+  static inline uint64_t first_key(__m512i v) {
+    return static_cast<uint64_t>(_mm_cvtsi128_si64(_mm512_castsi512_si128(v)));
+  }
   static inline __m512i broadcast(uint64_t x) { return _mm512_set1_epi64(static_cast<long long>(x)); }
   static inline __m512i min(__m512i a, __m512i b) { return _mm512_min_epu64(a, b); }
   static inline __m512i max(__m512i a, __m512i b) { return _mm512_max_epu64(a, b); }
   static inline Mask less(__m512i a, __m512i b) { return _mm512_cmplt_epu64_mask(a, b); }
   static inline __m512i compress(Mask m, __m512i v) { return _mm512_maskz_compress_epi64(m, v); }
-  static inline __m512i blend(Mask m, __m512i a, __m512i b) { return _mm512_mask_blend_epi64(m, a, b); }
-  template <int J>
-  static inline __m512i exchanged(__m512i v) {
-    const __m512i lanes = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
-    return _mm512_permutexvar_epi64(_mm512_xor_si512(lanes, _mm512_set1_epi64(J)), v);
-  }
+  static inline __m512i permute(__m512i lanes, __m512i v) { return _mm512_permutexvar_epi64(lanes, v); }
+  static inline __m512i permute(__m512i a, __m512i lanes, __m512i b) { return _mm512_permutex2var_epi64(a, lanes, b); }
 };
 
-// ---- bitonic networks over kVectors registers ----
+// ---- bitonic networks over kVectors registers, two by two ----
+//
+// A step compares all keys of one register with those of the other, lane by lane. Then the keys change places so that
+// those which meet in the next step lie in the same lane: that is two permutations for two registers, where comparing
+// within a register would need as many, and a comparison and a blend more.
 
-// The lanes of register `b` that keep the smaller key of a pair in the step (K, J).
-template <class K, int kBlock, int J>
-constexpr uint32_t keeps_smaller(int b) {
-  uint32_t mask = 0;
-  for (int lane = 0; lane < KeyLanes<K>::kWidth; ++lane) {
-    const bool ascends = ((b * KeyLanes<K>::kWidth + lane) & kBlock) == 0;
-    if (((lane & J) == 0) == ascends) mask |= 1u << lane;
+// Which of the 2 * kWidth keys, by position, lie in the lanes of the two registers. As a permutation: which lanes of
+// the two are fetched.
+template <class K>
+struct alignas(64) Places {
+  K low[KeyLanes<K>::kWidth], high[KeyLanes<K>::kWidth];
+};
+
+template <class K>
+constexpr Places<K> in_order() {
+  constexpr int W = KeyLanes<K>::kWidth;
+  Places<K> places{};
+  for (int i = 0; i < W; ++i) {
+    places.low[i] = static_cast<K>(i);
+    places.high[i] = static_cast<K>(W + i);
   }
-  return mask;
+  return places;
 }
 
-template <class K, int kVectors, int kBlock, int J>
-inline void bitonic_merge(__m512i (&r)[kVectors]) {
+// Those that meet in a step: keys `apart` from each other or, mirrored, the first of 2 * apart with the last and so on.
+template <class K>
+constexpr Places<K> meeting(int apart, bool mirrored) {
+  Places<K> places{};
+  int lane = 0;
+  for (int i = 0; i < 2 * KeyLanes<K>::kWidth; ++i) {
+    if ((i & apart) != 0) continue;
+    places.low[lane] = static_cast<K>(i);
+    places.high[lane++] = static_cast<K>(i ^ (mirrored ? 2 * apart - 1 : apart));
+  }
+  return places;
+}
+
+template <class K>
+constexpr Places<K> permutation(const Places<K>& from, const Places<K>& to) {
+  constexpr int W = KeyLanes<K>::kWidth;
+  Places<K> fetched{};
+  for (int lane = 0; lane < W; ++lane) {
+    for (int i = 0; i < W; ++i) {
+      if (from.low[i] == to.low[lane]) fetched.low[lane] = static_cast<K>(i);
+      if (from.high[i] == to.low[lane]) fetched.low[lane] = static_cast<K>(W + i);
+      if (from.low[i] == to.high[lane]) fetched.high[lane] = static_cast<K>(i);
+      if (from.high[i] == to.high[lane]) fetched.high[lane] = static_cast<K>(W + i);
+    }
+  }
+  return fetched;
+}
+
+// The permutation after the step (kApart, kMirrored) of the sort of two registers: halves of a bitonic sequence follow,
+// then the mirrored step of sequences twice as long, and order in the end.
+template <class K, int kRun, int kApart>
+constexpr Places<K> kAfterStep =
+    permutation(meeting<K>(kApart, kApart == kRun), kApart > 1                   ? meeting<K>(kApart / 2, false)
+                                                    : kRun < KeyLanes<K>::kWidth ? meeting<K>(2 * kRun, true)
+                                                                                 : in_order<K>());
+// The same for the merge of a bitonic sequence in two registers.
+template <class K, int kApart>
+constexpr Places<K> kAfterMergeStep =
+    permutation(meeting<K>(kApart, false), kApart > 1 ? meeting<K>(kApart / 2, false) : in_order<K>());
+
+template <class K>
+constexpr Places<K> reversed_lanes() {
+  Places<K> places{};
+  for (int i = 0; i < KeyLanes<K>::kWidth; ++i) places.low[i] = static_cast<K>(KeyLanes<K>::kWidth - 1 - i);
+  return places;
+}
+template <class K>
+constexpr Places<K> kReversed = reversed_lanes<K>();
+template <class K>
+constexpr Places<K> kInOrder = in_order<K>();
+
+// The first kEnd of the registers.
+template <class K, int kEnd>
+inline void step(__m512i* r, const Places<K>& fetched) {
   using L = KeyLanes<K>;
-  if constexpr (J >= L::kWidth) {
-    constexpr int kApart = J / L::kWidth;
+  const __m512i low_lanes = L::load(fetched.low), high_lanes = L::load(fetched.high);
 #pragma GCC unroll 16
-    for (int b = 0; b < kVectors; ++b) {
-      if ((b & kApart) != 0) continue;
-      const __m512i low = L::min(r[b], r[b | kApart]), high = L::max(r[b], r[b | kApart]);
-      const bool ascends = ((b * L::kWidth) & kBlock) == 0;
-      r[b] = ascends ? low : high;
-      r[b | kApart] = ascends ? high : low;
-    }
-  } else {
-#pragma GCC unroll 16
-    for (int b = 0; b < kVectors; ++b) {
-      const __m512i other = L::template exchanged<J>(r[b]);
-      const auto smaller = static_cast<typename L::Mask>(keeps_smaller<K, kBlock, J>(b));
-      r[b] = L::blend(smaller, L::max(r[b], other), L::min(r[b], other));
-    }
+  for (int b = 0; b < kEnd; b += 2) {
+    const __m512i low = L::min(r[b], r[b + 1]), high = L::max(r[b], r[b + 1]);
+    r[b] = L::permute(low, low_lanes, high);
+    r[b + 1] = L::permute(low, high_lanes, high);
   }
-  if constexpr (J > 1) bitonic_merge<K, kVectors, kBlock, J / 2>(r);
 }
 
-template <class K, int kVectors, int kBlock = 2>
-inline void bitonic_sort(__m512i (&r)[kVectors]) {
-  bitonic_merge<K, kVectors, kBlock, kBlock / 2>(r);
-  if constexpr (kBlock < kVectors * KeyLanes<K>::kWidth) bitonic_sort<K, kVectors, kBlock * 2>(r);
+// Every two registers: sequences of 2 * kRun keys out of those of kRun.
+template <class K, int kEnd, int kRun = 1, int kApart = kRun>
+inline void sort_pairs(__m512i* r) {
+  step<K, kEnd>(r, kAfterStep<K, kRun, kApart>);
+  if constexpr (kApart > 1) {
+    sort_pairs<K, kEnd, kRun, kApart / 2>(r);
+  } else if constexpr (kRun < KeyLanes<K>::kWidth) {
+    sort_pairs<K, kEnd, 2 * kRun>(r);
+  }
 }
 
-template <class K, int kVectors>
-void sort_in_registers(int64_t n, const K* from, K* to) {
+template <class K, int kEnd, int kApart = KeyLanes<K>::kWidth>
+inline void merge_pairs(__m512i* r) {
+  step<K, kEnd>(r, kAfterMergeStep<K, kApart>);
+  if constexpr (kApart > 1) merge_pairs<K, kEnd, kApart / 2>(r);
+}
+
+// Sequences of 2 * kRun registers out of those of kRun; what is missing from the last counts as the largest keys.
+template <class K, int kVectors, int kRun = 2>
+inline void merge_runs(__m512i (&r)[kVectors]) {
+  using L = KeyLanes<K>;
+  if constexpr (kRun < kVectors) {
+    constexpr int kLast = kVectors % (2 * kRun);
+    constexpr int kEnd = kLast > kRun ? kVectors : kVectors - kLast;  // a run without a second is left as it is
+    const __m512i reversed = L::load(kReversed<K>.low);
+#pragma GCC unroll 16
+    for (int b = 0; b < kEnd; ++b) {
+      const int mirrored = b ^ (2 * kRun - 1);
+      if (mirrored < b || mirrored >= kEnd) continue;
+      // The upper half ends with its lanes reversed, which a merge does not mind.
+      const __m512i other = L::permute(reversed, r[mirrored]);
+      r[mirrored] = L::max(r[b], other);
+      r[b] = L::min(r[b], other);
+    }
+#pragma GCC unroll 4
+    for (int apart = kRun / 2; apart > 1; apart /= 2) {
+#pragma GCC unroll 16
+      for (int b = 0; b < kEnd; ++b) {
+        if ((b & apart) != 0 || (b | apart) >= kEnd) continue;
+        const __m512i low = L::min(r[b], r[b | apart]);
+        r[b | apart] = L::max(r[b], r[b | apart]);
+        r[b] = low;
+      }
+    }
+    merge_pairs<K, kEnd>(r);
+    merge_runs<K, kVectors, 2 * kRun>(r);
+  }
+}
+
+// n keys, at least kWhole vectors.
+template <class K, int kVectors, int kWhole>
+void sort_in_registers(int64_t n, K* x) {
   using L = KeyLanes<K>;
   const __m512i last = L::broadcast(static_cast<K>(~K{0}));
   __m512i r[kVectors];
 #pragma GCC unroll 16
   for (int b = 0; b < kVectors; ++b) {
-    const int64_t left = n - b * L::kWidth;
-    r[b] = left > 0 ? L::load(from + b * L::kWidth, L::first(left), last) : last;
+    r[b] = b < kWhole ? L::load(x + b * L::kWidth) : L::load(x + b * L::kWidth, L::first(n - b * L::kWidth), last);
   }
-  bitonic_sort<K>(r);
+  sort_pairs<K, kVectors>(r);
+  merge_runs<K>(r);
 #pragma GCC unroll 16
   for (int b = 0; b < kVectors; ++b) {
-    const int64_t left = n - b * L::kWidth;
-    if (left > 0) L::store(to + b * L::kWidth, L::first(left), r[b]);
+    if (b < kWhole) {
+      _mm512_storeu_si512(x + b * L::kWidth, r[b]);
+    } else {
+      L::store(x + b * L::kWidth, L::first(n - b * L::kWidth), r[b]);
+    }
   }
 }
 
-constexpr int kLargestNetwork = 8;  // registers
+constexpr int kLargestNetwork = 16;  // registers
 
 template <class K>
-void sort_few(int64_t n, const K* from, K* to) {
+void sort_few(int64_t n, K* x) {
   constexpr int W = KeyLanes<K>::kWidth;
-  if (n <= W) return sort_in_registers<K, 1>(n, from, to);
-  if (n <= 2 * W) return sort_in_registers<K, 2>(n, from, to);
-  if (n <= 4 * W) return sort_in_registers<K, 4>(n, from, to);
-  return sort_in_registers<K, kLargestNetwork>(n, from, to);
+  if (n <= 2 * W) return sort_in_registers<K, 2, 0>(n, x);
+  if (n <= 4 * W) return sort_in_registers<K, 4, 2>(n, x);
+  if (n <= 6 * W) return sort_in_registers<K, 6, 4>(n, x);
+  if (n <= 8 * W) return sort_in_registers<K, 8, 6>(n, x);
+  if (n <= 10 * W) return sort_in_registers<K, 10, 8>(n, x);
+  if (n <= 12 * W) return sort_in_registers<K, 12, 10>(n, x);
+  if (n <= 14 * W) return sort_in_registers<K, 14, 12>(n, x);
+  return sort_in_registers<K, kLargestNetwork, 14>(n, x);
 }
 
 // ---- quicksort ----
 
-// The median of a vector of samples.
 template <class K>
-K pivot_of(int64_t n, const K* x) {
-  constexpr int W = KeyLanes<K>::kWidth;
-  K sample[W];
-  for (int i = 0; i < W; ++i) sample[i] = x[n / W * i + n / (2 * W)];
-  sort_in_registers<K, 1>(W, sample, sample);
-  return sample[W / 2];
+inline __m512i rotated(__m512i v, int lanes) {  // lane i gets lane i + lanes
+  using L = KeyLanes<K>;
+  return L::permute(L::add(L::load(kInOrder<K>.low), L::broadcast(static_cast<K>(lanes))), v);
 }
 
-// Keys below `bound` (or, kOrEqual, not above it) to the front of `to`, the others to its end; how many are in front.
-template <class K, bool kOrEqual>
-int64_t partition(int64_t n, const K* from, K* to, K bound) {
+template <class K>
+inline __m512i median(__m512i a, __m512i b, __m512i c) {
   using L = KeyLanes<K>;
+  return L::max(L::min(a, b), L::min(L::max(a, b), c));
+}
+
+// Near the median, by medians of three of medians of three: n is at least three vectors.
+template <class K>
+K middle_key(int64_t n, const K* x) {
+  using L = KeyLanes<K>;
+  constexpr int W = L::kWidth;
+  const int64_t apart = (n - W) / 2;
+  __m512i v = median<K>(L::load(x), L::load(x + apart), L::load(x + n - W));
+#pragma GCC unroll 4
+  for (int step = (W + 1) / 3; step > 0; step /= 3) v = median<K>(v, rotated<K>(v, step), rotated<K>(v, 2 * step));
+  return L::first_key(v);
+}
+
+// Keys below `bound` (or, kOrEqual, not above it) go to `front` and up, the others to `back` and down, with room for
+// all between the two.
+template <class K, bool kOrEqual>
+inline void partition(int64_t n, const K* from, K bound, K*& front_end, K*& back_end) {
+  using L = KeyLanes<K>;
+  using Mask = typename L::Mask;
   const __m512i pivot = L::broadcast(bound);
-  K *front = to, *back = to + n;
-  const auto place = [&](__m512i v, typename L::Mask valid, bool whole) __attribute__((always_inline)) {
-    const auto below = static_cast<typename L::Mask>((kOrEqual ? ~L::less(pivot, v) : L::less(v, pivot)) & valid);
-    const auto above = static_cast<typename L::Mask>(~below & valid);
+  K *front = front_end, *back = back_end;
+  const auto place = [&](__m512i v, Mask valid, bool whole) __attribute__((always_inline)) {
+    const Mask below = static_cast<Mask>((kOrEqual ? ~L::less(pivot, v) : L::less(v, pivot)) & valid);
+    const Mask above = static_cast<Mask>(~below & valid);
     const int n_below = __builtin_popcount(below), n_above = __builtin_popcount(above);
     if (whole) {
       _mm512_storeu_si512(front, L::compress(below, v));  // what is too much lands where nothing is yet
@@ -167,7 +283,8 @@ int64_t partition(int64_t n, const K* from, K* to, K bound) {
     for (int k = 0; k < 4; ++k) place(L::load(from + i + k * L::kWidth), L::lowest(L::kWidth), true);
   }
   for (; i < n; i += L::kWidth) place(L::load(from + i, L::first(n - i), pivot), L::first(n - i), false);
-  return front - to;
+  front_end = front;
+  back_end = back;
 }
 
 template <class K>
@@ -191,34 +308,40 @@ void heap_sort(int64_t n, K* x) {
   }
 }
 
-// `to` is `from` or `spare`; both are used up. Where pivots keep being bad, `patience` runs out.
-template <class K>
-void quick_sort(int64_t n, K* from, K* spare, K* to, int patience) {
-  if (n <= kLargestNetwork * KeyLanes<K>::kWidth) return sort_few(n, from, to);
+// Sorts the keys at `from`, using up both them and `spare`, and gives them to finish(n, keys, position) piece by piece.
+// Where pivots keep being bad, `patience` runs out.
+template <class K, class Finish>
+void quick_sort(int64_t n, K* from, K* spare, int64_t position, int patience, const Finish& finish) {
+  if (n <= kLargestNetwork * KeyLanes<K>::kWidth) {
+    sort_few(n, from);
+    return finish(n, from, position);
+  }
   if (patience == 0) {
     heap_sort(n, from);
-    if (to != from) __builtin_memcpy(to, from, static_cast<size_t>(n) * sizeof(K));
-    return;
+    return finish(n, from, position);
   }
-  const K pivot = pivot_of(n, from);
-  int64_t front = partition<K, false>(n, from, spare, pivot);
-  if (front > 0) {
-    quick_sort(front, spare, from, to, patience - 1);
+  const K pivot = middle_key(n, from);
+  K *front_end = spare, *back_end = spare + n;
+  partition<K, false>(n, from, pivot, front_end, back_end);
+  if (front_end > spare) {
+    quick_sort(front_end - spare, spare, from, position, patience - 1, finish);
   } else {  // the pivot is the smallest key: all keys that equal it are done
-    front = partition<K, true>(n, from, spare, pivot);
-    for (int64_t i = 0; i < front; ++i) to[i] = pivot;
+    back_end = spare + n;
+    partition<K, true>(n, from, pivot, front_end, back_end);
+    finish(front_end - spare, spare, position);
   }
-  if (front < n) quick_sort(n - front, spare + front, from + front, to + front, patience - 1);
+  const int64_t front = front_end - spare;
+  if (front < n) quick_sort(n - front, spare + front, from + front, position + front, patience - 1, finish);
+}
+
+template <class K, class Finish>
+void sort_keys(int64_t n, K* keys, K* spare, const Finish& finish) {
+  quick_sort(n, keys, spare, 0, 2 * (64 - __builtin_clzll(static_cast<uint64_t>(n) | 1)), finish);
 }
 
 template <class K>
-void sort_keys(int64_t n, K* x, K* other) {
-  quick_sort(n, x, other, x, 2 * (64 - __builtin_clzll(static_cast<uint64_t>(n) | 1)));
-}
-
-template <class K>
-int64_t split_keys(int64_t n, const K* x, K* other) {
-  return partition<K, false>(n, x, other, pivot_of(n, x));
+void split_keys(int64_t n, const K* keys, K pivot, K*& front_end, K*& back_end) {
+  partition<K, false>(n, keys, pivot, front_end, back_end);
 }
 
 }  // namespace

@@ -1,0 +1,301 @@
+// argmax and argmin of dense blocks.
+#include "backends/cpu/isa_common.h"
+#include "backends/cpu/reduce_kernels.h"
+#include "backends/cpu/reduce_ops.h"
+
+namespace ist::cpu {
+namespace {
+
+template <class T>
+inline bool is_nan(T x) {
+  return x != x;
+}
+inline bool is_nan(complex64 x) { return x.re != x.re || x.im != x.im; }
+
+template <class T>
+inline bool before(T a, T b) {
+  return a < b;
+}
+inline bool before(complex64 a, complex64 b) { return a.re < b.re || (a.re == b.re && a.im < b.im); }
+
+// Is `a` more extreme than `b`, which came first?
+template <bool kMaximum, class T>
+inline bool beats(T a, T b) {
+  if (is_nan(b)) return false;
+  if (is_nan(a)) return true;
+  return kMaximum ? before(b, a) : before(a, b);
+}
+
+// ---- vectors ----
+
+template <size_t kSize>
+struct Unsigned;
+template <>
+struct Unsigned<1> {
+  using type = uint8_t;
+};
+template <>
+struct Unsigned<2> {
+  using type = uint16_t;
+};
+template <>
+struct Unsigned<4> {
+  using type = uint32_t;
+};
+template <>
+struct Unsigned<8> {
+  using type = uint64_t;
+};
+
+template <class T, int kBytes>
+struct Vector {
+  typedef T type __attribute__((vector_size(kBytes)));
+};
+
+#if defined(__AVX512F__)
+constexpr int kVectorBytes = 64;
+#elif defined(__AVX2__)
+constexpr int kVectorBytes = 32;
+#else
+constexpr int kVectorBytes = 16;
+#endif
+
+template <class T>
+using Elements = typename Vector<T, kVectorBytes>::type;
+template <class T>
+using Index = typename Unsigned<sizeof(T)>::type;
+template <class T>
+using Indices = Elements<Index<T>>;  // beside elements of type T
+
+template <class T>
+constexpr int kWidth = kVectorBytes / static_cast<int>(sizeof(T));
+
+template <class T>
+inline Elements<T> load(const T* x) {
+  Elements<T> v;
+  __builtin_memcpy(&v, x, sizeof(v));
+  return v;
+}
+
+template <bool kMaximum, class V>
+inline V more_extreme(V value, V best) {  // `best` where they are equal, or the value is NaN
+  return kMaximum ? (value > best ? value : best) : (value < best ? value : best);
+}
+
+template <bool kMaximum, class T, int kBytes>
+inline T most_extreme(typename Vector<T, kBytes>::type v) {
+  if constexpr (kBytes > 16) {
+    using Half = typename Vector<T, kBytes / 2>::type;
+    Half low, high;
+    __builtin_memcpy(&low, &v, sizeof(Half));
+    __builtin_memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof(Half), sizeof(Half));
+    return most_extreme<kMaximum, T, kBytes / 2>(more_extreme<kMaximum>(high, low));
+  } else {
+    T best = v[0];
+    for (int i = 1; i < kBytes / static_cast<int>(sizeof(T)); ++i) best = more_extreme<kMaximum, T>(v[i], best);
+    return best;
+  }
+}
+
+// ---- the first of the most extreme elements ----
+
+constexpr int kChains = 4;       // enough that their latency does not show
+constexpr int64_t kChunk = 256;  // elements: a position in it has 8 bits
+
+// The most extreme element of up to 4096 that are no NaN, and the first chunk that has it: every lane keeps the chunk
+// that raised it last, so that one chunk is read again, not all.
+template <bool kMaximum, class T>
+class Scan {
+ public:
+  inline explicit Scan(T first) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kChains; ++v) {
+      best_[v] = Elements<T>{} + first;
+      chunk_[v] = Indices<T>{};
+      sum_[v] = Elements<T>{};
+    }
+  }
+  // n >= kWidth<T>
+  inline void run(const T* x, int64_t n) {
+    constexpr int W = kWidth<T>, kSteps = kChunk / (W * kChains);
+    int64_t j = 0;
+    Indices<T> c{};
+    for (; j + kChunk <= n; j += kChunk, c += 1) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kChains; ++v) {
+        Elements<T> here = load(x + j + v * W);
+        add(here, v);
+#pragma GCC unroll 8
+        for (int k = 1; k < kSteps; ++k) {
+          const Elements<T> next = load(x + j + (v + k * kChains) * W);
+          add(next, v);
+          here = more_extreme<kMaximum>(next, here);
+        }
+        update(here, c, v);
+      }
+    }
+    for (; j < n; j += W) {  // the last vector may hold elements again
+      const Elements<T> here = load(x + (j + W <= n ? j : n - W));
+      add(here, 0);
+      update(here, c, 0);
+    }
+  }
+  // A NaN makes a sum NaN, and so do infinities of both signs.
+  inline bool may_have_nan() const {
+    const auto nan = (sum_[0] != sum_[0]) | (sum_[1] != sum_[1]) | (sum_[2] != sum_[2]) | (sum_[3] != sum_[3]);
+    uint64_t parts[kVectorBytes / 8], any = 0;
+    __builtin_memcpy(parts, &nan, sizeof(nan));
+    for (const uint64_t part : parts) any |= part;
+    return any != 0;
+  }
+  inline T best() const {
+    return most_extreme<kMaximum, T, kVectorBytes>(
+        more_extreme<kMaximum>(more_extreme<kMaximum>(best_[3], best_[2]), more_extreme<kMaximum>(best_[1], best_[0])));
+  }
+  inline int64_t first_chunk(T best) const {
+    Indices<T> first = ~Indices<T>{};
+    for (int v = 0; v < kChains; ++v) {
+      first = more_extreme<false>(best_[v] == best ? chunk_[v] : ~Indices<T>{}, first);
+    }
+    return static_cast<int64_t>(most_extreme<false, Index<T>, kVectorBytes>(first));
+  }
+
+ private:
+  inline void add(Elements<T> x, int v) {
+    constexpr bool kFloating = static_cast<T>(0.5f) != 0;
+    if constexpr (kFloating) sum_[v] += x;
+  }
+  inline void update(Elements<T> here, Indices<T> c, int v) {
+    const auto better = kMaximum ? here > best_[v] : here < best_[v];
+    best_[v] = better ? here : best_[v];
+    chunk_[v] = better ? c : chunk_[v];
+  }
+
+  Elements<T> best_[kChains];
+  Indices<T> chunk_[kChains];
+  Elements<T> sum_[kChains];
+};
+
+// Where in a chunk that has it: without branches on where, which nobody could foresee.
+template <class T>
+inline int64_t first_in_chunk(const T* x, T wanted) {
+  Indices<T> at, first = ~Indices<T>{};
+  for (int i = 0; i < kWidth<T>; ++i) at[i] = static_cast<Index<T>>(i);
+#pragma GCC unroll 32
+  for (int64_t j = 0; j < kChunk; j += kWidth<T>, at += kWidth<T>) {
+    first = more_extreme<false>(load(x + j) == wanted ? at : ~Indices<T>{}, first);
+  }
+  return static_cast<int64_t>(most_extreme<false, Index<T>, kVectorBytes>(first));
+}
+
+template <class T>
+inline int64_t first_nan(const T* x, int64_t n) {
+  int64_t at = 0;
+  while (at < n && !is_nan(x[at])) ++at;
+  return at;
+}
+
+template <bool kMaximum, class T>
+void one_by_one(const T* x, int64_t n, int64_t base, T& best, uint32_t* index) {
+  for (int64_t i = 0; i < n; ++i) {
+    if (!beats<kMaximum>(x[i], best)) continue;
+    best = x[i];
+    *index = static_cast<uint32_t>(base + i);
+  }
+}
+
+template <bool kMaximum, class T>
+void arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint32_t* index) {
+  const T* x = static_cast<const T*>(data);
+  T& best = *static_cast<T*>(best_value);
+  if (base == 0) {
+    best = x[0];
+    *index = 0;
+  }
+  if (n < kWidth<T> || is_nan(best)) return one_by_one<kMaximum>(x, n, base, best, index);
+  Scan<kMaximum, T> scan(best);
+  scan.run(x, n);
+  int64_t at = n;
+  if (scan.may_have_nan()) at = first_nan(x, n);
+  if (at == n) {
+    const T value = scan.best();
+    if (value == best) return;
+    at = scan.first_chunk(value) * kChunk;
+    if (n >= kChunk) {  // no element before the chunk is as large
+      at = at < n - kChunk ? at : n - kChunk;
+      at += first_in_chunk(x + at, value);
+    } else {
+      while (x[at] != value) ++at;
+    }
+  }
+  best = x[at];
+  *index = static_cast<uint32_t>(base + at);
+}
+
+// complex64
+template <bool kMaximum>
+void complex_arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint32_t* index) {
+  const complex64* x = static_cast<const complex64*>(data);
+  complex64& best = *static_cast<complex64*>(best_value);
+  if (base == 0) {
+    best = x[0];
+    *index = 0;
+  }
+  one_by_one<kMaximum>(x, n, base, best, index);
+}
+
+template <bool kMaximum, class T>
+void arg_row(const void* data, int64_t n, int64_t position, void* best_values, uint32_t* indices) {
+  const T* __restrict x = static_cast<const T*>(data);
+  T* __restrict best = static_cast<T*>(best_values);
+  uint32_t* __restrict index = indices;
+  const uint32_t here = static_cast<uint32_t>(position);
+  if (position == 0) {
+    for (int64_t i = 0; i < n; ++i) best[i] = x[i];
+    for (int64_t i = 0; i < n; ++i) index[i] = 0;
+    return;
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    const T value = x[i], old = best[i];
+    const bool better = beats<kMaximum>(value, old);
+    best[i] = better ? value : old;
+    index[i] = better ? here : index[i];
+  }
+}
+
+template <bool kMaximum, class T>
+constexpr ArgReducer arg_reducer() {
+  return {&arg_step<kMaximum, T>, &arg_row<kMaximum, T>};
+}
+template <bool kMaximum>
+constexpr ArgReducer complex_arg_reducer() {
+  return {&complex_arg_step<kMaximum>, &arg_row<kMaximum, complex64>};
+}
+
+template <int D>
+constexpr void fill(ArgReduceTable& table) {
+  if constexpr (D == IST_COMPLEX64) {
+    table.fn[0][D] = complex_arg_reducer<true>();
+    table.fn[1][D] = complex_arg_reducer<false>();
+  } else {
+    constexpr int kAs = D == IST_BOOL ? IST_UINT8 : D;  // there are no vectors of bool
+    using T = Type<kAs>;
+    table.fn[0][D] = arg_reducer<true, T>();
+    table.fn[1][D] = arg_reducer<false, T>();
+  }
+}
+
+constexpr ArgReduceTable make_table() {
+  ArgReduceTable table{};
+#define IST_ENTRY(dtype) fill<dtype>(table);
+  IST_FOR_COMPUTE_DTYPES(IST_ENTRY)
+#undef IST_ENTRY
+  return table;
+}
+
+constexpr ArgReduceTable table = make_table();
+
+}  // namespace
+}  // namespace ist::cpu
+
+extern "C" const ist::cpu::ArgReduceTable* IST_ISA_NAME(arg_reduce)() { return &ist::cpu::table; }

@@ -20,6 +20,7 @@ constexpr int64_t kTasks = 4;                 // for each thread
 constexpr int64_t kStripsToShare = 3;         // for each thread
 constexpr int kChunks = 16;                   // of strips for each thread
 constexpr int64_t kPackWork = 8 * 1024;       // elements that are worth another thread
+constexpr int64_t kLine = 64;                 // bytes that caches fetch at a time
 constexpr int64_t kTailTile = 1024;           // elements of a row that elementwise nodes take at a time
 constexpr int64_t kFlatColumns = 2048;        // of C kept in cache while rows of B stream through
 constexpr int64_t kFlatDepth = 32;            // of these rows at a time
@@ -134,7 +135,8 @@ struct Product {
     }
   }
 
-  // The same where C is wider than what lies in memory: a strip of it stays in cache through all of k, and is rounded.
+  // The same where C is wider than what lies in memory: a strip of it stays in cache through all of k, tile by tile,
+  // and is rounded.
   template <class Finished>
   void half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns,
                   const Finished& finished) const {
@@ -145,6 +147,7 @@ struct Product {
     const int64_t passes = divide_up(columns, std::max<int64_t>(1, kPanelBytes / (k_blocks * panel_bytes)) * cols);
     const int64_t columns_max = round_up(divide_up(columns, passes), cols);
     const int64_t block_bytes = columns_max / cols * panel_bytes;
+    const int64_t tile_bytes = round_up(height * cols * mm.size, 64);
     Temporary memory;
     char* panels = memory.make(call, k_blocks * block_bytes);
 
@@ -156,23 +159,39 @@ struct Product {
       }
       over_strips(rows, height, width * k, [&](int64_t first, int64_t last) {
         for (int64_t i = first; i < last; i += height) {
-          char* a_strip = scratch(static_cast<size_t>(a_bytes + height * columns_max * mm.size));
-          char* c_strip = a_strip + a_bytes;
+          char* a_strip = scratch(static_cast<size_t>(a_bytes + columns_max / cols * tile_bytes));
+          char* tiles = a_strip + a_bytes;
           const int n_rows = static_cast<int>(std::min(height, last - i));
           for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
             const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
             const char* block = panels + k0 / kMatmulBlock * block_bytes;
             mm.pack_a(depth, n_rows, n_rows, at(a, i, k0), a.column, a.row, a_strip);
             for (int64_t p = 0; p < width; p += cols) {
-              mm.tile(n_rows, static_cast<int>(std::min(cols, width - p)), depth, a_strip, 1, n_rows,
-                      block + p / cols * panel_bytes, cols, c_strip + p * mm.size, columns_max,
+              const int n_cols = static_cast<int>(std::min(cols, width - p));
+              char* tile = tiles + p / cols * tile_bytes;
+              char* rounded = c + ((i * c_row + j0 + p) << in_log2);
+              const bool last_block = k0 + depth == k;
+              mm.tile(n_rows, n_cols, depth, a_strip, 1, n_rows, block + p / cols * panel_bytes, cols, tile, cols,
                       k0 == 0 ? kTileStore : kTileAdd);
+              prefetch_strip(a, last_block ? i + height : i, last_block ? 0 : k0 + depth, rows, height, p, width);
+              if (last_block) mm.round(n_rows, n_cols, tile, cols, rounded, c_row);
             }
           }
-          mm.round(n_rows, static_cast<int>(width), c_strip, columns_max, c + ((i * c_row + j0) << in_log2), c_row);
           finished(i, n_rows, j0, width);
         }
       });
+    }
+  }
+
+  // Brings a part of the next strip of A, rows [i, i + height), into the second-level cache, for each panel at column p
+  // of `width`: the strip before it takes a while, and the hardware does not guess where the rows of the next one are.
+  void prefetch_strip(const Matrix& a, int64_t i, int64_t k0, int64_t rows, int64_t height, int64_t p,
+                      int64_t width) const {
+    if (a.column != 1) return;
+    const int64_t end = std::min(rows, i + std::min(height, divide_up((p + mm.cols) * height, width)));
+    const int64_t bytes = std::min<int64_t>(kMatmulBlock, k - k0) << in_log2;
+    for (int64_t row = i + divide_up(p * height, width); row < end; ++row) {
+      for (int64_t byte = 0; byte < bytes; byte += kLine) __builtin_prefetch(at(a, row, k0) + byte, 0, 2);
     }
   }
 

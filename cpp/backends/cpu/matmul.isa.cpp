@@ -5,6 +5,10 @@
 #include "backends/cpu/matmul_kernels.h"
 #include "backends/cpu/simd.h"
 
+#if defined(__AVX512BF16__)
+#include "backends/cpu/matmul_bf16_pairs.h"
+#endif
+
 namespace ist::cpu {
 namespace {
 

@@ -14,6 +14,7 @@ namespace ist::cpu {
 namespace {
 
 constexpr int64_t kPanelBytes = 1280 * 1024;  // of B packed at a time, so that they stay in the second-level cache
+constexpr int64_t kKeptBytes = 32 * 1024 * 1024;  // of A packed, at most, for all the columns of B
 constexpr int64_t kSmallPanel = 32 * 1024;    // of B read where it is, while it stays in the first-level cache
 constexpr int64_t kThreadWork = 256 * 1024;   // multiply-adds that are worth another thread
 constexpr int64_t kTasks = 4;                 // for each thread
@@ -92,34 +93,38 @@ struct Product {
     }
   }
 
-  // Every panel of B meets several strips of A. B is packed once, for all threads; strips are packed as they come.
+  // Every panel of B meets several strips of A. B is packed once, for all threads; strips are packed as they come, and
+  // kept where there are more columns of B than stay in cache.
   template <class Finished>
   void tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns,
                   const Finished& finished) const {
     const int64_t cols = mm.cols, size = mm.size;
-    const int64_t height = divide_up(rows, divide_up(rows, mm.rows));  // of the strips, all alike
+    const int64_t strips = divide_up(rows, mm.rows), height = divide_up(rows, strips);  // of the strips, all alike
     const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
-    const int64_t panel_bytes = packed(depth_max, cols);
-    const int64_t passes = divide_up(columns, kPanelBytes / panel_bytes * cols);  // each of which packs A
+    const int64_t panel_bytes = packed(depth_max, cols), strip_bytes = packed(depth_max, mm.rows);
+    const int64_t passes = divide_up(columns, kPanelBytes / panel_bytes * cols);
     const int64_t columns_max = round_up(divide_up(columns, passes), cols);
     const bool packs_a = !mm.in_place || columns > 4 * cols;
     const bool packs_b =
         !mm.in_place || b.column != 1 || (rows > 2 * mm.rows && depth_max * columns * size > kSmallPanel);
+    const bool keeps_a = packs_a && passes > 1 && strips * strip_bytes <= kKeptBytes;
+    const int64_t panels_bytes = packs_b ? columns_max / cols * panel_bytes : 0;
     Temporary memory;
-    char* panels = packs_b ? memory.make(call, columns_max / cols * panel_bytes) : nullptr;
+    char* panels = packs_b || keeps_a ? memory.make(call, panels_bytes + (keeps_a ? strips * strip_bytes : 0)) : nullptr;
+    char* kept = panels + panels_bytes;
 
-    for (int64_t j0 = 0; j0 < columns; j0 += columns_max) {
-      const int64_t width = std::min(columns_max, columns - j0);
-      for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
-        const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
+    for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
+      const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
+      for (int64_t j0 = 0; j0 < columns; j0 += columns_max) {
+        const int64_t width = std::min(columns_max, columns - j0);
         if (packs_b) pack_panels(b, k0, depth, j0, width, panels, panel_bytes);
         over_strips(rows, height, width * depth, [&](int64_t first, int64_t last) {
           for (int64_t i = first; i < last; i += height) {
-            char* a_strip = packs_a ? scratch(static_cast<size_t>(packed(depth_max, mm.rows))) : nullptr;
             const int64_t n_rows = std::min(height, last - i);
             const char* strip = at(a, i, k0);
             if (packs_a) {
-              mm.pack_a(depth, n_rows, n_rows, strip, a.column, a.row, a_strip);
+              char* a_strip = keeps_a ? kept + i / height * strip_bytes : scratch(static_cast<size_t>(strip_bytes));
+              if (!keeps_a || j0 == 0) mm.pack_a(depth, n_rows, n_rows, strip, a.column, a.row, a_strip);
               strip = a_strip;
             }
             for (int64_t p = 0; p < width; p += cols) {
@@ -141,15 +146,17 @@ struct Product {
   void half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns,
                   const Finished& finished) const {
     const int64_t cols = mm.cols, k_blocks = divide_up(k, kMatmulBlock);
-    const int64_t height = divide_up(rows, divide_up(rows, mm.rows));
+    const int64_t strips = divide_up(rows, mm.rows), height = divide_up(rows, strips);
     const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
-    const int64_t panel_bytes = packed(depth_max, cols), a_bytes = packed(depth_max, mm.rows);
+    const int64_t panel_bytes = packed(depth_max, cols), strip_bytes = packed(depth_max, mm.rows);
     const int64_t passes = divide_up(columns, std::max<int64_t>(1, kPanelBytes / (k_blocks * panel_bytes)) * cols);
     const int64_t columns_max = round_up(divide_up(columns, passes), cols);
     const int64_t block_bytes = columns_max / cols * panel_bytes;
     const int64_t tile_bytes = round_up(height * cols * mm.size, 64);
+    const bool keeps_a = passes > 1 && strips * k_blocks * strip_bytes <= kKeptBytes;
     Temporary memory;
-    char* panels = memory.make(call, k_blocks * block_bytes);
+    char* panels = memory.make(call, k_blocks * (block_bytes + (keeps_a ? strips * strip_bytes : 0)));
+    char* kept = panels + k_blocks * block_bytes;
 
     for (int64_t j0 = 0; j0 < columns; j0 += columns_max) {
       const int64_t width = std::min(columns_max, columns - j0);
@@ -159,22 +166,28 @@ struct Product {
       }
       over_strips(rows, height, width * k, [&](int64_t first, int64_t last) {
         for (int64_t i = first; i < last; i += height) {
-          char* a_strip = scratch(static_cast<size_t>(a_bytes + columns_max / cols * tile_bytes));
-          char* tiles = a_strip + a_bytes;
+          char* tiles = scratch(static_cast<size_t>(strip_bytes + columns_max / cols * tile_bytes));
+          char* a_strip = tiles + columns_max / cols * tile_bytes;
           const int n_rows = static_cast<int>(std::min(height, last - i));
           for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
             const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
+            const bool last_block = k0 + depth == k, packs_a = !keeps_a || j0 == 0;
+            const int64_t k_next = last_block ? 0 : k0 + depth;
             const char* block = panels + k0 / kMatmulBlock * block_bytes;
-            mm.pack_a(depth, n_rows, n_rows, at(a, i, k0), a.column, a.row, a_strip);
+            if (keeps_a) a_strip = kept + (i / height * k_blocks + k0 / kMatmulBlock) * strip_bytes;
+            if (packs_a) mm.pack_a(depth, n_rows, n_rows, at(a, i, k0), a.column, a.row, a_strip);
             for (int64_t p = 0; p < width; p += cols) {
               const int n_cols = static_cast<int>(std::min(cols, width - p));
               char* tile = tiles + p / cols * tile_bytes;
-              char* rounded = c + ((i * c_row + j0 + p) << in_log2);
-              const bool last_block = k0 + depth == k;
               mm.tile(n_rows, n_cols, depth, a_strip, 1, n_rows, block + p / cols * panel_bytes, cols, tile, cols,
                       k0 == 0 ? kTileStore : kTileAdd);
-              prefetch_strip(a, last_block ? i + height : i, last_block ? 0 : k0 + depth, rows, height, p, width);
-              if (last_block) mm.round(n_rows, n_cols, tile, cols, rounded, c_row);
+              if (packs_a) {
+                prefetch_strip(a, last_block ? i + height : i, k_next, std::min<int64_t>(kMatmulBlock, k - k_next),
+                               rows, height, p, width);
+              }
+              if (last_block) {
+                mm.round(n_rows, n_cols, tile, cols, c + ((i * c_row + j0 + p) << in_log2), c_row);
+              }
             }
           }
           finished(i, n_rows, j0, width);
@@ -185,13 +198,12 @@ struct Product {
 
   // Brings a part of the next strip of A, rows [i, i + height), into the second-level cache, for each panel at column p
   // of `width`: the strip before it takes a while, and the hardware does not guess where the rows of the next one are.
-  void prefetch_strip(const Matrix& a, int64_t i, int64_t k0, int64_t rows, int64_t height, int64_t p,
+  void prefetch_strip(const Matrix& a, int64_t i, int64_t k0, int64_t depth, int64_t rows, int64_t height, int64_t p,
                       int64_t width) const {
     if (a.column != 1) return;
     const int64_t end = std::min(rows, i + std::min(height, divide_up((p + mm.cols) * height, width)));
-    const int64_t bytes = std::min<int64_t>(kMatmulBlock, k - k0) << in_log2;
     for (int64_t row = i + divide_up(p * height, width); row < end; ++row) {
-      for (int64_t byte = 0; byte < bytes; byte += kLine) __builtin_prefetch(at(a, row, k0) + byte, 0, 2);
+      for (int64_t byte = 0; byte < depth << in_log2; byte += kLine) __builtin_prefetch(at(a, row, k0) + byte, 0, 2);
     }
   }
 

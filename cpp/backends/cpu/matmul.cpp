@@ -13,19 +13,19 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kPanelBytes = 1280 * 1024;  // of B packed at a time, so that they stay in the second-level cache
+constexpr int64_t kPanelBytes = 1280 * 1024;      // of B packed at a time, so that they stay in the second-level cache
 constexpr int64_t kKeptBytes = 32 * 1024 * 1024;  // of A packed, at most, for all the columns of B
-constexpr int64_t kSmallPanel = 32 * 1024;    // of B read where it is, while it stays in the first-level cache
-constexpr int64_t kThreadWork = 256 * 1024;   // multiply-adds that are worth another thread
-constexpr int64_t kTasks = 4;                 // for each thread
-constexpr int64_t kStripsToShare = 3;         // for each thread
-constexpr int kChunks = 16;                   // of strips for each thread
-constexpr int64_t kPackWork = 8 * 1024;       // elements that are worth another thread
-constexpr int64_t kLine = 64;                 // bytes that caches fetch at a time
-constexpr int64_t kTailTile = 1024;           // elements of a row that elementwise nodes take at a time
-constexpr int64_t kFlatColumns = 2048;        // of C kept in cache while rows of B stream through
-constexpr int64_t kFlatDepth = 32;            // of these rows at a time
-constexpr int64_t kFlatPackedDepth = 128;     // of columns of B transposed at a time
+constexpr int64_t kSmallPanel = 32 * 1024;        // of B read where it is, while it stays in the first-level cache
+constexpr int64_t kThreadWork = 256 * 1024;       // multiply-adds that are worth another thread
+constexpr int64_t kTasks = 4;                     // for each thread
+constexpr int64_t kStripsToShare = 3;             // for each thread
+constexpr int kChunks = 16;                       // of strips for each thread
+constexpr int64_t kPackWork = 8 * 1024;           // elements that are worth another thread
+constexpr int64_t kLine = 64;                     // bytes that caches fetch at a time
+constexpr int64_t kTailTile = 1024;               // elements of a row that elementwise nodes take at a time
+constexpr int64_t kFlatColumns = 2048;            // of C kept in cache while rows of B stream through
+constexpr int64_t kFlatDepth = 32;                // of these rows at a time
+constexpr int64_t kFlatPackedDepth = 128;         // of columns of B transposed at a time
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t unit) { return divide_up(a, unit) * unit; }
@@ -66,7 +66,7 @@ struct Product {
     return x.data + (i * x.row + j * x.column) * (int64_t{1} << in_log2);
   }
   // Multiply-adds that are worth another thread. Where C is narrow, fast kernels wait for memory like any other.
-  int64_t thread_work() const { return kThreadWork * std::clamp<int64_t>(n / 4, 1, mm.speed); }
+  int64_t thread_work() const { return kThreadWork * std::clamp<int64_t>(std::min(m, n) / 4, 1, mm.speed); }
   // Bytes of a packed strip or panel.
   int64_t packed(int64_t depth, int64_t width) const {
     return round_up(mm.header + round_up(depth, mm.depth_unit) * width * mm.packed_size, 64);
@@ -82,7 +82,10 @@ struct Product {
     const auto finished = [&](int64_t i, int64_t n_rows, int64_t j, int64_t n_columns) {
       if (tail != nullptr) tail->run(batch * m + m0 + i, n_rows, n0 + j, n_columns);
     };
-    if (m1 - m0 <= mm.rows) {
+    if (m1 - m0 == 1 && mm.row != nullptr && b.row == 1) {
+      row_block(rows, columns, c, n1 - n0);
+      finished(0, 1, 0, n1 - n0);
+    } else if (m1 - m0 <= mm.rows) {
       if (mm.enter != nullptr) mm.enter();
       flat_block(rows, columns, c, c_row, static_cast<int>(m1 - m0), n1 - n0, finished);
       if (mm.leave != nullptr) mm.leave();
@@ -110,7 +113,8 @@ struct Product {
     const bool keeps_a = packs_a && passes > 1 && strips * strip_bytes <= kKeptBytes;
     const int64_t panels_bytes = packs_b ? columns_max / cols * panel_bytes : 0;
     Temporary memory;
-    char* panels = packs_b || keeps_a ? memory.make(call, panels_bytes + (keeps_a ? strips * strip_bytes : 0)) : nullptr;
+    char* panels =
+        packs_b || keeps_a ? memory.make(call, panels_bytes + (keeps_a ? strips * strip_bytes : 0)) : nullptr;
     char* kept = panels + panels_bytes;
 
     for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
@@ -243,9 +247,8 @@ struct Product {
     const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
     // Rows of B stream as wide as they are; of columns, as many as a panel has go down through all of k.
     const int64_t columns_max = std::min(round_up(columns, cols), b.column != 1 ? cols : kFlatColumns);
-    const int64_t piece = mm.header != 0 || (b.column == 1 && columns <= 4 * cols) ? kMatmulBlock
-                          : b.column != 1                                          ? kFlatPackedDepth
-                                                                                   : kFlatDepth;
+    const bool whole = mm.header != 0 || (b.column == 1 && columns <= 4 * cols);
+    const int64_t piece = whole ? kMatmulBlock : b.column != 1 ? kFlatPackedDepth : kFlatDepth;
     const bool adds = k > kMatmulBlock;
 
     const int64_t a_bytes = packs_a ? packed(depth_max, mm.rows) : 0;
@@ -291,6 +294,20 @@ struct Product {
     }
   }
 
+  // One row and dense columns.
+  void row_block(const Matrix& a, const Matrix& b, char* c, int64_t columns) const {
+    const int64_t row_bytes = round_up(k * mm.size, kLine);
+    char* row = scratch(static_cast<size_t>(row_bytes + mm.row_cols * mm.size));
+    char* wide = row + row_bytes;
+    call.kernels().matmul->widening_pack[dtype - IST_FLOAT16](1, k, k, a.data, 0, a.column, row);
+    for (int64_t j = 0; j < columns; j += mm.row_cols) {
+      const int count = static_cast<int>(std::min<int64_t>(mm.row_cols, columns - j));
+      char* into = c + (j << in_log2);
+      mm.row(count, k, row, at(b, 0, j), b.column, half() ? wide : into);
+      if (half()) mm.round(1, count, wide, mm.row_cols, into, mm.row_cols);
+    }
+  }
+
   void add_row(int64_t n_elements, void* out, const void* const* terms) const {
     call.kernels().binary->fn[static_cast<int>(Op::add)][compute_dtype(dtype)](n_elements, out, terms);
   }
@@ -316,9 +333,7 @@ void multiply(const Call& call, const TileProgram* program) {
   const int64_t* rhs_batch = b.strides;
   // A single column is a single row of the transposed product, and the other way round; products commute, but the parts
   // of complex ones are added in an order that does not.
-  const bool row_is_better = product.n == 1 && product.m > 1 && dtype != IST_COMPLEX64 && !mm.rows_cost_nothing;
-  const bool column_is_better = product.m == 1 && product.n > 1 && mm.rows_cost_nothing && rhs.row == 1;
-  if (row_is_better || column_is_better) {
+  if (product.n == 1 && product.m > 1 && dtype != IST_COMPLEX64) {
     std::swap(lhs, rhs);
     std::swap(lhs.row, lhs.column);
     std::swap(rhs.row, rhs.column);

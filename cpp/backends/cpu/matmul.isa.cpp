@@ -38,10 +38,11 @@ void tile_rows(int n_cols, int64_t depth, const T* a, int64_t a_row, int64_t a_s
   };
   int64_t k = 0;
   // Addresses of operands that the drivers have packed are constants: the integer units stay out of the way.
-  if (kPacked && !kPart && kRows == kTileRows && a_step == kRows && b_row == kVecs * W) {
-    for (; k + 4 <= depth; k += 4, a += 4 * kRows, b += 4 * kVecs * W) {
+  constexpr int kPanel = 2 * W;
+  if (kPacked && 2 * kRows > kTileRows && a_step == kRows && b_row == kPanel) {
+    for (; k + 4 <= depth; k += 4, a += 4 * kRows, b += 4 * kPanel) {
 #pragma GCC unroll 4
-      for (int t = 0; t < 4; ++t) step(a + t * kRows, b + t * kVecs * W);
+      for (int t = 0; t < 4; ++t) step(a + t * kRows, b + t * kPanel);
     }
   }
   for (; k < depth; ++k, a += a_step, b += b_row) step(a, b);

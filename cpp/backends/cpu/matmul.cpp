@@ -150,17 +150,15 @@ struct Product {
   void half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns,
                   const Finished& finished) const {
     const int64_t cols = mm.cols, k_blocks = divide_up(k, kMatmulBlock);
-    const int64_t strips = divide_up(rows, mm.rows), height = divide_up(rows, strips);
+    const int64_t height = divide_up(rows, divide_up(rows, mm.rows));
     const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
     const int64_t panel_bytes = packed(depth_max, cols), strip_bytes = packed(depth_max, mm.rows);
     const int64_t passes = divide_up(columns, std::max<int64_t>(1, kPanelBytes / (k_blocks * panel_bytes)) * cols);
     const int64_t columns_max = round_up(divide_up(columns, passes), cols);
     const int64_t block_bytes = columns_max / cols * panel_bytes;
     const int64_t tile_bytes = round_up(height * cols * mm.size, 64);
-    const bool keeps_a = passes > 1 && strips * k_blocks * strip_bytes <= kKeptBytes;
     Temporary memory;
-    char* panels = memory.make(call, k_blocks * (block_bytes + (keeps_a ? strips * strip_bytes : 0)));
-    char* kept = panels + k_blocks * block_bytes;
+    char* panels = memory.make(call, k_blocks * block_bytes);
 
     for (int64_t j0 = 0; j0 < columns; j0 += columns_max) {
       const int64_t width = std::min(columns_max, columns - j0);
@@ -175,21 +173,14 @@ struct Product {
           const int n_rows = static_cast<int>(std::min(height, last - i));
           for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
             const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
-            const bool last_block = k0 + depth == k, packs_a = !keeps_a || j0 == 0;
-            const int64_t k_next = last_block ? 0 : k0 + depth;
             const char* block = panels + k0 / kMatmulBlock * block_bytes;
-            if (keeps_a) a_strip = kept + (i / height * k_blocks + k0 / kMatmulBlock) * strip_bytes;
-            if (packs_a) mm.pack_a(depth, n_rows, n_rows, at(a, i, k0), a.column, a.row, a_strip);
+            mm.pack_a(depth, n_rows, n_rows, at(a, i, k0), a.column, a.row, a_strip);
             for (int64_t p = 0; p < width; p += cols) {
               const int n_cols = static_cast<int>(std::min(cols, width - p));
               char* tile = tiles + p / cols * tile_bytes;
               mm.tile(n_rows, n_cols, depth, a_strip, 1, n_rows, block + p / cols * panel_bytes, cols, tile, cols,
                       k0 == 0 ? kTileStore : kTileAdd);
-              if (packs_a) {
-                prefetch_strip(a, last_block ? i + height : i, k_next, std::min<int64_t>(kMatmulBlock, k - k_next),
-                               rows, height, p, width);
-              }
-              if (last_block) {
+              if (k0 + depth == k) {
                 mm.round(n_rows, n_cols, tile, cols, c + ((i * c_row + j0 + p) << in_log2), c_row);
               }
             }
@@ -197,17 +188,6 @@ struct Product {
           finished(i, n_rows, j0, width);
         }
       });
-    }
-  }
-
-  // Brings a part of the next strip of A, rows [i, i + height), into the second-level cache, for each panel at column p
-  // of `width`: the strip before it takes a while, and the hardware does not guess where the rows of the next one are.
-  void prefetch_strip(const Matrix& a, int64_t i, int64_t k0, int64_t depth, int64_t rows, int64_t height, int64_t p,
-                      int64_t width) const {
-    if (a.column != 1) return;
-    const int64_t end = std::min(rows, i + std::min(height, divide_up((p + mm.cols) * height, width)));
-    for (int64_t row = i + divide_up(p * height, width); row < end; ++row) {
-      for (int64_t byte = 0; byte < depth << in_log2; byte += kLine) __builtin_prefetch(at(a, row, k0) + byte, 0, 2);
     }
   }
 

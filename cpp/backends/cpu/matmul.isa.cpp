@@ -5,7 +5,9 @@
 #include "backends/cpu/matmul_kernels.h"
 #include "backends/cpu/simd.h"
 
-#if defined(__AVX512BF16__)
+#if defined(__AMX_BF16__)
+#include "backends/cpu/matmul_bf16_amx.h"
+#elif defined(__AVX512BF16__)
 #include "backends/cpu/matmul_bf16_pairs.h"
 #endif
 
@@ -38,11 +40,11 @@ void tile_rows(int n_cols, int64_t depth, const T* a, int64_t a_row, int64_t a_s
   };
   int64_t k = 0;
   // Addresses of operands that the drivers have packed are constants: the integer units stay out of the way.
-  constexpr int kPanel = 2 * W;
-  if (kPacked && 2 * kRows > kTileRows && a_step == kRows && b_row == kPanel) {
-    for (; k + 4 <= depth; k += 4, a += 4 * kRows, b += 4 * kPanel) {
+  constexpr int kPackedRow = 2 * W;
+  if (kPacked && 2 * kRows > kTileRows && a_step == kRows && b_row == kPackedRow) {
+    for (; k + 4 <= depth; k += 4, a += 4 * kRows, b += 4 * kPackedRow) {
 #pragma GCC unroll 4
-      for (int t = 0; t < 4; ++t) step(a + t * kRows, b + t * kPanel);
+      for (int t = 0; t < 4; ++t) step(a + t * kRows, b + t * kPackedRow);
     }
   }
   for (; k < depth; ++k, a += a_step, b += b_row) step(a, b);

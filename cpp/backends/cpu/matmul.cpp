@@ -13,17 +13,19 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kPanelBytes = 1280 * 1024;  // of B packed at a time, so that they stay in the second-level cache
-constexpr int64_t kSmallPanel = 32 * 1024;    // of B read where it is, while it stays in the first-level cache
-constexpr int64_t kThreadWork = 256 * 1024;   // multiply-adds that are worth another thread
-constexpr int64_t kTasks = 4;                 // for each thread
-constexpr int64_t kStripsToShare = 3;         // for each thread
-constexpr int kChunks = 16;                   // of strips for each thread
-constexpr int64_t kPackWork = 8 * 1024;       // elements that are worth another thread
-constexpr int64_t kTailTile = 1024;           // elements of a row that elementwise nodes take at a time
-constexpr int64_t kFlatColumns = 2048;        // of C kept in cache while rows of B stream through
-constexpr int64_t kFlatDepth = 32;            // of these rows at a time
-constexpr int64_t kFlatPackedDepth = 128;     // of columns of B transposed at a time
+constexpr int64_t kPanelBytes = 1280 * 1024;      // of B packed at a time, so that they stay in the second-level cache
+constexpr int64_t kKeptBytes = 32 * 1024 * 1024;  // of A packed, at most, for all the columns of B
+constexpr int64_t kSmallPanel = 32 * 1024;        // of B read where it is, while it stays in the first-level cache
+constexpr int64_t kThreadWork = 256 * 1024;       // multiply-adds that are worth another thread
+constexpr int64_t kTasks = 4;                     // for each thread
+constexpr int64_t kStripsToShare = 3;             // for each thread
+constexpr int kChunks = 16;                       // of strips for each thread
+constexpr int64_t kPackWork = 8 * 1024;           // elements that are worth another thread
+constexpr int64_t kLine = 64;                     // bytes that caches fetch at a time
+constexpr int64_t kTailTile = 1024;               // elements of a row that elementwise nodes take at a time
+constexpr int64_t kFlatColumns = 2048;            // of C kept in cache while rows of B stream through
+constexpr int64_t kFlatDepth = 32;                // of these rows at a time
+constexpr int64_t kFlatPackedDepth = 128;         // of columns of B transposed at a time
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t unit) { return divide_up(a, unit) * unit; }
@@ -64,7 +66,7 @@ struct Product {
     return x.data + (i * x.row + j * x.column) * (int64_t{1} << in_log2);
   }
   // Multiply-adds that are worth another thread. Where C is narrow, fast kernels wait for memory like any other.
-  int64_t thread_work() const { return kThreadWork * std::clamp<int64_t>(n / 4, 1, mm.speed); }
+  int64_t thread_work() const { return kThreadWork * std::clamp<int64_t>(std::min(m, n) / 4, 1, mm.speed); }
   // Bytes of a packed strip or panel.
   int64_t packed(int64_t depth, int64_t width) const {
     return round_up(mm.header + round_up(depth, mm.depth_unit) * width * mm.packed_size, 64);
@@ -80,7 +82,10 @@ struct Product {
     const auto finished = [&](int64_t i, int64_t n_rows, int64_t j, int64_t n_columns) {
       if (tail != nullptr) tail->run(batch * m + m0 + i, n_rows, n0 + j, n_columns);
     };
-    if (m1 - m0 <= mm.rows) {
+    if (m1 - m0 == 1 && mm.row != nullptr && b.row == 1) {
+      row_block(rows, columns, c, n1 - n0);
+      finished(0, 1, 0, n1 - n0);
+    } else if (m1 - m0 <= mm.rows) {
       if (mm.enter != nullptr) mm.enter();
       flat_block(rows, columns, c, c_row, static_cast<int>(m1 - m0), n1 - n0, finished);
       if (mm.leave != nullptr) mm.leave();
@@ -91,34 +96,39 @@ struct Product {
     }
   }
 
-  // Every panel of B meets several strips of A. B is packed once, for all threads; strips are packed as they come.
+  // Every panel of B meets several strips of A. B is packed once, for all threads; strips are packed as they come, and
+  // kept where there are more columns of B than stay in cache.
   template <class Finished>
   void tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns,
                   const Finished& finished) const {
     const int64_t cols = mm.cols, size = mm.size;
-    const int64_t height = divide_up(rows, divide_up(rows, mm.rows));  // of the strips, all alike
+    const int64_t strips = divide_up(rows, mm.rows), height = divide_up(rows, strips);  // of the strips, all alike
     const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
-    const int64_t panel_bytes = packed(depth_max, cols);
-    const int64_t passes = divide_up(columns, kPanelBytes / panel_bytes * cols);  // each of which packs A
+    const int64_t panel_bytes = packed(depth_max, cols), strip_bytes = packed(depth_max, mm.rows);
+    const int64_t passes = divide_up(columns, kPanelBytes / panel_bytes * cols);
     const int64_t columns_max = round_up(divide_up(columns, passes), cols);
     const bool packs_a = !mm.in_place || columns > 4 * cols;
     const bool packs_b =
         !mm.in_place || b.column != 1 || (rows > 2 * mm.rows && depth_max * columns * size > kSmallPanel);
+    const bool keeps_a = packs_a && passes > 1 && strips * strip_bytes <= kKeptBytes;
+    const int64_t panels_bytes = packs_b ? columns_max / cols * panel_bytes : 0;
     Temporary memory;
-    char* panels = packs_b ? memory.make(call, columns_max / cols * panel_bytes) : nullptr;
+    char* panels =
+        packs_b || keeps_a ? memory.make(call, panels_bytes + (keeps_a ? strips * strip_bytes : 0)) : nullptr;
+    char* kept = panels + panels_bytes;
 
-    for (int64_t j0 = 0; j0 < columns; j0 += columns_max) {
-      const int64_t width = std::min(columns_max, columns - j0);
-      for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
-        const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
+    for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
+      const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
+      for (int64_t j0 = 0; j0 < columns; j0 += columns_max) {
+        const int64_t width = std::min(columns_max, columns - j0);
         if (packs_b) pack_panels(b, k0, depth, j0, width, panels, panel_bytes);
         over_strips(rows, height, width * depth, [&](int64_t first, int64_t last) {
           for (int64_t i = first; i < last; i += height) {
-            char* a_strip = packs_a ? scratch(static_cast<size_t>(packed(depth_max, mm.rows))) : nullptr;
             const int64_t n_rows = std::min(height, last - i);
             const char* strip = at(a, i, k0);
             if (packs_a) {
-              mm.pack_a(depth, n_rows, n_rows, strip, a.column, a.row, a_strip);
+              char* a_strip = keeps_a ? kept + i / height * strip_bytes : scratch(static_cast<size_t>(strip_bytes));
+              if (!keeps_a || j0 == 0) mm.pack_a(depth, n_rows, n_rows, strip, a.column, a.row, a_strip);
               strip = a_strip;
             }
             for (int64_t p = 0; p < width; p += cols) {
@@ -134,17 +144,19 @@ struct Product {
     }
   }
 
-  // The same where C is wider than what lies in memory: a strip of it stays in cache through all of k, and is rounded.
+  // The same where C is wider than what lies in memory: a strip of it stays in cache through all of k, tile by tile,
+  // and is rounded.
   template <class Finished>
   void half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns,
                   const Finished& finished) const {
     const int64_t cols = mm.cols, k_blocks = divide_up(k, kMatmulBlock);
     const int64_t height = divide_up(rows, divide_up(rows, mm.rows));
     const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
-    const int64_t panel_bytes = packed(depth_max, cols), a_bytes = packed(depth_max, mm.rows);
+    const int64_t panel_bytes = packed(depth_max, cols), strip_bytes = packed(depth_max, mm.rows);
     const int64_t passes = divide_up(columns, std::max<int64_t>(1, kPanelBytes / (k_blocks * panel_bytes)) * cols);
     const int64_t columns_max = round_up(divide_up(columns, passes), cols);
     const int64_t block_bytes = columns_max / cols * panel_bytes;
+    const int64_t tile_bytes = round_up(height * cols * mm.size, 64);
     Temporary memory;
     char* panels = memory.make(call, k_blocks * block_bytes);
 
@@ -156,20 +168,23 @@ struct Product {
       }
       over_strips(rows, height, width * k, [&](int64_t first, int64_t last) {
         for (int64_t i = first; i < last; i += height) {
-          char* a_strip = scratch(static_cast<size_t>(a_bytes + height * columns_max * mm.size));
-          char* c_strip = a_strip + a_bytes;
+          char* tiles = scratch(static_cast<size_t>(strip_bytes + columns_max / cols * tile_bytes));
+          char* a_strip = tiles + columns_max / cols * tile_bytes;
           const int n_rows = static_cast<int>(std::min(height, last - i));
           for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
             const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
             const char* block = panels + k0 / kMatmulBlock * block_bytes;
             mm.pack_a(depth, n_rows, n_rows, at(a, i, k0), a.column, a.row, a_strip);
             for (int64_t p = 0; p < width; p += cols) {
-              mm.tile(n_rows, static_cast<int>(std::min(cols, width - p)), depth, a_strip, 1, n_rows,
-                      block + p / cols * panel_bytes, cols, c_strip + p * mm.size, columns_max,
+              const int n_cols = static_cast<int>(std::min(cols, width - p));
+              char* tile = tiles + p / cols * tile_bytes;
+              mm.tile(n_rows, n_cols, depth, a_strip, 1, n_rows, block + p / cols * panel_bytes, cols, tile, cols,
                       k0 == 0 ? kTileStore : kTileAdd);
+              if (k0 + depth == k) {
+                mm.round(n_rows, n_cols, tile, cols, c + ((i * c_row + j0 + p) << in_log2), c_row);
+              }
             }
           }
-          mm.round(n_rows, static_cast<int>(width), c_strip, columns_max, c + ((i * c_row + j0) << in_log2), c_row);
           finished(i, n_rows, j0, width);
         }
       });
@@ -212,9 +227,8 @@ struct Product {
     const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
     // Rows of B stream as wide as they are; of columns, as many as a panel has go down through all of k.
     const int64_t columns_max = std::min(round_up(columns, cols), b.column != 1 ? cols : kFlatColumns);
-    const int64_t piece = mm.header != 0 || (b.column == 1 && columns <= 4 * cols) ? kMatmulBlock
-                          : b.column != 1                                          ? kFlatPackedDepth
-                                                                                   : kFlatDepth;
+    const bool whole = mm.header != 0 || (b.column == 1 && columns <= 4 * cols);
+    const int64_t piece = whole ? kMatmulBlock : b.column != 1 ? kFlatPackedDepth : kFlatDepth;
     const bool adds = k > kMatmulBlock;
 
     const int64_t a_bytes = packs_a ? packed(depth_max, mm.rows) : 0;
@@ -260,6 +274,20 @@ struct Product {
     }
   }
 
+  // One row and dense columns.
+  void row_block(const Matrix& a, const Matrix& b, char* c, int64_t columns) const {
+    const int64_t row_bytes = round_up(k * mm.size, kLine);
+    char* row = scratch(static_cast<size_t>(row_bytes + mm.row_cols * mm.size));
+    char* wide = row + row_bytes;
+    call.kernels().matmul->widening_pack[dtype - IST_FLOAT16](1, k, k, a.data, 0, a.column, row);
+    for (int64_t j = 0; j < columns; j += mm.row_cols) {
+      const int count = static_cast<int>(std::min<int64_t>(mm.row_cols, columns - j));
+      char* into = c + (j << in_log2);
+      mm.row(count, k, row, at(b, 0, j), b.column, half() ? wide : into);
+      if (half()) mm.round(1, count, wide, mm.row_cols, into, mm.row_cols);
+    }
+  }
+
   void add_row(int64_t n_elements, void* out, const void* const* terms) const {
     call.kernels().binary->fn[static_cast<int>(Op::add)][compute_dtype(dtype)](n_elements, out, terms);
   }
@@ -285,9 +313,7 @@ void multiply(const Call& call, const TileProgram* program) {
   const int64_t* rhs_batch = b.strides;
   // A single column is a single row of the transposed product, and the other way round; products commute, but the parts
   // of complex ones are added in an order that does not.
-  const bool row_is_better = product.n == 1 && product.m > 1 && dtype != IST_COMPLEX64 && !mm.rows_cost_nothing;
-  const bool column_is_better = product.m == 1 && product.n > 1 && mm.rows_cost_nothing && rhs.row == 1;
-  if (row_is_better || column_is_better) {
+  if (product.n == 1 && product.m > 1 && dtype != IST_COMPLEX64) {
     std::swap(lhs, rhs);
     std::swap(lhs.row, lhs.column);
     std::swap(rhs.row, rhs.column);

@@ -5,6 +5,12 @@
 #include "backends/cpu/matmul_kernels.h"
 #include "backends/cpu/simd.h"
 
+#if defined(__AMX_BF16__)
+#include "backends/cpu/matmul_bf16_amx.h"
+#elif defined(__AVX512BF16__)
+#include "backends/cpu/matmul_bf16_pairs.h"
+#endif
+
 namespace ist::cpu {
 namespace {
 
@@ -34,10 +40,11 @@ void tile_rows(int n_cols, int64_t depth, const T* a, int64_t a_row, int64_t a_s
   };
   int64_t k = 0;
   // Addresses of operands that the drivers have packed are constants: the integer units stay out of the way.
-  if (kPacked && !kPart && kRows == kTileRows && a_step == kRows && b_row == kVecs * W) {
-    for (; k + 4 <= depth; k += 4, a += 4 * kRows, b += 4 * kVecs * W) {
+  constexpr int kPackedRow = 2 * W;
+  if (kPacked && 2 * kRows > kTileRows && a_step == kRows && b_row == kPackedRow) {
+    for (; k + 4 <= depth; k += 4, a += 4 * kRows, b += 4 * kPackedRow) {
 #pragma GCC unroll 4
-      for (int t = 0; t < 4; ++t) step(a + t * kRows, b + t * kVecs * W);
+      for (int t = 0; t < 4; ++t) step(a + t * kRows, b + t * kPackedRow);
     }
   }
   for (; k < depth; ++k, a += a_step, b += b_row) step(a, b);
@@ -224,27 +231,74 @@ void complex_pack(int64_t depth, int64_t count, int64_t width, const void* src, 
   }
 }
 
+// Squares of the columns, transposed in registers. Memory delivers two lines at once, so that is how much of a column
+// is read at a time.
+template <int D, class V>
+void row_product(int n_cols, int64_t k, const void* a, const void* b, int64_t j_stride, void* c) {
+  using C = Compute<D>;
+  constexpr int W = V::kWidth;
+  constexpr int64_t kStretch = 128 / sizeof(Type<D>), kAhead = 4 * kStretch;
+  const C* x = static_cast<const C*>(a);
+  const Type<D>* columns = static_cast<const Type<D>*>(b);
+  V total = V::zero();
+  for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
+    const int64_t end = k - k0 < kMatmulBlock ? k : k0 + kMatmulBlock;
+    V sum = V::zero();
+    const auto add_square = [&](int64_t t, int n) __attribute__((always_inline)) {
+      V square[W];
+#pragma GCC unroll 16
+      for (int j = 0; j < W; ++j) square[j] = j < n ? V::load(columns + j * j_stride + t) : V::zero();
+      V::transpose(square);
+#pragma GCC unroll 16
+      for (int i = 0; i < W; ++i) sum = V::fma(V::broadcast(x[t + i]), square[i], sum);
+    };
+    int64_t t = k0;
+    for (; t + kStretch <= end; t += kStretch) {
+      for (int j = 0; j < n_cols; ++j) {
+        __builtin_prefetch(columns + j * j_stride + t + kAhead);
+        __builtin_prefetch(columns + j * j_stride + t + kAhead + kStretch / 2);
+      }
+      for (int64_t s = t; s < t + kStretch; s += W) {
+        if (n_cols == W) {
+          add_square(s, W);
+        } else {
+          add_square(s, n_cols);
+        }
+      }
+    }
+    for (; t < end; ++t) {
+      C row[W] = {};
+      for (int j = 0; j < n_cols; ++j) row[j] = Storage<D>::load(columns[j * j_stride + t]);
+      sum = V::fma(V::broadcast(x[t]), V::load(row), sum);
+    }
+    total = k0 == 0 ? sum : V::add(total, sum);
+  }
+  total.store(static_cast<C*>(c), V::mask(n_cols));
+}
+
 using PackFn = decltype(MatmulKernels::pack);
 using AnyTileFn = decltype(MatmulKernels::tile);
 
 constexpr MatmulKernels kernels(int rows, int cols, int size, bool in_place, PackFn pack, AnyTileFn tile,
-                                decltype(MatmulKernels::round) round = nullptr) {
-  return {rows, cols, size, in_place, pack, tile, round, pack, size, 1, 0, false, 1, nullptr, nullptr};
+                                decltype(MatmulKernels::round) round, int row_cols, decltype(MatmulKernels::row) row) {
+  return {rows, cols, size, in_place, pack, tile, round, row_cols, row, pack, size, 1, 0, 1, nullptr, nullptr};
 }
 
 #if !defined(__AVX512BF16__)
 constexpr MatmulKernels bfloat16_kernels = kernels(kTileRows, 2 * VecF32::kWidth, 4, false, &pack<IST_BFLOAT16, VecF32>,
-                                                   &float_group_tile_of, &round_rows<IST_BFLOAT16>);
+                                                   &float_group_tile_of, &round_rows<IST_BFLOAT16>, 0, nullptr);
 #endif
 
 constexpr MatmulTable table = {
     {
         kernels(kTileRows, 2 * VecF32::kWidth, 4, false, &pack<IST_FLOAT16, VecF32>, &tile<float, VecF32>,
-                &round_rows<IST_FLOAT16>),
+                &round_rows<IST_FLOAT16>, VecF32::kWidth, &row_product<IST_FLOAT16, VecF32>),
         bfloat16_kernels,
-        kernels(kTileRows, 2 * VecF32::kWidth, 4, true, &pack<IST_FLOAT32, VecF32>, &tile<float, VecF32>),
-        kernels(kTileRows, 2 * VecF64::kWidth, 8, true, &pack<IST_FLOAT64, VecF64>, &tile<double, VecF64>),
-        kernels(kComplexTileRows, VecF32::kWidth, 8, false, &complex_pack, &complex_tile),
+        kernels(kTileRows, 2 * VecF32::kWidth, 4, true, &pack<IST_FLOAT32, VecF32>, &tile<float, VecF32>, nullptr,
+                VecF32::kWidth, &row_product<IST_FLOAT32, VecF32>),
+        kernels(kTileRows, 2 * VecF64::kWidth, 8, true, &pack<IST_FLOAT64, VecF64>, &tile<double, VecF64>, nullptr,
+                VecF64::kWidth, &row_product<IST_FLOAT64, VecF64>),
+        kernels(kComplexTileRows, VecF32::kWidth, 8, false, &complex_pack, &complex_tile, nullptr, 0, nullptr),
     },
     {&pack<IST_FLOAT16, VecF32>, &pack<IST_BFLOAT16, VecF32>, &pack<IST_FLOAT32, VecF32>, &pack<IST_FLOAT64, VecF64>,
      &complex_pack},

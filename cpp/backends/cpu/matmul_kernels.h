@@ -40,16 +40,19 @@ struct MatmulKernels {
                int64_t b_row, void* c, int64_t c_row, TileMode mode);
   // float16 and bfloat16: rows of C rounded to the type in memory; otherwise null.
   void (*round)(int n_rows, int n_cols, const void* c, int64_t c_row, void* out, int64_t out_row);
+  // A row times up to row_cols columns of B as they lie in memory, each of them dense, over all of k. The row and C are
+  // in the compute type. 0 and null where there is no such kernel.
+  int row_cols;
+  void (*row)(int n_cols, int64_t k, const void* a, const void* b, int64_t j_stride, void* c);
   // ---- what differs for bfloat16 on CPUs that multiply it by themselves ----
   // Packs strips of A, where panels of B need another layout; else the same as `pack`.
   void (*pack_a)(int64_t depth, int64_t count, int64_t width, const void* src, int64_t k_stride, int64_t i_stride,
                  void* dst);
-  int packed_size;         // bytes of a packed element
-  int depth_unit;          // packed depths are multiples of it
-  int header;              // bytes before a packed strip or panel; if not 0, a k-block may not be cut into tiles
-  bool rows_cost_nothing;  // a matrix and a column suits these kernels better than a row and a matrix
-  int speed;               // multiply-adds in the time of one of float32
-  void (*enter)();         // around a thread's calls of `tile`; may be null
+  int packed_size;  // bytes of a packed element
+  int depth_unit;   // packed depths are multiples of it
+  int header;       // bytes before a packed strip or panel; if not 0, a k-block may not be cut into tiles
+  int speed;        // multiply-adds in the time of one of float32
+  void (*enter)();  // around a thread's calls of `tile`; may be null
   void (*leave)();
 };
 

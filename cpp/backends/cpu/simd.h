@@ -48,6 +48,13 @@ struct VecF32 {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(v, kNearest));
   }
   inline void store(bfloat16* p) const {
+#if defined(__AVX512BF16__)
+    constexpr int kSubnormal = 0x20;  // the instruction takes such numbers for zero
+    if (_mm512_fpclass_ps_mask(v, kSubnormal) == 0) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), (__m256i)_mm512_cvtneps_pbh(v));
+      return;
+    }
+#endif
     const __m512i bits = _mm512_castps_si512(v), upper = _mm512_srli_epi32(bits, 16);
     const __m512i odd = _mm512_and_si512(upper, _mm512_set1_epi32(1));
     const __m512i sum = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);

@@ -1,0 +1,311 @@
+// Kernels of bfloat16 products for CPUs with instructions for them: what AMX (matmul_bf16_amx.h) and VDPBF16PS share,
+// and those for VDPBF16PS.
+//
+// The instructions take subnormal numbers for zero. They do not meet any when every product is a multiple of the
+// smallest normal number, for then every sum is: packing finds the smallest exponent of each strip and panel, and where
+// they are too small, the chains are done with fma.
+#pragma once
+
+#include "backends/cpu/matmul_bf16.h"
+
+namespace ist::cpu {
+namespace {
+
+constexpr int kPairs = kMatmulGroup / 2;
+constexpr int kSide = 16;   // pairs of a group, and lanes of a vector
+constexpr int kPanel = 32;  // columns of a packed panel
+#if defined(__AMX_BF16__)
+constexpr int kPanels = 2;  // packed together: 128 bytes of a row of B, which memory delivers at once
+#else
+constexpr int kPanels = 1;
+#endif
+constexpr int kHeader = 64;
+
+// A packed strip or panel: this header, then its groups.
+struct Packed {
+  int32_t smallest_exponent;  // of its numbers other than zero, as they are stored; very negative for subnormal ones
+  int32_t reserved[15];
+  uint32_t pairs[];  // two bfloat16 each, the first in the lower half
+};
+static_assert(sizeof(Packed) == kHeader);
+
+// Which k of a group the words of its pairs are. AMX: its own order. VDPBF16PS does the upper half of a pair first, so
+// that a chain's pairs are k + 2 under k: first those of the even chain, then those of the odd one.
+#if defined(__AMX_BF16__)
+constexpr int word_to_k(int word) { return word; }
+constexpr int k_to_word(int k) { return k; }
+#else
+constexpr int word_to_k(int word) {
+  const int pair = word / 2;
+  return pair / 8 + pair % 8 * 4 + (word % 2 == 0 ? 2 : 0);
+}
+constexpr int k_to_word(int k) { return 2 * (k % 2 * 8 + k / 4) + (k % 4 < 2 ? 1 : 0); }
+#endif
+
+struct WordOrder {
+  uint16_t k[kMatmulGroup];
+};
+constexpr WordOrder make_word_order() {
+  WordOrder order{};
+  for (int word = 0; word < kMatmulGroup; ++word) order.k[word] = static_cast<uint16_t>(word_to_k(word));
+  return order;
+}
+alignas(64) constexpr WordOrder word_order = make_word_order();
+
+class SmallestExponent {
+ public:
+  inline void see(__m512i words) {
+    const __m512i magnitude = _mm512_and_si512(words, _mm512_set1_epi16(0x7fff));
+    least_ = _mm512_min_epu16(least_, _mm512_sub_epi16(magnitude, _mm512_set1_epi16(1)));  // zero becomes the largest
+  }
+  inline int32_t get() const {
+    alignas(64) uint16_t lanes[32];
+    _mm512_store_si512(lanes, least_);
+    int32_t least = 0xffff;
+    for (const uint16_t lane : lanes) least = lane < least ? lane : least;
+    return least < 0x7f ? -1000 : (least + 1) >> 7;
+  }
+
+ private:
+  __m512i least_ = _mm512_set1_epi16(-1);
+};
+
+struct Source {
+  const bfloat16* data;
+  int64_t k_stride, j_stride;
+};
+
+// A square of up to 16 columns and the 16 pairs of a group, zero beyond `count` columns and `depth` k. kByColumn:
+// vector j holds the pairs of column j, else vector p holds pair p of the columns.
+template <bool kByColumn>
+void load_square(const Source& from, int64_t depth, int64_t count, SmallestExponent& smallest,
+                 VecF32 (&square)[kSide]) {
+  const int n = count >= kSide ? kSide : count > 0 ? static_cast<int>(count) : 0;
+  const int words = depth < kMatmulGroup ? static_cast<int>(depth) : kMatmulGroup;
+  const auto put = [&](int i, __m512i v) __attribute__((always_inline)) {
+    smallest.see(v);
+    square[i].v = _mm512_castsi512_ps(v);
+  };
+  bool by_column = true;
+  if (from.j_stride == 1) {
+    by_column = false;
+    const auto mask = static_cast<__mmask16>((1u << n) - 1);
+    const auto row = [&](int k) __attribute__((always_inline)) {
+      if (k >= words) return _mm512_setzero_si512();
+      return _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, from.data + k * from.k_stride));
+    };
+#pragma GCC unroll 16
+    for (int p = 0; p < kPairs; ++p)
+      put(p, _mm512_or_si512(row(word_to_k(2 * p)), _mm512_slli_epi32(row(word_to_k(2 * p + 1)), 16)));
+  } else if (from.k_stride == 1) {
+    const auto mask = static_cast<__mmask32>((uint64_t{1} << words) - 1);
+    const __m512i order = _mm512_load_si512(&word_order);
+    for (int j = 0; j < kSide; ++j) {
+      __m512i v = _mm512_setzero_si512();
+      if (j < n) v = _mm512_maskz_loadu_epi16(mask, from.data + j * from.j_stride);
+      put(j, _mm512_permutexvar_epi16(order, v));
+    }
+  } else {
+    for (int j = 0; j < kSide; ++j) {
+      alignas(64) uint16_t column[kMatmulGroup] = {};
+      for (int word = 0; j < n && word < kMatmulGroup; ++word) {
+        const int k = word_to_k(word);
+        if (k < words) column[word] = from.data[k * from.k_stride + j * from.j_stride].bits;
+      }
+      put(j, _mm512_load_si512(column));
+    }
+  }
+  if (by_column != kByColumn) VecF32::transpose(square);
+}
+
+// Where the pair with word `word` of a group lies, for element i of a strip; and where a square of a group of a panel
+// starts, from column j on, whose pairs are rows of panel_row() words.
+#if defined(__AMX_BF16__)
+inline const uint32_t* strip_pair(const uint32_t* group, int64_t, int i, int word) {
+  return group + i * kPairs + word / 2;
+}
+inline int64_t strip_group(int64_t) { return kPanel * kPairs; }
+inline int64_t panel_row(int64_t) { return kSide; }
+inline int64_t panel_square(int64_t group, int64_t n_groups, int64_t, int64_t j) {
+  return ((j / kPanel * n_groups + group) * kPanel + j % kPanel) * kPairs;
+}
+#else
+inline const uint32_t* strip_pair(const uint32_t* group, int64_t rows, int i, int word) {
+  return group + word / 2 * rows + i;
+}
+inline int64_t strip_group(int64_t rows) { return rows * kPairs; }
+inline int64_t panel_row(int64_t width) { return width; }
+inline int64_t panel_square(int64_t group, int64_t, int64_t width, int64_t j) { return group * width * kPairs + j; }
+#endif
+
+// Packs panels of B, and strips of A for VDPBF16PS.
+void pack_pairs(int64_t depth, int64_t count, int64_t width, const void* src, int64_t k_stride, int64_t j_stride,
+                void* dst) {
+  Packed& packed = *static_cast<Packed*>(dst);
+  SmallestExponent smallest;
+  const bfloat16* data = static_cast<const bfloat16*>(src);
+  const int64_t row = panel_row(width), n_groups = (depth + kMatmulGroup - 1) / kMatmulGroup;
+  for (int64_t group = 0; group < n_groups; ++group) {
+    const int64_t k = group * kMatmulGroup;
+    for (int64_t j = 0; j < width; j += kSide) {
+      VecF32 square[kSide];
+      load_square<false>({data + k * k_stride + j * j_stride, k_stride, j_stride}, depth - k, count - j, smallest,
+                         square);
+      const auto mask = VecF32::mask(width - j < kSide ? static_cast<int>(width - j) : kSide);
+      float* to = reinterpret_cast<float*>(packed.pairs + panel_square(group, n_groups, width, j));
+#pragma GCC unroll 16
+      for (int p = 0; p < kPairs; ++p) square[p].store(to + p * row, mask);
+    }
+  }
+  packed.smallest_exponent = smallest.get();
+}
+
+inline VecF32 half_of(__m512i pairs, int word) {
+  const __m512i upper = word % 2 == 0 ? _mm512_slli_epi32(pairs, 16) : pairs;
+  return {_mm512_castsi512_ps(_mm512_and_si512(upper, _mm512_set1_epi32(static_cast<int>(0xffff0000u))))};
+}
+
+// The chains with fma, subnormal numbers and all: rare, so a row at a time.
+void exact_tile(int n_rows, int n_cols, int64_t depth, const Packed& a, int64_t rows, const Packed& b, float* c,
+                int64_t c_row, TileMode mode) {
+  const int64_t n_groups = (depth + kMatmulGroup - 1) / kMatmulGroup;
+  for (int j = 0; j < n_cols; j += kPanel) {
+    for (int i = 0; i < n_rows; ++i) {
+      group_tile<VecF32, 1, true>(
+          n_cols - j < kPanel ? n_cols - j : kPanel, n_groups, c + i * c_row + j, c_row, mode,
+          [&](int parity, int64_t group, VecF32(&acc)[1][2]) {
+            const uint32_t* x = a.pairs + group * strip_group(rows);
+            const int64_t left = depth - group * kMatmulGroup;
+            const int n = left < kMatmulGroup ? static_cast<int>(left) : kMatmulGroup;
+            acc[0][0] = acc[0][1] = VecF32::zero();
+            for (int k = parity; k < n; k += 2) {
+              const int word = k_to_word(k);
+              const VecF32 value = half_of(_mm512_set1_epi32(static_cast<int>(*strip_pair(x, rows, i, word))), word);
+              for (int h = 0; h < 2; ++h) {
+                const uint32_t* square = b.pairs + panel_square(group, n_groups, kPanel, j + h * kSide);
+                const __m512i pairs = _mm512_loadu_si512(square + word / 2 * panel_row(kPanel));
+                acc[0][h] = VecF32::fma(value, half_of(pairs, word), acc[0][h]);
+              }
+            }
+          });
+    }
+  }
+}
+
+// The same chains for a row and dense columns: groups of these, transposed in registers, so that a lane has a column.
+void pair_row_product(int n_cols, int64_t k, const void* a, const void* b, int64_t j_stride, void* c) {
+  constexpr int64_t kAhead = 8 * kMatmulGroup;
+  const float* x = static_cast<const float*>(a);
+  const bfloat16* columns = static_cast<const bfloat16*>(b);
+  VecF32 total = VecF32::zero();
+  for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
+    const int64_t end = k - k0 < kMatmulBlock ? k : k0 + kMatmulBlock;
+    VecF32 sum = VecF32::zero();
+    const auto add_group = [&](int64_t t, int n, int words) __attribute__((always_inline)) {
+      const auto mask = static_cast<__mmask32>((uint64_t{1} << words) - 1);
+      VecF32 square[kSide];
+#pragma GCC unroll 16
+      for (int j = 0; j < kSide; ++j) {
+        const bfloat16* in = columns + j * j_stride + t;
+        const __m512i pairs = j >= n                  ? _mm512_setzero_si512()
+                              : words == kMatmulGroup ? _mm512_loadu_si512(in)
+                                                      : _mm512_maskz_loadu_epi16(mask, in);
+        square[j].v = _mm512_castsi512_ps(pairs);
+      }
+      VecF32::transpose(square);
+      VecF32 even = VecF32::zero(), odd = VecF32::zero();
+#pragma GCC unroll 16
+      for (int p = 0; p < kPairs; ++p) {
+        const __m512i pairs = _mm512_castps_si512(square[p].v);
+        if (2 * p < words) even = VecF32::fma(VecF32::broadcast(x[t + 2 * p]), half_of(pairs, 0), even);
+        if (2 * p + 1 < words) odd = VecF32::fma(VecF32::broadcast(x[t + 2 * p + 1]), half_of(pairs, 1), odd);
+      }
+      sum = VecF32::add(sum, VecF32::add(even, odd));
+    };
+    int64_t t = k0;
+    for (; t + kMatmulGroup <= end; t += kMatmulGroup) {
+      for (int j = 0; j < n_cols; ++j) __builtin_prefetch(columns + j * j_stride + t + kAhead);
+      if (n_cols == kSide) {
+        add_group(t, kSide, kMatmulGroup);
+      } else {
+        add_group(t, n_cols, kMatmulGroup);
+      }
+    }
+    if (t < end) add_group(t, n_cols, static_cast<int>(end - t));
+    total = k0 == 0 ? sum : VecF32::add(total, sum);
+  }
+  total.store(static_cast<float*>(c), VecF32::mask(n_cols));
+}
+
+// Both exponents are biased by 127, and the last bits of the products' significands are 14 places down.
+inline bool stays_normal(const Packed& a, const Packed& b) {
+  return a.smallest_exponent + b.smallest_exponent - 2 * 127 - 14 >= -126;
+}
+
+#if !defined(__AMX_BF16__)
+
+template <int kRows, bool kPart>
+void pair_group_tile(int n_cols, int64_t depth, const Packed& a, int64_t a_step, const Packed& b, float* c,
+                     int64_t c_row, TileMode mode) {
+  group_tile<VecF32, kRows, kPart>(
+      n_cols, (depth + kMatmulGroup - 1) / kMatmulGroup, c, c_row, mode,
+      [&](int parity, int64_t group, VecF32(&acc)[kRows][2]) __attribute__((always_inline)) {
+        const uint32_t* x = a.pairs + (group * kPairs + parity * (kPairs / 2)) * a_step;
+        const uint32_t* y = b.pairs + (group * kPairs + parity * (kPairs / 2)) * kPanel;
+#pragma GCC unroll 16
+        for (int i = 0; i < kRows; ++i) acc[i][0] = acc[i][1] = VecF32::zero();
+        for (int p = 0; p < kPairs / 2; ++p, x += a_step, y += kPanel) {
+          const auto left = (__m512bh)_mm512_loadu_si512(y), right = (__m512bh)_mm512_loadu_si512(y + kSide);
+#pragma GCC unroll 16
+          for (int i = 0; i < kRows; ++i) {
+            const auto value = (__m512bh)_mm512_set1_epi32(static_cast<int>(x[i]));
+            acc[i][0].v = _mm512_dpbf16_ps(acc[i][0].v, value, left);
+            acc[i][1].v = _mm512_dpbf16_ps(acc[i][1].v, value, right);
+          }
+        }
+      });
+}
+
+using PairTileFn = void (*)(int, int64_t, const Packed&, int64_t, const Packed&, float*, int64_t, TileMode);
+struct PairTileFns {
+  PairTileFn of_rows[kTileRows + 1];
+};
+template <bool kPart, int kRows = kTileRows>
+constexpr PairTileFns pair_tile_fns(PairTileFns fns = {}) {
+  fns.of_rows[kRows] = &pair_group_tile<kRows, kPart>;
+  if constexpr (kRows > 1) fns = pair_tile_fns<kPart, kRows - 1>(fns);
+  return fns;
+}
+
+void packed_tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t, int64_t a_step, const void* b, int64_t,
+                 void* c, int64_t c_row, TileMode mode) {
+  static constexpr PairTileFns whole = pair_tile_fns<false>(), part = pair_tile_fns<true>();
+  const Packed &strip = *static_cast<const Packed*>(a), &panel = *static_cast<const Packed*>(b);
+  float* out = static_cast<float*>(c);
+  if (!stays_normal(strip, panel)) return exact_tile(n_rows, n_cols, depth, strip, a_step, panel, out, c_row, mode);
+  (n_cols == kPanel ? whole : part).of_rows[n_rows](n_cols, depth, strip, a_step, panel, out, c_row, mode);
+}
+
+constexpr MatmulKernels bfloat16_kernels = {
+    kTileRows,
+    kPanel,
+    4,
+    false,
+    &pack_pairs,
+    &packed_tile,
+    &round_rows<IST_BFLOAT16>,
+    kSide,
+    &pair_row_product,
+    &pack_pairs,
+    2,
+    kMatmulGroup,
+    kHeader,
+    2,
+    nullptr,
+    nullptr,
+};
+
+#endif
+
+}  // namespace
+}  // namespace ist::cpu

@@ -11,7 +11,7 @@ inline constexpr int64_t kSortSplits = 16 * 1024;  // elements that are worth su
 // Of one type of elements: they become keys of `key_size` bytes, and keys in order become results of `out_size`.
 struct Sorter {
   int64_t key_size, out_size;
-  // Results of n elements. `keys` and `spare` are memory for n keys; where sizes are equal, `out` may be one of them.
+  // Results of n elements. `keys` and `spare` are memory for n keys; where sizes are equal, `out` may be `keys`.
   void (*sort)(int64_t n, const void* x, void* keys, void* spare, void* out);
 
   // The same in parts, n >= kSortSamples. The key of an element near the middle:
@@ -21,7 +21,7 @@ struct Sorter {
   void (*split)(int64_t n, int64_t first, const void* x, const void* pivot, void** front, void** back);
   void (*pivot_of_keys)(int64_t n, const void* keys, void* key);
   void (*split_keys)(int64_t n, const void* keys, const void* pivot, void** front, void** back);
-  void (*sort_keys)(int64_t n, void* keys, void* spare, void* out);
+  void (*sort_keys)(int64_t n, void* keys, void* spare, void* out);  // `out` may be either of the others, too
 };
 
 struct SortTable {

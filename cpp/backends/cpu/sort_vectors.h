@@ -244,13 +244,22 @@ inline __m512i median(__m512i a, __m512i b, __m512i c) {
   return L::max(L::min(a, b), L::min(L::max(a, b), c));
 }
 
-// Near the median, by medians of three of medians of three: n is at least three vectors.
+// Near the median, by medians of three of medians of three. Many keys are worth samples one by one, which patterns in
+// them spoil less than neighbours.
 template <class K>
 K middle_key(int64_t n, const K* x) {
   using L = KeyLanes<K>;
-  constexpr int W = L::kWidth;
-  const int64_t apart = (n - W) / 2;
-  __m512i v = median<K>(L::load(x), L::load(x + apart), L::load(x + n - W));
+  constexpr int W = L::kWidth, kSamples = 3 * W;
+  constexpr int64_t kMany = 4096;
+  __m512i v;
+  if (n >= kMany) {
+    K sample[kSamples];
+    for (int i = 0; i < kSamples; ++i) sample[i] = x[n / kSamples * i + n / (2 * kSamples)];
+    v = median<K>(L::load(sample), L::load(sample + W), L::load(sample + 2 * W));
+  } else {
+    const int64_t sixth = (n - W) / 6;  // neither a ramp nor a peak misleads these
+    v = median<K>(L::load(x + sixth), L::load(x + 3 * sixth), L::load(x + 5 * sixth));
+  }
 #pragma GCC unroll 4
   for (int step = (W + 1) / 3; step > 0; step /= 3) v = median<K>(v, rotated<K>(v, step), rotated<K>(v, 2 * step));
   return L::first_key(v);

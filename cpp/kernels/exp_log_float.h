@@ -7,7 +7,7 @@ namespace ist {
 namespace {
 namespace scalar {
 
-// Functions of F are for float and for vectors of it, which have better ways to scaled() and split(), and the same bits.
+// Functions of F are for float and for vectors of it, which have their own scaled() and split(), and the same bits.
 // `F(constant)` fills a vector; select(condition, a, b) takes the place of ?:.
 inline float select(bool condition, float a, float b) { return condition ? a : b; }
 // NaN passes through both.

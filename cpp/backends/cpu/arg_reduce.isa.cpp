@@ -28,25 +28,6 @@ inline bool beats(T a, T b) {
 
 // ---- vectors ----
 
-template <size_t kSize>
-struct Unsigned;
-template <>
-struct Unsigned<1> {
-  using type = uint8_t;
-};
-template <>
-struct Unsigned<2> {
-  using type = uint16_t;
-};
-template <>
-struct Unsigned<4> {
-  using type = uint32_t;
-};
-template <>
-struct Unsigned<8> {
-  using type = uint64_t;
-};
-
 template <class T, int kBytes>
 struct Vector {
   typedef T type __attribute__((vector_size(kBytes)));
@@ -63,7 +44,7 @@ constexpr int kVectorBytes = 16;
 template <class T>
 using Elements = typename Vector<T, kVectorBytes>::type;
 template <class T>
-using Index = typename Unsigned<sizeof(T)>::type;
+using Index = Unsigned<sizeof(T)>;
 template <class T>
 using Indices = Elements<Index<T>>;  // beside elements of type T
 

@@ -14,8 +14,7 @@ void unary_tile(int64_t n, void* out, const void* const* in) {
   for (int64_t i = 0; i < n; ++i) r[i] = Body::apply(a[i]);
 }
 
-// Functions whose bodies for small arguments cost a fraction of the others: those have their own names in
-// scalar_math.h.
+// Functions whose bodies for small arguments cost a fraction of the others: trig_float.h has both.
 struct Near {
   float x;
 };

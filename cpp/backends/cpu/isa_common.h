@@ -2,6 +2,8 @@
 // could emit as a weak function: see cmake/isa.cmake.
 #pragma once
 
+#include <type_traits>
+
 #include "backends/cpu/kernels_table.h"
 #include "kernels/types.h"
 
@@ -10,7 +12,8 @@ namespace {
 
 enum class Class { any, inexact, real_inexact, real, magnitude, compare, logical, bitwise, select, rule };
 
-// Does a kernel of this class take tiles of dtype T? Half types never come here: they pass through float32.
+// Does a kernel of this class take tiles of dtype T? Half types have kernels of their own, or
+// pass through float32.
 constexpr bool takes(Class c, int dtype) {
   if (dtype == IST_FLOAT16 || dtype == IST_BFLOAT16) return false;
   switch (c) {
@@ -41,6 +44,12 @@ constexpr int result_dtype(Class c, int dtype) {
 
 template <int dtype>
 using Type = typename Storage<dtype>::type;
+
+// The unsigned integer of so many bytes.
+template <size_t kSize>
+using Unsigned =
+    std::conditional_t<kSize == 1, uint8_t,
+                       std::conditional_t<kSize == 2, uint16_t, std::conditional_t<kSize == 4, uint32_t, uint64_t>>>;
 
 // Bits to move, whatever they mean.
 using Bits8 = uint8_t __attribute__((may_alias));

@@ -78,28 +78,9 @@ inline U float_bits(U key) {  // the largest key becomes a NaN by itself
   return key & kTop<U> ? static_cast<U>(key & ~kTop<U>) : static_cast<U>(~key);
 }
 
-template <size_t kSize>
-struct Unsigned;
-template <>
-struct Unsigned<1> {
-  using type = uint8_t;
-};
-template <>
-struct Unsigned<2> {
-  using type = uint16_t;
-};
-template <>
-struct Unsigned<4> {
-  using type = uint32_t;
-};
-template <>
-struct Unsigned<8> {
-  using type = uint64_t;
-};
-
 template <int D>
 struct Key {  // integers
-  using Bits = typename Unsigned<sizeof(Type<D>)>::type;
+  using Bits = Unsigned<sizeof(Type<D>)>;
   static constexpr bool kSigned = D >= IST_INT8 && D <= IST_INT64;
   static inline Bits key(Bits x) { return kSigned ? static_cast<Bits>(x ^ kTop<Bits>) : x; }
   static inline Bits bits(Bits key) { return Key::key(key); }
@@ -135,7 +116,7 @@ struct Key<IST_COMPLEX64> {  // of the order alone: real parts, then imaginary o
 };
 
 template <int D>
-using SortKey = typename Unsigned<sizeof(Type<D>) == 8 ? 8 : 4>::type;
+using SortKey = Unsigned<sizeof(Type<D>) == 8 ? 8 : 4>;
 
 // What sort makes of elements, and what of keys that are in order.
 template <int D>

@@ -17,6 +17,7 @@ constexpr int64_t kCacheBytes = 16 * 1024;  // of tile buffers
 constexpr int64_t kClaimFrom = 32 * 1024;
 constexpr int64_t kClaimFromMemory = 1024 * 1024;
 constexpr int64_t kClaimBytes = 1024;  // that are asked for at a time
+constexpr int64_t kCostly = 8;         // additions, in whose time the operands of the next tile arrive
 constexpr int64_t kLine = 64;
 constexpr int64_t kBandBytes = 64;  // of neighbours in memory that a band reads together
 constexpr int64_t kBandColumns = 1024;
@@ -73,6 +74,11 @@ bool is_predicate(uint32_t op) {
     default:
       return false;
   }
+}
+
+template <int kToWrite>
+void ask_for(const char* memory, int64_t bytes) {
+  for (int64_t at = 0; at < bytes; at += kLine) __builtin_prefetch(memory + at, kToWrite);
 }
 
 }  // namespace
@@ -141,6 +147,7 @@ void TileProgram::finish(int64_t tile) {
     const Register& result = registers_[instructions_[k].out];
     instructions_[k].claims &= result.place == Place::direct && n_ << result.log2 >= claim_from;
   }
+  reads_ahead_ = cost_ > kCostly && n_ * bytes_ >= 2 * kClaimFromMemory;
   tile_ = tile;
   if (band_rows_ > 0) {
     tile_ = std::min(shape_[rank_ - 1], kBandColumns);
@@ -202,6 +209,10 @@ void TileProgram::run(Frame& frame, int64_t start, int64_t n, int64_t band_row) 
       frame.at[r] += (band_row * tile_) << reg.log2;
     }
   }
+  for (uint32_t r = 0; reads_ahead_ && r < n_registers_; ++r) {
+    const Register& reg = registers_[r];
+    if (reg.place == Place::direct && reg.strides != nullptr) ask_for<0>(frame.at[r] + (n << reg.log2), n << reg.log2);
+  }
   for (const Gather& gather : gathers_) {
     const Register& reg = registers_[gather.reg];
     context_.kernels.copy->gather[reg.log2](start, n, gather.nest.rank, gather.nest.shape, gather.nest.strides[0],
@@ -220,7 +231,7 @@ void TileProgram::run(Frame& frame, int64_t start, int64_t n, int64_t band_row) 
     const int64_t piece = kClaimBytes >> step.log2;
     for (int64_t done = 0; done < n; done += piece) {
       const int64_t count = std::min(piece, n - done), bytes = count << step.log2;
-      for (int64_t at = 0; at < bytes; at += kLine) __builtin_prefetch(out + at, 1);
+      ask_for<1>(out, bytes);
       execute(step, count, out, in);
       out += bytes;
       for (uint32_t j = 0; j < step.n_inputs; ++j) {

@@ -109,6 +109,7 @@ class TileProgram {
   int64_t cost_ = 0;   // of the instructions, in additions
   int64_t bytes_ = 0;  // of an element, in operands and results
   int64_t tile_ = 0, band_rows_ = 0;
+  bool reads_ahead_ = false;
   uint32_t n_buffers_ = 0, n_bands_ = 0;
   Register registers_[kMaxRegisters];
   Instruction instructions_[kMaxInstructions];

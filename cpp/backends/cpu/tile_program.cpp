@@ -267,7 +267,8 @@ void TileProgram::add_node(uint32_t i) {
     emit_cast(dtypes[0], out.dtype, in[0], result);
   } else {
     const uint32_t dtype = dtypes[node.n_inputs - 1];
-    const TileFn half = node.n_inputs == 2 ? context_.kernels.binary->fn[node.op][dtype] : nullptr;
+    const bool may_be_direct = is_half(dtype) && node.n_inputs == 2;
+    const TileFn half = may_be_direct ? context_.kernels.binary->fn[node.op][dtype] : nullptr;
     const TileFn fn = half != nullptr ? half : kernel_of(context_.kernels, node.op, node.n_inputs, dtype);
     if (node.n_inputs < 3 && is_half(dtype) && half == nullptr) {
       uint16_t wide[4];

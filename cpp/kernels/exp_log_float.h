@@ -78,8 +78,8 @@ inline F log_tail(F f) {
 // Zero gives -inf, negative numbers NaN; infinity and NaN pass through.
 template <class F>
 inline F log_special(F x, F y) {
-  y = select(x < F(kInfF), y, x);
-  return select(x > F(0.0f), y, select(x < F(0.0f), F(kNanF), select(x > F(-1.0f), F(-kInfF), x)));
+  const F positive = select(x < F(kInfF), y, x);
+  return select(x >= F(0.0f), select(x > F(0.0f), positive, F(-kInfF)), select(x < F(0.0f), F(kNanF), x));
 }
 
 // k * unit + factor * log(1 + f), both in two parts; k * unit is exact. What k * unit + f * factor loses by rounding is

@@ -155,27 +155,30 @@ inline float arcsin_tail(float s, float z) {
   const float p = polynomial(z, 0x1.596ce4p-5f, 0x1.8c2886p-6f, 0x1.747e44p-5f, 0x1.3301e4p-4f, 0x1.5555c8p-3f);
   return s * (z * p);
 }
-inline float arcsin(float x) {
-  const float a = fabs(x);
-  const bool small = a < 0.5f;
-  // arcsin(a) = pi/2 - 2 arcsin(sqrt((1 - a) / 2))
-  const float z = small ? a * a : 0.5f * (1.0f - a);
-  const float s = small ? a : sqrt(z);
-  const float tail = arcsin_tail(s, z);
-  // Near 1 the difference is rounded to a multiple of twice the result's unit.
-  const float head = kHalfPiF - 2.0f * s;
-  const float lost = (kHalfPiF - head) - 2.0f * s;
-  return copysign(small ? s + tail : head + (lost + (kHalfPiLowF - 2.0f * tail)), x);
-}
-inline float arccos(float x) {
+// arcsin(x) is arcsin(s) for small x; arcsin(|x|) is pi/2 - 2 arcsin(s) for the others, s = sqrt((1 - |x|) / 2).
+struct ReducedArc {
+  bool small;
+  float s, tail;  // arcsin(s) = s + tail
+};
+inline ReducedArc reduce_arc(float x) {
   const float a = fabs(x);
   const bool small = a < 0.5f;
   const float z = small ? a * a : 0.5f * (1.0f - a);
   const float s = small ? x : sqrt(z);
-  const float tail = arcsin_tail(s, z);
-  const float right = 2.0f * (s + tail);
-  const float left = 2.0f * ((kHalfPiF - s) - (tail - kHalfPiLowF));
-  return small ? kHalfPiF - (s + (tail - kHalfPiLowF)) : (x > 0.0f ? right : left);
+  return {small, s, arcsin_tail(s, z)};
+}
+inline float arcsin(float x) {
+  const ReducedArc r = reduce_arc(x);
+  // Near 1 the difference is rounded to a multiple of twice the result's unit.
+  const float head = kHalfPiF - 2.0f * r.s;
+  const float lost = (kHalfPiF - head) - 2.0f * r.s;
+  return copysign(r.small ? r.s + r.tail : head + (lost + (kHalfPiLowF - 2.0f * r.tail)), x);
+}
+inline float arccos(float x) {
+  const ReducedArc r = reduce_arc(x);
+  const float right = 2.0f * (r.s + r.tail);
+  const float left = 2.0f * ((kHalfPiF - r.s) - (r.tail - kHalfPiLowF));
+  return r.small ? kHalfPiF - (r.s + (r.tail - kHalfPiLowF)) : (x > 0.0f ? right : left);
 }
 
 }  // namespace scalar

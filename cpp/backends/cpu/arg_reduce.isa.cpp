@@ -6,24 +6,12 @@
 namespace ist::cpu {
 namespace {
 
-template <class T>
-inline bool is_nan(T x) {
-  return x != x;
-}
-inline bool is_nan(complex64 x) { return x.re != x.re || x.im != x.im; }
-
-template <class T>
-inline bool before(T a, T b) {
-  return a < b;
-}
-inline bool before(complex64 a, complex64 b) { return a.re < b.re || (a.re == b.re && a.im < b.im); }
-
 // Is `a` more extreme than `b`, which came first?
 template <bool kMaximum, class T>
 inline bool beats(T a, T b) {
-  if (is_nan(b)) return false;
-  if (is_nan(a)) return true;
-  return kMaximum ? before(b, a) : before(a, b);
+  if (scalar::isnan(b)) return false;
+  if (scalar::isnan(a)) return true;
+  return kMaximum ? scalar::less(b, a) : scalar::less(a, b);
 }
 
 // ---- vectors ----
@@ -172,7 +160,7 @@ inline int64_t first_in_chunk(const T* x, T wanted) {
 template <class T>
 inline int64_t first_nan(const T* x, int64_t n) {
   int64_t at = 0;
-  while (at < n && !is_nan(x[at])) ++at;
+  while (at < n && !scalar::isnan(x[at])) ++at;
   return at;
 }
 
@@ -193,7 +181,7 @@ void arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint3
     best = x[0];
     *index = 0;
   }
-  if (n < kWidth<T> || is_nan(best)) return one_by_one<kMaximum>(x, n, base, best, index);
+  if (n < kWidth<T> || scalar::isnan(best)) return one_by_one<kMaximum>(x, n, base, best, index);
   Scan<kMaximum, T> scan(best);
   scan.run(x, n);
   int64_t at = n;

@@ -147,12 +147,6 @@ void combine(int64_t n, void* into, const void* from) {
   for (int64_t i = 0; i < n; ++i) acc[i] = F::apply(acc[i], x[i]);
 }
 
-template <class F, class T>
-void identity(int64_t n, void* into) {
-  T* acc = static_cast<T*>(into);
-  for (int64_t i = 0; i < n; ++i) acc[i] = F::template identity<T>();
-}
-
 template <class F, int D>
 constexpr Reducer reducer() {
   using T = typename Storage<D>::compute;
@@ -175,21 +169,10 @@ constexpr ReduceTable make_table() {
   IST_ENTRY(IST_FLOAT16)
   IST_ENTRY(IST_BFLOAT16)
 #undef IST_ENTRY
-  // Two's complement: signed and unsigned sums and products have the same bits.
 #define IST_ENTRY(dtype, computed)                  \
   table.fn[kSum][dtype] = reducer<Sum, computed>(); \
   table.fn[kProd][dtype] = reducer<Prod, computed>();
-  IST_ENTRY(IST_UINT8, IST_UINT8)
-  IST_ENTRY(IST_UINT16, IST_UINT16)
-  IST_ENTRY(IST_UINT32, IST_UINT32)
-  IST_ENTRY(IST_UINT64, IST_UINT64)
-  IST_ENTRY(IST_INT8, IST_UINT8)
-  IST_ENTRY(IST_INT16, IST_UINT16)
-  IST_ENTRY(IST_INT32, IST_UINT32)
-  IST_ENTRY(IST_INT64, IST_UINT64)
-  IST_ENTRY(IST_FLOAT32, IST_FLOAT32)
-  IST_ENTRY(IST_FLOAT64, IST_FLOAT64)
-  IST_ENTRY(IST_COMPLEX64, IST_COMPLEX64)
+  IST_FOR_ACCUMULATORS(IST_ENTRY)
 #undef IST_ENTRY
   table.fn[kAll][IST_BOOL] = reducer<All, IST_UINT8>();
   table.fn[kAny][IST_BOOL] = reducer<Any, IST_UINT8>();

@@ -78,5 +78,20 @@ struct Min {
   }
 };
 
+template <class F, class T>
+void identity(int64_t n, void* result) {
+  T* out = static_cast<T*>(result);
+  for (int64_t i = 0; i < n; ++i) out[i] = F::template identity<T>();
+}
+
 }  // namespace
 }  // namespace ist::cpu
+
+// Applies X(dtype, computed) to every dtype that is summed, and the one it is computed in: in two's complement signed
+// and unsigned sums and products have the same bits.
+// clang-format off
+#define IST_FOR_ACCUMULATORS(X) \
+  X(IST_UINT8, IST_UINT8) X(IST_UINT16, IST_UINT16) X(IST_UINT32, IST_UINT32) X(IST_UINT64, IST_UINT64) \
+  X(IST_INT8, IST_UINT8) X(IST_INT16, IST_UINT16) X(IST_INT32, IST_UINT32) X(IST_INT64, IST_UINT64) \
+  X(IST_FLOAT32, IST_FLOAT32) X(IST_FLOAT64, IST_FLOAT64) X(IST_COMPLEX64, IST_COMPLEX64)
+// clang-format on

@@ -213,12 +213,6 @@ void columns(int64_t n, int64_t width, int64_t pitch, const void* data, const vo
   }
 }
 
-template <class F, class T>
-void identity(int64_t n, void* result) {
-  T* out = static_cast<T*>(result);
-  for (int64_t i = 0; i < n; ++i) out[i] = F::template identity<T>();
-}
-
 template <class F, int D>
 constexpr Scanner scanner() {
   using T = Type<D>;
@@ -233,19 +227,8 @@ constexpr ScanTable make_table() {
   table.fn[kCummin][dtype] = scanner<Minimum, dtype>();
   IST_FOR_COMPUTE_DTYPES(IST_ENTRY)
 #undef IST_ENTRY
-  // Two's complement: signed and unsigned sums have the same bits.
 #define IST_ENTRY(dtype, computed) table.fn[kCumsum][dtype] = scanner<Add, computed>();
-  IST_ENTRY(IST_UINT8, IST_UINT8)
-  IST_ENTRY(IST_UINT16, IST_UINT16)
-  IST_ENTRY(IST_UINT32, IST_UINT32)
-  IST_ENTRY(IST_UINT64, IST_UINT64)
-  IST_ENTRY(IST_INT8, IST_UINT8)
-  IST_ENTRY(IST_INT16, IST_UINT16)
-  IST_ENTRY(IST_INT32, IST_UINT32)
-  IST_ENTRY(IST_INT64, IST_UINT64)
-  IST_ENTRY(IST_FLOAT32, IST_FLOAT32)
-  IST_ENTRY(IST_FLOAT64, IST_FLOAT64)
-  IST_ENTRY(IST_COMPLEX64, IST_COMPLEX64)
+  IST_FOR_ACCUMULATORS(IST_ENTRY)
 #undef IST_ENTRY
   table.fn[kLogcumsumexp][IST_FLOAT32] = scanner<LogAddExp, IST_FLOAT32>();
   table.fn[kLogcumsumexp][IST_FLOAT64] = scanner<LogAddExp, IST_FLOAT64>();

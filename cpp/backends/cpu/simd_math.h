@@ -38,13 +38,13 @@ inline VecMath copysign(VecMath magnitude, VecMath sign) {
   return VecMath(_mm512_castsi512_ps(
       _mm512_ternarylogic_epi32(mask, _mm512_castps_si512(magnitude.v), _mm512_castps_si512(sign.v), kTakeWhereSet)));
 }
-inline VecMath exp2_integer(VecMath k) { return VecMath(_mm512_scalef_ps(_mm512_set1_ps(1.0f), k.v)); }
 inline scalar::Split<VecMath> split(VecMath x) {
   const __m512 significand = _mm512_getmant_ps(x.v, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_src);
   const VecMath exponent(_mm512_getexp_ps(x.v)), below_one(_mm512_getexp_ps(significand));
   return {exponent - below_one, VecMath(significand) - VecMath(1.0f)};
 }
 inline VecMath scaled(VecMath y, VecMath k) { return VecMath(_mm512_scalef_ps(y.v, k.v)); }
+inline VecMath exp2_integer(VecMath k) { return scaled(VecMath(1.0f), k); }
 
 inline VecMath exp(VecMath x) { return scalar::exp_of(x); }
 inline VecMath sigmoid(VecMath x) { return scalar::sigmoid_of(x); }

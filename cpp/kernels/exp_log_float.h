@@ -42,16 +42,6 @@ inline F sigmoid_of(F x) {
   const F refined = fma(inverse, fma(-d, inverse, F(1.0f)) - lost * inverse, inverse);
   return select(x >= F(0.0f), refined, e * refined);
 }
-template <class F>
-inline F tanh_of(F x) {
-  const F a = fabs(x);
-  const F z = x * x;
-  const F p = polynomial(z, F(0x1.4a0670p-9f), -0x1.173324p-7f, 0x1.657366p-6f, -0x1.ba13e6p-5f, 0x1.111104p-3f,
-                         -0x1.555556p-2f);
-  const F small = fma(x * z, p, x);
-  const F large = F(1.0f) - F(2.0f) / (exp_core(F(2.0f) * at_most(a, F(20.0f))) + F(1.0f));
-  return copysign(select(a < F(0.55f), small, large), x);
-}
 
 // x = 2^k * (1 + f) with f in [-1/4, 1/2), for positive finite x.
 template <class F>
@@ -128,7 +118,6 @@ inline F log1p_of(F x) {
   inline float name(float x) { return name##_of(x); }
 IST_FLOAT_OF(exp)
 IST_FLOAT_OF(sigmoid)
-IST_FLOAT_OF(tanh)
 IST_FLOAT_OF(log)
 IST_FLOAT_OF(log2)
 IST_FLOAT_OF(log10)

@@ -45,21 +45,26 @@ void near_tile(int64_t n, void* out, const void* const* in) {
 
 #if defined(IST_VECTOR_MATH)
 template <class Body>
+inline VecF32 vector_body(VecF32 x) {
+  return {Body::vector_apply(VecMath(x)).v};
+}
+template <class Body>
 void vector_tile(int64_t n, void* out, const void* const* in) {
+  constexpr int W = VecF32::kWidth;
   const float* a = static_cast<const float*>(in[0]);
   float* r = static_cast<float*>(out);
   int64_t i = 0;
   // Two at a time: their chains of operations do not wait for each other.
-  for (; i + 32 <= n; i += 32) {
-    const VecMath first = Body::vector_apply(VecMath(_mm512_loadu_ps(a + i)));
-    const VecMath second = Body::vector_apply(VecMath(_mm512_loadu_ps(a + i + 16)));
-    _mm512_storeu_ps(r + i, first.v);
-    _mm512_storeu_ps(r + i + 16, second.v);
+  for (; i + 2 * W <= n; i += 2 * W) {
+    const VecF32 first = vector_body<Body>(VecF32::load(a + i));
+    const VecF32 second = vector_body<Body>(VecF32::load(a + i + W));
+    first.store(r + i);
+    second.store(r + i + W);
   }
-  for (; i + 16 <= n; i += 16) _mm512_storeu_ps(r + i, Body::vector_apply(VecMath(_mm512_loadu_ps(a + i))).v);
+  for (; i + W <= n; i += W) vector_body<Body>(VecF32::load(a + i)).store(r + i);
   if (i == n) return;
-  const __mmask16 left = VecF32::mask(static_cast<int>(n - i));
-  _mm512_mask_storeu_ps(r + i, left, Body::vector_apply(VecMath(_mm512_maskz_loadu_ps(left, a + i))).v);
+  const VecF32::Mask left = VecF32::mask(static_cast<int>(n - i));
+  vector_body<Body>(VecF32::load(a + i, left)).store(r + i, left);
 }
 template <class Body>
 concept HasVectorBody = requires(VecMath x) { Body::vector_apply(x); };

@@ -52,7 +52,7 @@ inline void exp_step(const T* x, T top, T* r, T* lane) {
     lane[i] = lane[i] + e;
   }
 }
-#if defined(IST_VECTOR_MATH)
+#if defined(IST_VECTOR_SCALE)
 inline void exp_step(const float* x, float top, float* r, float* lane) {
   for (int i = 0; i < kLanes; i += VecF32::kWidth) {
     const VecMath below = VecMath(_mm512_loadu_ps(x + i)) - VecMath(top);

@@ -1,33 +1,38 @@
 // Transcendental functions of whole vectors, where the level has instructions that no loop over the scalar bodies is
-// compiled to: scaling by a power of two and rounding once is one of AVX-512. The bodies are those of scalar_math.h.
+// compiled to: looking up eight numbers by lane, and with AVX-512 scaling by a power of two with one rounding. The
+// bodies are those of scalar_math.h.
 #pragma once
 
 #include "backends/cpu/simd.h"
 #include "kernels/scalar_math.h"
 
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) || defined(__AVX2__) || defined(__ARM_NEON)
 #define IST_VECTOR_MATH 1
 
 namespace ist::cpu {
 namespace {
 
 struct VecMath {
-  __m512 v;
+  decltype(VecF32::v) v;
   VecMath() = default;
-  explicit inline VecMath(__m512 x) : v(x) {}
-  explicit inline VecMath(float x) : v(_mm512_set1_ps(x)) {}
+  explicit inline VecMath(VecF32 x) : v(x.v) {}
+  explicit inline VecMath(decltype(VecF32::v) x) : v(x) {}
+  explicit inline VecMath(float x) : v(VecF32::broadcast(x).v) {}
 };
-using VecMask = __mmask16;
 
 inline VecMath operator+(VecMath a, VecMath b) { return VecMath(a.v + b.v); }
 inline VecMath operator-(VecMath a, VecMath b) { return VecMath(a.v - b.v); }
 inline VecMath operator*(VecMath a, VecMath b) { return VecMath(a.v * b.v); }
 inline VecMath operator/(VecMath a, VecMath b) { return VecMath(a.v / b.v); }
+inline VecMath fma(VecMath a, VecMath b, VecMath c) { return VecMath(VecF32::fma({a.v}, {b.v}, {c.v})); }
+
+#if defined(__AVX512F__)
+#define IST_VECTOR_SCALE 1
+using VecMask = __mmask16;
 inline VecMath operator-(VecMath a) { return VecMath(_mm512_xor_ps(a.v, _mm512_set1_ps(-0.0f))); }
 inline VecMask operator<(VecMath a, VecMath b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ); }
 inline VecMask operator>(VecMath a, VecMath b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ); }
 inline VecMask operator>=(VecMath a, VecMath b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ); }
-inline VecMath fma(VecMath a, VecMath b, VecMath c) { return VecMath(_mm512_fmadd_ps(a.v, b.v, c.v)); }
 inline VecMath select(VecMask m, VecMath a, VecMath b) { return VecMath(_mm512_mask_blend_ps(m, b.v, a.v)); }
 inline VecMath at_most(VecMath x, VecMath limit) { return VecMath(_mm512_min_ps(limit.v, x.v)); }
 inline VecMath at_least(VecMath x, VecMath limit) { return VecMath(_mm512_max_ps(limit.v, x.v)); }
@@ -46,13 +51,69 @@ inline scalar::Split<VecMath> split(VecMath x) {
 inline VecMath scaled(VecMath y, VecMath k) { return VecMath(_mm512_scalef_ps(y.v, k.v)); }
 inline VecMath exp2_integer(VecMath k) { return scaled(VecMath(1.0f), k); }
 
+struct VecPiece {
+  __m512i v;
+};
+template <int kShift>
+inline VecPiece piece_of(VecMath place) {
+  return {_mm512_srli_epi32(_mm512_castps_si512(place.v), kShift)};
+}
+// Sixteen places: the table twice, so that the bits above the third do not matter.
+inline VecMath lookup(const float (&table)[scalar::kPieces], VecPiece piece) {
+  return VecMath(_mm512_permutexvar_ps(piece.v, _mm512_broadcast_f32x8(_mm256_loadu_ps(table))));
+}
+
 inline VecMath exp(VecMath x) { return scalar::exp_of(x); }
 inline VecMath sigmoid(VecMath x) { return scalar::sigmoid_of(x); }
-inline VecMath tanh(VecMath x) { return scalar::tanh_of(x); }
 inline VecMath log(VecMath x) { return scalar::log_of(x); }
 inline VecMath log2(VecMath x) { return scalar::log2_of(x); }
 inline VecMath log10(VecMath x) { return scalar::log10_of(x); }
 inline VecMath log1p(VecMath x) { return scalar::log1p_of(x); }
+#elif defined(__AVX2__)
+inline VecMath at_most(VecMath x, VecMath limit) { return VecMath(_mm256_min_ps(limit.v, x.v)); }
+inline VecMath fabs(VecMath a) { return VecMath(_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)); }
+inline VecMath copysign(VecMath magnitude, VecMath sign) {
+  const __m256 bit = _mm256_set1_ps(-0.0f);
+  return VecMath(_mm256_or_ps(_mm256_andnot_ps(bit, magnitude.v), _mm256_and_ps(bit, sign.v)));
+}
+
+struct VecPiece {
+  __m256i v;
+};
+template <int kShift>
+inline VecPiece piece_of(VecMath place) {
+  return {_mm256_srli_epi32(_mm256_castps_si256(place.v), kShift)};
+}
+inline VecMath lookup(const float (&table)[scalar::kPieces], VecPiece piece) {
+  return VecMath(_mm256_permutevar8x32_ps(_mm256_loadu_ps(table), piece.v));
+}
+#else
+// Not vminq_f32, which would replace the NaN.
+inline VecMath at_most(VecMath x, VecMath limit) { return VecMath(vbslq_f32(vcgtq_f32(x.v, limit.v), limit.v, x.v)); }
+inline VecMath fabs(VecMath a) { return VecMath(vabsq_f32(a.v)); }
+inline VecMath copysign(VecMath magnitude, VecMath sign) {
+  return VecMath(vbslq_f32(vdupq_n_u32(0x7fffffff), magnitude.v, sign.v));
+}
+
+struct VecPiece {
+  uint8x16_t v;  // places of the bytes of the numbers
+};
+template <int kShift>
+inline VecPiece piece_of(VecMath place) {
+  const uint32x4_t bits = vreinterpretq_u32_f32(place.v);
+  uint32x4_t shifted = bits;
+  if constexpr (kShift > 0) shifted = vshrq_n_u32(bits, kShift);
+  const uint32x4_t piece = vandq_u32(shifted, vdupq_n_u32(scalar::kPieces - 1));
+  return {vreinterpretq_u8_u32(vmlaq_n_u32(vdupq_n_u32(0x03020100), piece, 0x04040404))};
+}
+inline VecMath lookup(const float (&table)[scalar::kPieces], VecPiece piece) {
+  const uint8x16x2_t both = {vreinterpretq_u8_f32(vld1q_f32(table)), vreinterpretq_u8_f32(vld1q_f32(table + 4))};
+  return VecMath(vreinterpretq_f32_u8(vqtbl2q_u8(both, piece.v)));
+}
+#endif
+
+inline VecMath tanh(VecMath x) { return scalar::tanh_of(x); }
+inline VecMath erf(VecMath x) { return scalar::erf_of(x); }
 
 }  // namespace
 }  // namespace ist::cpu

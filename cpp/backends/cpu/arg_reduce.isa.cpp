@@ -1,5 +1,5 @@
 // argmax and argmin of dense blocks.
-#include "backends/cpu/isa_common.h"
+#include "backends/cpu/compiler_vectors.h"
 #include "backends/cpu/reduce_kernels.h"
 #include "backends/cpu/reduce_ops.h"
 
@@ -16,35 +16,10 @@ inline bool beats(T a, T b) {
 
 // ---- vectors ----
 
-template <class T, int kBytes>
-struct Vector {
-  typedef T type __attribute__((vector_size(kBytes)));
-};
-
-#if defined(__AVX512F__)
-constexpr int kVectorBytes = 64;
-#elif defined(__AVX2__)
-constexpr int kVectorBytes = 32;
-#else
-constexpr int kVectorBytes = 16;
-#endif
-
-template <class T>
-using Elements = typename Vector<T, kVectorBytes>::type;
 template <class T>
 using Index = Unsigned<sizeof(T)>;
 template <class T>
 using Indices = Elements<Index<T>>;  // beside elements of type T
-
-template <class T>
-constexpr int kWidth = kVectorBytes / static_cast<int>(sizeof(T));
-
-template <class T>
-inline Elements<T> load(const T* x) {
-  Elements<T> v;
-  __builtin_memcpy(&v, x, sizeof(v));
-  return v;
-}
 
 template <bool kMaximum, class V>
 inline V more_extreme(V value, V best) {  // `best` where they are equal, or the value is NaN

@@ -18,6 +18,19 @@ struct BinaryTable {
   TileFn where[4];  // by log2 of the element size
 };
 
+// A step of several ops in one pass: value = op(value), op(value, operand) or, swapped, op(operand, value).
+struct ChainStep {
+  uint8_t op;
+  bool swapped;
+};
+// value = in[0], then the steps; the operand of step s is in[1 + s]. `out` may be one of them.
+using ChainFn = void (*)(int64_t n, void* out, const void* const* in, const ChainStep* steps, int n_steps);
+
+struct ChainTable {
+  ChainFn fn[kDTypes];  // null where there is none
+  bool takes[kElementwiseIds];
+};
+
 struct CastTable {
   TileFn fn[kDTypes][kDTypes];  // [from][to]; null where a half type needs float32 between
 };

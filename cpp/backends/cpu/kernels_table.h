@@ -17,6 +17,7 @@
 #define IST_KERNEL_TABLES(X, level) \
   X(level, unary, UnaryTable) \
   X(level, binary, BinaryTable) \
+  X(level, chain, ChainTable) \
   X(level, cast, CastTable) \
   X(level, copy, CopyTable) \
   X(level, reduce, ReduceTable) \

@@ -190,11 +190,14 @@ void TileProgram::load_band(Frame& frame, int64_t row, int64_t n_rows, int64_t c
   }
 }
 
-void TileProgram::execute(const Instruction& step, int64_t n, char* out, const void* const* in) {
-  if (step.fn != nullptr) {
-    step.fn(n, out, in);
+void TileProgram::execute(const Instruction& instruction, int64_t n, char* out, const void* const* in) const {
+  if (instruction.n_steps > 0) {
+    const ChainFn chain = context_.kernels.chain->fn[registers_[instruction.out].dtype];
+    chain(n, out, in, steps_ + instruction.first_step, instruction.n_steps);
+  } else if (instruction.fn != nullptr) {
+    instruction.fn(n, out, in);
   } else {
-    std::memcpy(out, in[0], static_cast<size_t>(n) << step.log2);
+    std::memcpy(out, in[0], static_cast<size_t>(n) << instruction.log2);
   }
 }
 
@@ -219,23 +222,24 @@ void TileProgram::run(Frame& frame, int64_t start, int64_t n, int64_t band_row) 
                                             reg.base, frame.at[gather.reg]);
   }
   for (uint32_t k = 0; k < n_instructions_; ++k) {
-    const Instruction& step = instructions_[k];
-    char* out = frame.at[step.out];
-    const void* in[3];
-    for (uint32_t j = 0; j < step.n_inputs; ++j) in[j] = frame.at[step.in[j]];
-    if (!step.claims) {
-      execute(step, n, out, in);
+    const Instruction& instruction = instructions_[k];
+    const uint16_t* inputs = inputs_ + instruction.first_input;
+    char* out = frame.at[instruction.out];
+    const void* in[kMaxRunNodes + 1];
+    for (uint32_t j = 0; j < instruction.n_inputs; ++j) in[j] = frame.at[inputs[j]];
+    if (!instruction.claims) {
+      execute(instruction, n, out, in);
       continue;
     }
     // Stores to lines that are in no cache yet wait for each of them in turn; asked for before, they come together.
-    const int64_t piece = kClaimBytes >> step.log2;
+    const int64_t piece = kClaimBytes >> instruction.log2;
     for (int64_t done = 0; done < n; done += piece) {
-      const int64_t count = std::min(piece, n - done), bytes = count << step.log2;
+      const int64_t count = std::min(piece, n - done), bytes = count << instruction.log2;
       ask_for<1>(out, bytes);
-      execute(step, count, out, in);
+      execute(instruction, count, out, in);
       out += bytes;
-      for (uint32_t j = 0; j < step.n_inputs; ++j) {
-        in[j] = static_cast<const char*>(in[j]) + (count << registers_[step.in[j]].log2);
+      for (uint32_t j = 0; j < instruction.n_inputs; ++j) {
+        in[j] = static_cast<const char*>(in[j]) + (count << registers_[inputs[j]].log2);
       }
     }
   }
@@ -255,13 +259,17 @@ void TileProgram::add_node(uint32_t i) {
     in[k] = operand(t);
     dtypes[k] = t.dtype;
   }
-  const int64_t cost = cost_of(node.op);
-  cost_ += cost;
+  cost_ += cost_of(node.op);
+  const uint32_t link = link_to_last(i, in);
+  const bool linked = link < n_in_slots_;
+  if (linked) forget_slot(link);  // it stays in registers
   const uint16_t result = result_register(out);
   made_[n_made_++] = {out.value, result};
   lowest_ = std::min(lowest_, out.value);
 
-  if (node.op == static_cast<uint32_t>(Op::contiguous)) {
+  if (linked) {
+    extend_last(node, in, result);
+  } else if (node.op == static_cast<uint32_t>(Op::contiguous)) {
     emit(nullptr, size_log2(out.dtype), result, in, 1);
   } else if (node.op == static_cast<uint32_t>(Op::astype)) {
     emit_cast(dtypes[0], out.dtype, in[0], result);
@@ -280,21 +288,60 @@ void TileProgram::add_node(uint32_t i) {
       }
       uint16_t target = result;
       if (is_half(out.dtype)) target = wide[n_wide++] = take_slot(IST_FLOAT32);
-      emit(fn, 2, target, in, node.n_inputs, cost);
+      emit(fn, 2, target, in, node.n_inputs, node.op);
       if (target != result) emit_cast(IST_FLOAT32, out.dtype, target, result);
       while (n_wide > 0) free_slot(wide[--n_wide]);
     } else {
       if (half != nullptr) ++cost_;  // conversions
-      emit(fn, size_log2(out.dtype), result, in, node.n_inputs, cost);
+      emit(fn, size_log2(out.dtype), result, in, node.n_inputs, node.op);
     }
   }
   // Slots of values that nobody reads from here on.
   if (registers_[result].place == Place::slot) in_slots_[n_in_slots_++] = {out.value, result};
   for (uint32_t m = n_in_slots_; m-- > 0;) {
-    if (value_at(context_.program, in_slots_[m].value).last_use > i) continue;
-    free_slot(in_slots_[m].reg);
-    in_slots_[m] = in_slots_[--n_in_slots_];
+    if (value_at(context_.program, in_slots_[m].value).last_use <= i) forget_slot(m);
   }
+}
+
+void TileProgram::forget_slot(uint32_t m) {
+  free_slot(in_slots_[m].reg);
+  in_slots_[m] = in_slots_[--n_in_slots_];
+}
+
+// The place in in_slots_ of the value that the last instruction made, if node i is its one reader and can go on with it
+// in registers; otherwise n_in_slots_.
+uint32_t TileProgram::link_to_last(uint32_t i, const uint16_t* in) const {
+  const ist_node& node = node_at(context_.program, i);
+  const ChainTable& chain = *context_.kernels.chain;
+  if (n_instructions_ == 0 || node.n_inputs > 2) return n_in_slots_;
+  const Instruction& last = instructions_[n_instructions_ - 1];
+  const uint32_t dtype = registers_[last.out].dtype;
+  if (!chain.takes[last.op] || !chain.takes[node.op] || chain.fn[dtype] == nullptr) return n_in_slots_;
+  if (node.n_inputs == 2 && in[0] == in[1]) return n_in_slots_;
+  for (uint32_t m = 0; m < n_in_slots_; ++m) {
+    const bool reads = in[0] == in_slots_[m].reg || (node.n_inputs == 2 && in[1] == in_slots_[m].reg);
+    if (in_slots_[m].reg == last.out && reads && value_at(context_.program, in_slots_[m].value).last_use == i) return m;
+  }
+  return n_in_slots_;
+}
+
+void TileProgram::extend_last(const ist_node& node, const uint16_t* in, uint16_t out) {
+  Instruction& last = instructions_[n_instructions_ - 1];
+  if (last.n_steps == 0) {
+    last.first_step = static_cast<uint16_t>(n_steps_);
+    last.n_steps = 1;
+    steps_[n_steps_++] = {last.op, false};
+    // A step has an operand even if its op has none.
+    if (last.n_inputs == 1) inputs_[n_inputs_++] = inputs_[last.first_input];
+  }
+  const bool swapped = node.n_inputs == 2 && in[1] == last.out;
+  inputs_[n_inputs_++] = node.n_inputs == 1 ? inputs_[last.first_input] : in[swapped ? 0 : 1];
+  steps_[n_steps_++] = {static_cast<uint8_t>(node.op), swapped};
+  ++last.n_steps;
+  last.n_inputs = last.n_steps + 1;
+  last.op = static_cast<uint8_t>(node.op);
+  last.claims = cost_of(node.op) == 1;
+  last.out = out;
 }
 
 uint16_t TileProgram::add_register(Place place, char* base, uint32_t dtype, const int64_t* strides) {
@@ -343,14 +390,20 @@ uint16_t TileProgram::take_slot(uint32_t dtype) {
   registers_[reg].index = slot;
   return reg;
 }
-void TileProgram::emit(TileFn fn, int log2, uint16_t out, const uint16_t* in, uint32_t n_inputs, int64_t cost) {
+
+void TileProgram::emit(TileFn fn, int log2, uint16_t out, const uint16_t* in, uint32_t n_inputs, uint32_t op) {
   Instruction& next = instructions_[n_instructions_++];
   next.fn = fn;
+  next.op = static_cast<uint8_t>(op);
+  next.n_steps = 0;
   next.n_inputs = static_cast<uint8_t>(n_inputs);
   next.log2 = static_cast<uint8_t>(log2);
-  next.claims = cost == 1;
+  next.claims = cost_of(op) == 1;
   next.out = out;
-  for (uint32_t k = 0; k < n_inputs; ++k) next.in[k] = in[k];
+  next.first_input = static_cast<uint16_t>(n_inputs_);
+  next.first_step = 0;
+  std::copy_n(in, n_inputs, inputs_ + n_inputs_);
+  n_inputs_ += n_inputs;
 }
 
 void TileProgram::emit_cast(uint32_t from, uint32_t to, uint16_t in, uint16_t out) {

@@ -27,6 +27,7 @@ class TileProgram {
   static constexpr uint32_t kMaxOperands = kMaxRunNodes * 3;
   static constexpr uint32_t kMaxSlots = kMaxRunNodes + 6;  // results alive inside the run, and ways through float32
   static constexpr uint32_t kMaxRegisters = kMaxOperands + kMaxInstructions;
+  static constexpr uint32_t kMaxInputs = kMaxInstructions * 3;
   static constexpr int64_t kBytesOfAddition = 8;  // read or written in its time
 
  public:
@@ -70,12 +71,15 @@ class TileProgram {
     uint32_t dtype;
   };
   struct Instruction {
-    TileFn fn;  // null: a copy of the first operand
+    TileFn fn;        // null: a copy of the first operand
+    uint8_t op;       // of a node whose kernel this is, or 0
+    uint8_t n_steps;  // of a chain, whose kernel chain() is; otherwise 0
     uint8_t n_inputs;
     uint8_t log2;
     bool claims;  // of memory: asks for the lines of its result before it writes them
     uint16_t out;
-    uint16_t in[3];
+    uint16_t first_input;  // in inputs_
+    uint16_t first_step;   // in steps_
   };
   struct Gather {
     uint32_t reg;
@@ -86,14 +90,17 @@ class TileProgram {
     uint16_t reg;
   };
 
-  static void execute(const Instruction& step, int64_t n, char* out, const void* const* in);
+  void execute(const Instruction& instruction, int64_t n, char* out, const void* const* in) const;
   void add_node(uint32_t i);
+  uint32_t link_to_last(uint32_t i, const uint16_t* in) const;
+  void extend_last(const ist_node& node, const uint16_t* in, uint16_t out);
+  void forget_slot(uint32_t m);
   uint16_t add_register(Place place, char* base, uint32_t dtype, const int64_t* strides);
   uint16_t operand(const ist_tensor& t);
   uint16_t result_register(const ist_tensor& out);
   uint16_t take_slot(uint32_t dtype);
   void free_slot(uint16_t reg) { slot_used_[registers_[reg].index] = false; }
-  void emit(TileFn fn, int log2, uint16_t out, const uint16_t* in, uint32_t n_inputs, int64_t cost = 1);
+  void emit(TileFn fn, int log2, uint16_t out, const uint16_t* in, uint32_t n_inputs, uint32_t op = 0);
   void emit_cast(uint32_t from, uint32_t to, uint16_t in, uint16_t out);
   bool lies_across(const Register& reg) const;
 
@@ -102,7 +109,7 @@ class TileProgram {
   int rank_;
   const int64_t* shape_;
   int64_t n_;
-  uint32_t n_registers_ = 0, n_instructions_ = 0, n_made_ = 0, n_in_slots_ = 0;
+  uint32_t n_registers_ = 0, n_instructions_ = 0, n_inputs_ = 0, n_steps_ = 0, n_made_ = 0, n_in_slots_ = 0;
   uint32_t lowest_ = UINT32_MAX;  // number of a value that the run has made
   uint16_t n_slots_ = 0;
   int slot_log2_ = 0;  // of the largest element
@@ -113,6 +120,8 @@ class TileProgram {
   uint32_t n_buffers_ = 0, n_bands_ = 0;
   Register registers_[kMaxRegisters];
   Instruction instructions_[kMaxInstructions];
+  uint16_t inputs_[kMaxInputs];
+  ChainStep steps_[kMaxRunNodes];
   Made made_[kMaxRunNodes];
   Made in_slots_[kMaxRunNodes];  // those still to be read
   bool slot_used_[kMaxSlots] = {};

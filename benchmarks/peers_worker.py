@@ -14,6 +14,8 @@ from typing import Any
 from peers_programs import CALLS, Absent, Call, version_of
 from peers_rows import rows_of
 
+WARM_UP = 0.03  # seconds
+
 
 def seconds_of(call: Call, repeats: int) -> float:
     start = time.perf_counter()
@@ -22,9 +24,16 @@ def seconds_of(call: Call, repeats: int) -> float:
     return (time.perf_counter() - start) / repeats
 
 
+def warm_up(call: Call) -> None:
+    """Other processes have emptied the caches, and after a pause a processor takes its time to speed up again."""
+    start = time.perf_counter()
+    while time.perf_counter() - start < WARM_UP:
+        call()
+
+
 def calibrate(call: Call, budget: float) -> int:
     """How many calls make a sample of about `budget` seconds."""
-    call()
+    warm_up(call)
     repeats = 1
     while True:
         seconds = seconds_of(call, repeats)
@@ -58,8 +67,7 @@ def main() -> int:
                 repeats = calibrate(call, question["budget"])
                 answer(repeats=repeats)
             else:
-                if repeats > 1:
-                    call()  # what ran meanwhile has emptied the caches
+                warm_up(call)
                 answer(seconds=seconds_of(call, repeats) / ops)
         except Absent:
             answer(absent=True)

@@ -27,8 +27,8 @@ struct ChainStep {
 using ChainFn = void (*)(int64_t n, void* out, const void* const* in, const ChainStep* steps, int n_steps);
 
 struct ChainTable {
-  ChainFn fn[kDTypes];  // null where there is none
-  bool takes[kElementwiseIds];
+  ChainFn fn[kDTypes];
+  bool takes[kDTypes][kElementwiseIds];
 };
 
 struct CastTable {

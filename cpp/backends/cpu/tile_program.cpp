@@ -312,11 +312,10 @@ void TileProgram::forget_slot(uint32_t m) {
 // in registers; otherwise n_in_slots_.
 uint32_t TileProgram::link_to_last(uint32_t i, const uint16_t* in) const {
   const ist_node& node = node_at(context_.program, i);
-  const ChainTable& chain = *context_.kernels.chain;
   if (n_instructions_ == 0 || node.n_inputs > 2) return n_in_slots_;
   const Instruction& last = instructions_[n_instructions_ - 1];
-  const uint32_t dtype = registers_[last.out].dtype;
-  if (!chain.takes[last.op] || !chain.takes[node.op] || chain.fn[dtype] == nullptr) return n_in_slots_;
+  const bool* takes = context_.kernels.chain->takes[registers_[last.out].dtype];
+  if (!takes[last.op] || !takes[node.op]) return n_in_slots_;
   if (node.n_inputs == 2 && in[0] == in[1]) return n_in_slots_;
   for (uint32_t m = 0; m < n_in_slots_; ++m) {
     const bool reads = in[0] == in_slots_[m].reg || (node.n_inputs == 2 && in[1] == in_slots_[m].reg);

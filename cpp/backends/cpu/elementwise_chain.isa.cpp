@@ -25,35 +25,33 @@ template <IsVector V> inline V minimum(V a, V b) { return ((a < b) | (a != a)) ?
 // clang-format on
 
 // What the functions of simd_math.h take.
-struct NoMath {};
-template <IsVector V>
-inline NoMath math_of(V) {
-  return {};
-}
 #if defined(IST_VECTOR_MATH)
-inline VecMath math_of(Elements<float> x) { return VecMath(decltype(VecMath::v)(x)); }
+using Math = VecMath;
+using Register = decltype(Math::v);
+#else
+struct Math {};
 #endif
 
-#define IST_BODY_ROW(id, name, dtypes)             \
-  struct Body_##name {                             \
-    template <IsVector V>                          \
-    static inline V apply(V x)                     \
-      requires requires { V(name(x)); }            \
-    {                                              \
-      return name(x);                              \
-    }                                              \
-    template <IsVector V>                          \
-    static inline V apply(V x)                     \
-      requires requires { V(name(math_of(x)).v); } \
-    {                                              \
-      return V(name(math_of(x)).v);                \
-    }                                              \
-    template <IsVector V>                          \
-    static inline V apply(V a, V b)                \
-      requires requires { V(name(a, b)); }         \
-    {                                              \
-      return name(a, b);                           \
-    }                                              \
+#define IST_BODY_ROW(id, name, dtypes)     \
+  struct Body_##name {                     \
+    template <IsVector V>                  \
+    static inline V apply(V x)             \
+      requires requires { V(name(x)); }    \
+    {                                      \
+      return name(x);                      \
+    }                                      \
+    template <IsVector V>                  \
+    static inline V apply(V a, V b)        \
+      requires requires { V(name(a, b)); } \
+    {                                      \
+      return name(a, b);                   \
+    }                                      \
+    template <class M>                     \
+    static inline M apply_math(M x)        \
+      requires requires { M(name(x)); }    \
+    {                                      \
+      return name(x);                      \
+    }                                      \
   };
 #define IST_ARITY_1(id, name, dtypes) IST_ROW_WITH_BODY(id, name, dtypes)
 #define IST_ARITY_2(id, name, dtypes) IST_ROW_WITH_BODY(id, name, dtypes)
@@ -62,31 +60,38 @@ inline VecMath math_of(Elements<float> x) { return VecMath(decltype(VecMath::v)(
 #include "ops/ops.def"
 #undef IST_BODY_ROW
 
-template <class Body, class V>
-concept IsUnary = requires(V x) { Body::apply(x); };
-template <class Body, class V>
-concept IsBinary = requires(V x) { Body::apply(x, x); };
+template <class Body, class T>
+concept IsUnary = requires(Elements<T> x) { Body::apply(x); };
+template <class Body, class T>
+concept IsBinary = requires(Elements<T> x) { Body::apply(x, x); };
+template <class Body, class T>
+concept IsMath = std::is_same_v<T, float> && requires(Math x) { Body::apply_math(x); };
 
-// The first n elements, and any for the rest.
-template <class V, class T>
-inline V load_first(const T* x, int64_t n) {
-  V v{};
+// A vector, or its first n elements and any for the rest.
+template <bool kWhole, class T>
+inline Elements<T> load_operand(const T* x, int64_t n) {
+  if constexpr (kWhole) return load(x);
+  Elements<T> v{};
   __builtin_memcpy(&v, x, static_cast<size_t>(n) * sizeof(T));
   return v;
 }
 
-template <class Body, int kCount, class V, class Load>
-inline void take_step(V (&value)[kCount], bool swapped, Load operand) {
-  if constexpr (IsUnary<Body, V>) {
+template <class Body, bool kWhole, int kCount, class T>
+inline void take_step(Elements<T> (&value)[kCount], const T* operand, int64_t n, bool swapped) {
+  constexpr int W = kWidth<T>;
+  if constexpr (IsUnary<Body, T>) {
 #pragma GCC unroll 8
     for (int j = 0; j < kCount; ++j) value[j] = Body::apply(value[j]);
-  } else if constexpr (IsBinary<Body, V>) {
+  } else if constexpr (IsMath<Body, T>) {
+#pragma GCC unroll 8
+    for (int j = 0; j < kCount; ++j) value[j] = Elements<T>(Body::apply_math(Math(Register(value[j]))).v);
+  } else if constexpr (IsBinary<Body, T>) {
     if (swapped) {
 #pragma GCC unroll 8
-      for (int j = 0; j < kCount; ++j) value[j] = Body::apply(operand(j), value[j]);
+      for (int j = 0; j < kCount; ++j) value[j] = Body::apply(load_operand<kWhole>(operand + j * W, n), value[j]);
     } else {
 #pragma GCC unroll 8
-      for (int j = 0; j < kCount; ++j) value[j] = Body::apply(value[j], operand(j));
+      for (int j = 0; j < kCount; ++j) value[j] = Body::apply(value[j], load_operand<kWhole>(operand + j * W, n));
     }
   }
 }
@@ -95,31 +100,25 @@ inline void take_step(V (&value)[kCount], bool swapped, Load operand) {
 template <int kCount, bool kWhole, class T>
 inline void chain_at(int64_t i, int64_t n, T* out, const void* const* in, const ChainStep* steps, int n_steps) {
   using V = Elements<T>;
-  const auto load_operand = [&](int k, int j) {
-    const T* from = static_cast<const T*>(in[k]) + i + j * kWidth<T>;
-    if constexpr (kWhole) {
-      return load(from);
-    } else {
-      return load_first<V>(from, n);
-    }
-  };
+  const auto operand = [&](int k) { return static_cast<const T*>(in[k]) + i; };
   V value[kCount];
+  const T* start = operand(0);
 #pragma GCC unroll 8
-  for (int j = 0; j < kCount; ++j) value[j] = load_operand(0, j);
+  for (int j = 0; j < kCount; ++j) value[j] = load_operand<kWhole>(start + j * kWidth<T>, n);
   for (int s = 0; s < n_steps; ++s) {
-    const auto operand = [&](int j) { return load_operand(1 + s, j); };
     switch (steps[s].op) {
-#define IST_BODY_ROW(id, name, dtypes)                        \
-  case id:                                                    \
-    take_step<Body_##name>(value, steps[s].swapped, operand); \
+#define IST_BODY_ROW(id, name, dtypes)                                          \
+  case id:                                                                      \
+    take_step<Body_##name, kWhole>(value, operand(1 + s), n, steps[s].swapped); \
     break;
 #include "ops/ops.def"
 #undef IST_BODY_ROW
     }
   }
+  T* result = out + i;
 #pragma GCC unroll 8
   for (int j = 0; j < kCount; ++j) {
-    __builtin_memcpy(out + i + j * kWidth<T>, &value[j], kWhole ? sizeof(V) : static_cast<size_t>(n) * sizeof(T));
+    __builtin_memcpy(result + j * kWidth<T>, &value[j], kWhole ? sizeof(V) : static_cast<size_t>(n) * sizeof(T));
   }
 }
 
@@ -134,7 +133,7 @@ void chain_tile(int64_t n, void* out, const void* const* in, const ChainStep* st
 }
 
 template <class Body, class T>
-constexpr bool has_step = IsUnary<Body, Elements<T>> || IsBinary<Body, Elements<T>>;
+constexpr bool has_step = IsUnary<Body, T> || IsBinary<Body, T> || IsMath<Body, T>;
 
 constexpr ChainTable make_table() {
   ChainTable table{};

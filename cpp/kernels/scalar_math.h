@@ -5,6 +5,7 @@
 #pragma once
 
 #include "kernels/exp_log_float.h"
+#include "kernels/hyperbolic_float.h"
 #include "kernels/special_math.h"
 #include "kernels/trig_float.h"
 
@@ -27,16 +28,6 @@ inline float erf(float x) {
   const float y = copysign(a < 1.0f ? small : large, x);
   return x != x ? x : y;
 }
-
-#define IST_FLOAT_BY_DOUBLE(name) \
-  inline float name(float x) { return static_cast<float>(name(static_cast<double>(x))); }
-IST_FLOAT_BY_DOUBLE(expm1)
-IST_FLOAT_BY_DOUBLE(sinh)
-IST_FLOAT_BY_DOUBLE(cosh)
-IST_FLOAT_BY_DOUBLE(arcsinh)
-IST_FLOAT_BY_DOUBLE(arccosh)
-IST_FLOAT_BY_DOUBLE(arctanh)
-#undef IST_FLOAT_BY_DOUBLE
 
 inline float erfinv(float x) {
   const double a = fabs(static_cast<double>(x));

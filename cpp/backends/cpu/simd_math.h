@@ -31,6 +31,7 @@ inline VecMath fma(VecMath a, VecMath b, VecMath c) { return VecMath(_mm512_fmad
 inline VecMath select(VecMask m, VecMath a, VecMath b) { return VecMath(_mm512_mask_blend_ps(m, b.v, a.v)); }
 inline VecMath at_most(VecMath x, VecMath limit) { return VecMath(_mm512_min_ps(limit.v, x.v)); }
 inline VecMath at_least(VecMath x, VecMath limit) { return VecMath(_mm512_max_ps(limit.v, x.v)); }
+inline VecMath sqrt(VecMath a) { return VecMath(_mm512_sqrt_ps(a.v)); }
 inline VecMath fabs(VecMath a) { return VecMath(_mm512_abs_ps(a.v)); }
 inline VecMath copysign(VecMath magnitude, VecMath sign) {
   constexpr int kTakeWhereSet = 0xca;  // of the mask in the first operand
@@ -53,6 +54,11 @@ inline VecMath log(VecMath x) { return scalar::log_of(x); }
 inline VecMath log2(VecMath x) { return scalar::log2_of(x); }
 inline VecMath log10(VecMath x) { return scalar::log10_of(x); }
 inline VecMath log1p(VecMath x) { return scalar::log1p_of(x); }
+inline VecMath expm1(VecMath x) { return scalar::expm1_of(x); }
+inline VecMath sinh(VecMath x) { return scalar::sinh_of(x); }
+inline VecMath cosh(VecMath x) { return scalar::cosh_of(x); }
+inline VecMath arcsinh(VecMath x) { return scalar::arcsinh_of(x); }
+inline VecMath arccosh(VecMath x) { return scalar::arccosh_of(x); }
 
 }  // namespace
 }  // namespace ist::cpu

@@ -15,6 +15,35 @@ void binary_tile(int64_t n, void* out, const void* const* in) {
   for (int64_t i = 0; i < n; ++i) r[i] = Body::apply(a[i], b[i]);
 }
 
+// Functions whose bodies for most operands cost a fraction of the others: scalar_ops.h has both.
+struct Near {
+  float x;
+};
+inline bool is_near(Near a, Near b) { return scalar::remainder_is_near(a.x, b.x); }
+inline float remainder(Near a, Near b) { return scalar::remainder_near(a.x, b.x); }
+
+template <class Body>
+concept HasNearBody = requires(Near x) { Body::near_apply(x, x); };
+
+// A loop has no branches, so both bodies would be evaluated for each element: pieces of the tile choose.
+template <class Body>
+void near_tile(int64_t n, void* out, const void* const* in) {
+  constexpr int64_t kPiece = 256;
+  const float* __restrict a = static_cast<const float*>(in[0]);
+  const float* __restrict b = static_cast<const float*>(in[1]);
+  float* __restrict r = static_cast<float*>(out);
+  for (int64_t start = 0; start < n; start += kPiece) {
+    const int64_t end = start + kPiece < n ? start + kPiece : n;
+    int any_far = 0;
+    for (int64_t i = start; i < end; ++i) any_far |= is_near(Near{a[i]}, Near{b[i]}) ? 0 : 1;
+    if (any_far == 0) {
+      for (int64_t i = start; i < end; ++i) r[i] = Body::near_apply(Near{a[i]}, Near{b[i]});
+    } else {
+      for (int64_t i = start; i < end; ++i) r[i] = Body::apply(a[i], b[i]);
+    }
+  }
+}
+
 #if defined(IST_STORES_HALVES)
 // Half types in one pass, for the ops that vectors have operators for.
 inline VecF32 add(VecF32 a, VecF32 b) { return {a.v + b.v}; }
@@ -46,7 +75,9 @@ constexpr TileFn half_fn() {
 
 template <class Body, Class c, int D>
 constexpr TileFn binary_fn() {
-  if constexpr (takes(c, D)) {
+  if constexpr (D == IST_FLOAT32 && HasNearBody<Body>) {
+    return &near_tile<Body>;
+  } else if constexpr (takes(c, D)) {
     return &binary_tile<Body, D, result_dtype(c, D)>;
   } else {
     return nullptr;
@@ -63,18 +94,24 @@ void where_tile(int64_t n, void* out, const void* const* in) {
   for (int64_t i = 0; i < n; ++i) r[i] = condition[i] ? a[i] : b[i];
 }
 
-#define IST_BODY_ROW(id, name, dtypes)     \
-  struct Body_##name {                     \
-    template <class T>                     \
-    static inline auto apply(T a, T b) {   \
-      return scalar::name(a, b);           \
-    }                                      \
-    template <class V>                     \
-    static inline V vector_apply(V a, V b) \
-      requires requires { V(name(a, b)); } \
-    {                                      \
-      return name(a, b);                   \
-    }                                      \
+#define IST_BODY_ROW(id, name, dtypes)         \
+  struct Body_##name {                         \
+    template <class T>                         \
+    static inline auto apply(T a, T b) {       \
+      return scalar::name(a, b);               \
+    }                                          \
+    template <class V>                         \
+    static inline V vector_apply(V a, V b)     \
+      requires requires { V(name(a, b)); }     \
+    {                                          \
+      return name(a, b);                       \
+    }                                          \
+    template <class N>                         \
+    static inline float near_apply(N a, N b)   \
+      requires requires { float(name(a, b)); } \
+    {                                          \
+      return name(a, b);                       \
+    }                                          \
   };
 #define IST_ARITY_1(id, name, dtypes)
 #define IST_ARITY_2(id, name, dtypes) IST_ROW_WITH_BODY(id, name, dtypes)

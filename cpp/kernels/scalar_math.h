@@ -6,6 +6,7 @@
 
 #include "kernels/exp_log_float.h"
 #include "kernels/hyperbolic_float.h"
+#include "kernels/power_float.h"
 #include "kernels/special_math.h"
 #include "kernels/trig_float.h"
 
@@ -35,13 +36,6 @@ inline float erfinv(float x) {
   const double w = -log((1.0 - c) * (1.0 + c));
   const double y = c * (w < 5.0 ? erfinv_central(w) : erfinv_tail_float(sqrt(w)));
   return copysign(static_cast<float>(a < 1.0 ? y : (a == 1.0 ? kInf : kNan)), x);
-}
-inline float power(float x, float y) {
-  const double l = log(fabs(static_cast<double>(x))) * static_cast<double>(y);
-  return power_special(x, y, static_cast<float>(exp(l)), kInfF, kNanF);
-}
-inline float logaddexp(float a, float b) {
-  return static_cast<float>(logaddexp(static_cast<double>(a), static_cast<double>(b)));
 }
 
 }  // namespace scalar

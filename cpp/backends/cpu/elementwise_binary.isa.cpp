@@ -1,7 +1,7 @@
 // Tile kernels of the elementwise ops with two operands, made from ops.def, and of `where`.
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/isa_common.h"
-#include "backends/cpu/simd.h"
+#include "backends/cpu/simd_math.h"
 #include "kernels/scalar_ops.h"
 
 namespace ist::cpu {
@@ -44,6 +44,33 @@ void near_tile(int64_t n, void* out, const void* const* in) {
   }
 }
 
+#if defined(IST_VECTOR_MATH)
+template <class Body>
+void vector_tile(int64_t n, void* out, const void* const* in) {
+  const float* a = static_cast<const float*>(in[0]);
+  const float* b = static_cast<const float*>(in[1]);
+  float* r = static_cast<float*>(out);
+  const auto apply = [&](int64_t at) {
+    return Body::vector_apply(VecMath(_mm512_loadu_ps(a + at)), VecMath(_mm512_loadu_ps(b + at)));
+  };
+  int64_t i = 0;
+  // Two at a time: their chains of operations do not wait for each other.
+  for (; i + 32 <= n; i += 32) {
+    const VecMath first = apply(i);
+    const VecMath second = apply(i + 16);
+    _mm512_storeu_ps(r + i, first.v);
+    _mm512_storeu_ps(r + i + 16, second.v);
+  }
+  for (; i + 16 <= n; i += 16) _mm512_storeu_ps(r + i, apply(i).v);
+  if (i == n) return;
+  const __mmask16 left = VecF32::mask(static_cast<int>(n - i));
+  const VecMath x(_mm512_maskz_loadu_ps(left, a + i)), y(_mm512_maskz_loadu_ps(left, b + i));
+  _mm512_mask_storeu_ps(r + i, left, Body::vector_apply(x, y).v);
+}
+template <class Body>
+concept HasVectorBody = requires(VecMath x) { Body::vector_apply(x, x); };
+#endif
+
 #if defined(IST_STORES_HALVES)
 // Half types in one pass, for the ops that vectors have operators for.
 inline VecF32 add(VecF32 a, VecF32 b) { return {a.v + b.v}; }
@@ -62,19 +89,22 @@ void half_tile(int64_t n, void* out, const void* const* in) {
   for (; i < n; ++i) r[i] = Storage<D>::store(Body::apply(Storage<D>::load(a[i]), Storage<D>::load(b[i])));
 }
 template <class Body>
-concept HasVectorBody = requires(VecF32 x) { Body::vector_apply(x, x); };
+concept HasHalfBody = requires(VecF32 x) { Body::vector_apply(x, x); };
 #endif
 
 template <class Body, int D>
 constexpr TileFn half_fn() {
 #if defined(IST_STORES_HALVES)
-  if constexpr (HasVectorBody<Body>) return &half_tile<Body, D>;
+  if constexpr (HasHalfBody<Body>) return &half_tile<Body, D>;
 #endif
   return nullptr;
 }
 
 template <class Body, Class c, int D>
 constexpr TileFn binary_fn() {
+#if defined(IST_VECTOR_MATH)
+  if constexpr (D == IST_FLOAT32 && HasVectorBody<Body>) return &vector_tile<Body>;
+#endif
   if constexpr (D == IST_FLOAT32 && HasNearBody<Body>) {
     return &near_tile<Body>;
   } else if constexpr (takes(c, D)) {

@@ -27,11 +27,16 @@ inline VecMath operator-(VecMath a) { return VecMath(_mm512_xor_ps(a.v, _mm512_s
 inline VecMask operator<(VecMath a, VecMath b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ); }
 inline VecMask operator>(VecMath a, VecMath b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ); }
 inline VecMask operator>=(VecMath a, VecMath b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ); }
+inline VecMask operator==(VecMath a, VecMath b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ); }
+inline VecMask operator!=(VecMath a, VecMath b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_NEQ_UQ); }
 inline VecMath fma(VecMath a, VecMath b, VecMath c) { return VecMath(_mm512_fmadd_ps(a.v, b.v, c.v)); }
 inline VecMath select(VecMask m, VecMath a, VecMath b) { return VecMath(_mm512_mask_blend_ps(m, b.v, a.v)); }
 inline VecMath at_most(VecMath x, VecMath limit) { return VecMath(_mm512_min_ps(limit.v, x.v)); }
 inline VecMath at_least(VecMath x, VecMath limit) { return VecMath(_mm512_max_ps(limit.v, x.v)); }
 inline VecMath sqrt(VecMath a) { return VecMath(_mm512_sqrt_ps(a.v)); }
+inline VecMath trunc_of(VecMath a) {
+  return VecMath(_mm512_roundscale_ps(a.v, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC));
+}
 inline VecMath fabs(VecMath a) { return VecMath(_mm512_abs_ps(a.v)); }
 inline VecMath copysign(VecMath magnitude, VecMath sign) {
   constexpr int kTakeWhereSet = 0xca;  // of the mask in the first operand
@@ -59,6 +64,8 @@ inline VecMath sinh(VecMath x) { return scalar::sinh_of(x); }
 inline VecMath cosh(VecMath x) { return scalar::cosh_of(x); }
 inline VecMath arcsinh(VecMath x) { return scalar::arcsinh_of(x); }
 inline VecMath arccosh(VecMath x) { return scalar::arccosh_of(x); }
+inline VecMath power(VecMath x, VecMath y) { return scalar::power_of(x, y); }
+inline VecMath logaddexp(VecMath a, VecMath b) { return scalar::logaddexp_of(a, b); }
 
 }  // namespace
 }  // namespace ist::cpu

@@ -1,7 +1,4 @@
 // The transcendental functions, for float and double.
-//
-// The float functions that networks run on work in float. The others are the double ones rounded, which costs width
-// but leaves half an ULP of error.
 #pragma once
 
 #include "kernels/exp_log_float.h"
@@ -28,14 +25,6 @@ inline float erf(float x) {
   const float large = 1.0f - exp_core(-z) * scaled_complement;
   const float y = copysign(a < 1.0f ? small : large, x);
   return x != x ? x : y;
-}
-
-inline float erfinv(float x) {
-  const double a = fabs(static_cast<double>(x));
-  const double c = a < 1.0 ? a : 0.0;
-  const double w = -log((1.0 - c) * (1.0 + c));
-  const double y = c * (w < 5.0 ? erfinv_central(w) : erfinv_tail_float(sqrt(w)));
-  return copysign(static_cast<float>(a < 1.0 ? y : (a == 1.0 ? kInf : kNan)), x);
 }
 
 }  // namespace scalar

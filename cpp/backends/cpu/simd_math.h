@@ -64,6 +64,7 @@ inline VecMath sinh(VecMath x) { return scalar::sinh_of(x); }
 inline VecMath cosh(VecMath x) { return scalar::cosh_of(x); }
 inline VecMath arcsinh(VecMath x) { return scalar::arcsinh_of(x); }
 inline VecMath arccosh(VecMath x) { return scalar::arccosh_of(x); }
+inline VecMath erfinv(VecMath x) { return scalar::erfinv_of(x); }
 inline VecMath power(VecMath x, VecMath y) { return scalar::power_of(x, y); }
 inline VecMath logaddexp(VecMath a, VecMath b) { return scalar::logaddexp_of(a, b); }
 

@@ -158,24 +158,23 @@ inline Pair log_pair(double x) {
 }
 
 // The special cases of C's pow; magnitude is |x|^y for positive finite |x| and finite y.
-template <class T>
-inline T power_special(T x, T y, T magnitude, T infinity, T nan) {
-  const T ax = fabs(x);
-  const bool integer = __builtin_trunc(static_cast<double>(y)) == y;
-  const T half = y * static_cast<T>(0.5);
-  const bool odd = integer & (__builtin_trunc(static_cast<double>(half)) != half);
-  const T base_zero = y < 0 ? infinity : T(0);
-  const T base_inf = y < 0 ? T(0) : infinity;
-  T r = magnitude;
-  r = (y == infinity) ? (ax > 1 ? infinity : T(0)) : r;
-  r = (y == -infinity) ? (ax > 1 ? T(0) : infinity) : r;
+inline double power_special(double x, double y, double magnitude) {
+  const double ax = fabs(x);
+  const bool integer = __builtin_trunc(y) == y;
+  const double half = y * 0.5;
+  const bool odd = integer & (__builtin_trunc(half) != half);
+  const double base_zero = y < 0 ? kInf : 0.0;
+  const double base_inf = y < 0 ? 0.0 : kInf;
+  double r = magnitude;
+  r = (y == kInf) ? (ax > 1 ? kInf : 0.0) : r;
+  r = (y == -kInf) ? (ax > 1 ? 0.0 : kInf) : r;
   r = ax == 0 ? base_zero : r;
-  r = ax == infinity ? base_inf : r;
-  r = (x < 0) & !integer & (ax != infinity) ? nan : r;
-  r = ((fabs(y) == infinity) & (ax == 1)) ? T(1) : r;
-  r = odd & (copysign(T(1), x) < 0) ? -r : r;
-  r = ((x != x) | (y != y)) ? nan : r;
-  return ((y == 0) | (x == 1)) ? T(1) : r;
+  r = ax == kInf ? base_inf : r;
+  r = (x < 0) & !integer & (ax != kInf) ? kNan : r;
+  r = ((fabs(y) == kInf) & (ax == 1)) ? 1.0 : r;
+  r = odd & (copysign(1.0, x) < 0) ? -r : r;
+  r = ((x != x) | (y != y)) ? kNan : r;
+  return ((y == 0) | (x == 1)) ? 1.0 : r;
 }
 
 inline double power(double x, double y) {
@@ -184,7 +183,7 @@ inline double power(double x, double y) {
   const double lo = fma(y, l.hi, -hi) + y * l.lo;
   const bool big = !(fabs(hi) < 750.0);
   const double magnitude = exp_core(exp_clamp(hi), big ? 0.0 : lo, 0.0);
-  return power_special(x, y, magnitude, kInf, kNan);
+  return power_special(x, y, magnitude);
 }
 
 inline double sinh(double x) {

@@ -220,6 +220,18 @@ inline T remainder(T a, T b) {
     return (rest != 0) & ((rest < 0) != (divisor < 0)) ? static_cast<T>(rest + divisor) : rest;
   }
 }
+// The same bits for most pairs of floats. Below 2^24 the quotient's integer part is the right one or, where rounding
+// reached the next integer, one more; the remainder is a float in either case, and exact inside the fma.
+inline bool remainder_is_near(float a, float b) {
+  const float ab = fabs(b);
+  return (fabs(a) * 0x1p-23f <= ab) & (ab > 0.0f) & (ab < kInfF);
+}
+inline float remainder_near(float a, float b) {
+  const float aa = fabs(a), ab = fabs(b);
+  const float rest = fma(-__builtin_truncf(aa / ab), ab, aa);
+  const float r = copysign(rest < 0.0f ? rest + ab : rest, a);
+  return (r != 0.0f) & ((r < 0.0f) != (b < 0.0f)) ? r + b : r;
+}
 // a - b * floor(a / b), the floor of each part: upstream has none for complex numbers.
 inline complex64 remainder(complex64 a, complex64 b) {
   const complex64 q = divide(a, b);

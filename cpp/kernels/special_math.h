@@ -1,7 +1,7 @@
 // The error function and its inverse.
 #pragma once
 
-#include "kernels/exp_log.h"
+#include "kernels/exp_log_float.h"
 
 namespace ist {
 namespace {
@@ -48,12 +48,6 @@ inline double erfinv_tail(double v) {
                     0x1.dc20c53f11e87p-5, -0x1.47ff3b74fee8ap-2, 0x1.36a5f6d93f91bp+0, -0x1.8d5bd1e4cb178p+1,
                     0x1.43de572ce2f59p+2, -0x1.203776472a95ep+2, 0x1.0972c4d1517e4p+1, 0x1.6aab6fb26278ep-1);
 }
-// To 3e-8 relative, for the floats: their w is below 16.
-inline double erfinv_tail_float(double v) {
-  return polynomial(v, 0x1.8b9979eca4893p-14, -0x1.72fd609329193p-9, 0x1.31e792f0766a9p-5, -0x1.222ca9a087354p-2,
-                    0x1.5b43255d0c0a2p+0, -0x1.0dac8f4e618fep+2, 0x1.0bd811dd756f2p+3, -0x1.3e402a0527a18p+3,
-                    0x1.bb88cb8caa5edp+2, -0x1.235e4cc7de323p+0);
-}
 
 inline double erfinv(double x) {
   const double a = fabs(x);
@@ -69,6 +63,27 @@ inline double erfinv(double x) {
   const double r = y - u / fma(y, u, 1.0);
   return a < 0x1p-60 ? x * 0x1.c5bf891b4ef6bp-1 : copysign(a < 1.0 ? r : (a == 1.0 ? kInf : kNan), x);
 }
+
+// In float, F as in exp_log_float.h, with the same w. The polynomial in sqrt(w) begins where the result is 2: the
+// errors of w and of its root would be too many units of smaller ones. What w loses counts in the largest results
+// before that.
+template <class F>
+inline F erfinv_of(F x) {
+  const Split<F> s = split(fma(-x, x, F(1.0f)));
+  const F rest = s.f + fma(s.k, F(-0x1.05c610p-29f), log_tail(s.f));
+  const F w = -fma(s.k, F(0x1.62e430p-1f), rest);
+  const F w_lost = -(fma(s.k, F(0x1.62e430p-1f), w) + rest);
+  const F slope = polynomial(w, F(-0x1.414910p-27f), 0x1.f37538p-23f, -0x1.168ea4p-19f, 0x1.29e304p-18f,
+                             0x1.6b9eb6p-15f, -0x1.0758ecp-13f, -0x1.322e3ap-9f, 0x1.7a735ap-7f, 0x1.db29fep-3f);
+  const F central = fma(x, F(0x1.c5bf8ap-1f), x * fma(slope, w, fma(slope, w_lost, F(-0x1.c96212p-26f))));
+  const F tail =
+      polynomial(sqrt(w) - F(3.125f), F(-0x1.23fa02p-16f), 0x1.4771e4p-15f, 0x1.ad56dep-21f, -0x1.ec63ccp-13f,
+                 0x1.060438p-10f, -0x1.7d5118p-9f, 0x1.72911ap-8f, 0x1.011498p+0f, 0x1.7aa774p+1f);
+  const F a = fabs(x);
+  const F y = copysign(select(w < F(4.75f), central, tail), x);
+  return select(a < F(1.0f), y, select(a > F(1.0f), F(kNanF), x * F(kInfF)));
+}
+inline float erfinv(float x) { return erfinv_of(x); }
 
 }  // namespace scalar
 }  // namespace

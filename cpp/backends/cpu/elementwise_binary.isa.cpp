@@ -1,7 +1,7 @@
 // Tile kernels of the elementwise ops with two operands, made from ops.def, and of `where`.
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/isa_common.h"
-#include "backends/cpu/simd.h"
+#include "backends/cpu/simd_math_long.h"
 #include "kernels/scalar_ops.h"
 
 namespace ist::cpu {
@@ -14,6 +14,63 @@ void binary_tile(int64_t n, void* out, const void* const* in) {
   Type<To>* __restrict r = static_cast<Type<To>*>(out);
   for (int64_t i = 0; i < n; ++i) r[i] = Body::apply(a[i], b[i]);
 }
+
+// Functions whose bodies for most operands cost a fraction of the others: scalar_ops.h has both.
+struct Near {
+  float x;
+};
+inline bool is_near(Near a, Near b) { return scalar::remainder_is_near(a.x, b.x); }
+inline float remainder(Near a, Near b) { return scalar::remainder_near(a.x, b.x); }
+
+template <class Body>
+concept HasNearBody = requires(Near x) { Body::near_apply(x, x); };
+
+// A loop has no branches, so both bodies would be evaluated for each element: pieces of the tile choose.
+template <class Body>
+void near_tile(int64_t n, void* out, const void* const* in) {
+  constexpr int64_t kPiece = 256;
+  const float* __restrict a = static_cast<const float*>(in[0]);
+  const float* __restrict b = static_cast<const float*>(in[1]);
+  float* __restrict r = static_cast<float*>(out);
+  for (int64_t start = 0; start < n; start += kPiece) {
+    const int64_t end = start + kPiece < n ? start + kPiece : n;
+    int any_far = 0;
+    for (int64_t i = start; i < end; ++i) any_far |= is_near(Near{a[i]}, Near{b[i]}) ? 0 : 1;
+    if (any_far == 0) {
+      for (int64_t i = start; i < end; ++i) r[i] = Body::near_apply(Near{a[i]}, Near{b[i]});
+    } else {
+      for (int64_t i = start; i < end; ++i) r[i] = Body::apply(a[i], b[i]);
+    }
+  }
+}
+
+#if defined(IST_VECTOR_MATH)
+template <class Body>
+inline VecF32 vector_body(VecF32 a, VecF32 b) {
+  return {Body::vector_apply(VecMath(a), VecMath(b)).v};
+}
+template <class Body>
+void vector_tile(int64_t n, void* out, const void* const* in) {
+  constexpr int W = VecF32::kWidth;
+  const float* a = static_cast<const float*>(in[0]);
+  const float* b = static_cast<const float*>(in[1]);
+  float* r = static_cast<float*>(out);
+  int64_t i = 0;
+  // Two at a time: their chains of operations do not wait for each other.
+  for (; i + 2 * W <= n; i += 2 * W) {
+    const VecF32 first = vector_body<Body>(VecF32::load(a + i), VecF32::load(b + i));
+    const VecF32 second = vector_body<Body>(VecF32::load(a + i + W), VecF32::load(b + i + W));
+    first.store(r + i);
+    second.store(r + i + W);
+  }
+  for (; i + W <= n; i += W) vector_body<Body>(VecF32::load(a + i), VecF32::load(b + i)).store(r + i);
+  if (i == n) return;
+  const VecF32::Mask left = VecF32::mask(static_cast<int>(n - i));
+  vector_body<Body>(VecF32::load(a + i, left), VecF32::load(b + i, left)).store(r + i, left);
+}
+template <class Body>
+concept HasVectorBody = requires(VecMath x) { Body::vector_apply(x, x); };
+#endif
 
 #if defined(IST_STORES_HALVES)
 // Half types in one pass, for the ops that vectors have operators for.
@@ -33,20 +90,25 @@ void half_tile(int64_t n, void* out, const void* const* in) {
   for (; i < n; ++i) r[i] = Storage<D>::store(Body::apply(Storage<D>::load(a[i]), Storage<D>::load(b[i])));
 }
 template <class Body>
-concept HasVectorBody = requires(VecF32 x) { Body::vector_apply(x, x); };
+concept HasHalfBody = requires(VecF32 x) { Body::vector_apply(x, x); };
 #endif
 
 template <class Body, int D>
 constexpr TileFn half_fn() {
 #if defined(IST_STORES_HALVES)
-  if constexpr (HasVectorBody<Body>) return &half_tile<Body, D>;
+  if constexpr (HasHalfBody<Body>) return &half_tile<Body, D>;
 #endif
   return nullptr;
 }
 
 template <class Body, Class c, int D>
 constexpr TileFn binary_fn() {
-  if constexpr (takes(c, D)) {
+#if defined(IST_VECTOR_MATH)
+  if constexpr (D == IST_FLOAT32 && HasVectorBody<Body>) return &vector_tile<Body>;
+#endif
+  if constexpr (D == IST_FLOAT32 && HasNearBody<Body>) {
+    return &near_tile<Body>;
+  } else if constexpr (takes(c, D)) {
     return &binary_tile<Body, D, result_dtype(c, D)>;
   } else {
     return nullptr;
@@ -63,18 +125,24 @@ void where_tile(int64_t n, void* out, const void* const* in) {
   for (int64_t i = 0; i < n; ++i) r[i] = condition[i] ? a[i] : b[i];
 }
 
-#define IST_BODY_ROW(id, name, dtypes)     \
-  struct Body_##name {                     \
-    template <class T>                     \
-    static inline auto apply(T a, T b) {   \
-      return scalar::name(a, b);           \
-    }                                      \
-    template <class V>                     \
-    static inline V vector_apply(V a, V b) \
-      requires requires { V(name(a, b)); } \
-    {                                      \
-      return name(a, b);                   \
-    }                                      \
+#define IST_BODY_ROW(id, name, dtypes)         \
+  struct Body_##name {                         \
+    template <class T>                         \
+    static inline auto apply(T a, T b) {       \
+      return scalar::name(a, b);               \
+    }                                          \
+    template <class V>                         \
+    static inline V vector_apply(V a, V b)     \
+      requires requires { V(name(a, b)); }     \
+    {                                          \
+      return name(a, b);                       \
+    }                                          \
+    template <class N>                         \
+    static inline float near_apply(N a, N b)   \
+      requires requires { float(name(a, b)); } \
+    {                                          \
+      return name(a, b);                       \
+    }                                          \
   };
 #define IST_ARITY_1(id, name, dtypes)
 #define IST_ARITY_2(id, name, dtypes) IST_ROW_WITH_BODY(id, name, dtypes)

@@ -1,7 +1,7 @@
 // Tile kernels of the elementwise ops with one operand, made from ops.def.
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/isa_common.h"
-#include "backends/cpu/simd_math.h"
+#include "backends/cpu/simd_math_long.h"
 #include "kernels/scalar_ops.h"
 
 namespace ist::cpu {
@@ -84,7 +84,8 @@ constexpr TileFn unary_fn() {
   }
 }
 
-// vector_apply is there for the functions that simd_math.h has under this name, near_apply for those above.
+// vector_apply is there for the functions that simd_math.h or simd_math_long.h has under this name, near_apply for
+// those above.
 #define IST_BODY_ROW(id, name, dtypes)      \
   struct Body_##name {                      \
     template <class T>                      \

@@ -36,6 +36,7 @@ inline VecMask operator>=(VecMath a, VecMath b) { return _mm512_cmp_ps_mask(a.v,
 inline VecMath select(VecMask m, VecMath a, VecMath b) { return VecMath(_mm512_mask_blend_ps(m, b.v, a.v)); }
 inline VecMath at_most(VecMath x, VecMath limit) { return VecMath(_mm512_min_ps(limit.v, x.v)); }
 inline VecMath at_least(VecMath x, VecMath limit) { return VecMath(_mm512_max_ps(limit.v, x.v)); }
+inline VecMath sqrt(VecMath a) { return VecMath(_mm512_sqrt_ps(a.v)); }
 inline VecMath fabs(VecMath a) { return VecMath(_mm512_abs_ps(a.v)); }
 inline VecMath copysign(VecMath magnitude, VecMath sign) {
   constexpr int kTakeWhereSet = 0xca;  // of the mask in the first operand

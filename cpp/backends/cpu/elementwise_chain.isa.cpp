@@ -8,6 +8,7 @@ namespace ist::cpu {
 namespace {
 
 constexpr int kVectors = 8;  // at a time: enough that choosing the op is a small part
+static_assert(kVectors * kVectorBytes <= kChainBlockBytes);
 
 template <class V>
 concept IsVector = requires(V x) { x[0]; };
@@ -100,16 +101,16 @@ inline void take_step(Elements<T> (&value)[kCount], const T* operand, int64_t n,
 template <int kCount, bool kWhole, class T>
 inline void chain_at(int64_t i, int64_t n, T* out, const void* const* in, const ChainStep* steps, int n_steps) {
   using V = Elements<T>;
-  const auto operand = [&](int k) { return static_cast<const T*>(in[k]) + i; };
   V value[kCount];
-  const T* start = operand(0);
+  const T* start = static_cast<const T*>(in[0]) + i;
 #pragma GCC unroll 8
   for (int j = 0; j < kCount; ++j) value[j] = load_operand<kWhole>(start + j * kWidth<T>, n);
   for (int s = 0; s < n_steps; ++s) {
+    const T* operand = static_cast<const T*>(in[1 + s]) + (steps[s].constant ? 0 : i);
     switch (steps[s].op) {
-#define IST_BODY_ROW(id, name, dtypes)                                          \
-  case id:                                                                      \
-    take_step<Body_##name, kWhole>(value, operand(1 + s), n, steps[s].swapped); \
+#define IST_BODY_ROW(id, name, dtypes)                                   \
+  case id:                                                               \
+    take_step<Body_##name, kWhole>(value, operand, n, steps[s].swapped); \
     break;
 #include "ops/ops.def"
 #undef IST_BODY_ROW

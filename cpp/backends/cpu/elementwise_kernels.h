@@ -22,7 +22,9 @@ struct BinaryTable {
 struct ChainStep {
   uint8_t op;
   bool swapped;
+  bool constant;  // the operand is kChainBlockBytes of the same element
 };
+inline constexpr int64_t kChainBlockBytes = 512;  // what a step reads at a time, at most
 // value = in[0], then the steps; the operand of step s is in[1 + s]. `out` may be one of them.
 using ChainFn = void (*)(int64_t n, void* out, const void* const* in, const ChainStep* steps, int n_steps);
 

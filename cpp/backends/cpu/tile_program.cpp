@@ -11,6 +11,7 @@ namespace {
 
 constexpr int64_t kTileMin = 512;
 constexpr int64_t kTileMax = 4096;
+constexpr int64_t kTileAhead = 512;  // more lines than so many elements have cannot be on their way together
 constexpr int64_t kUnit = 64;               // elements that threads share work in
 constexpr int64_t kCacheBytes = 16 * 1024;  // of tile buffers
 // Bytes of a result that are in no first-level cache, which matters to a lone addition, or in no second-level one.
@@ -110,7 +111,7 @@ TileProgram::TileProgram(const Context& context, uint32_t first, uint32_t end, u
 }
 
 uint16_t TileProgram::value_as(const ist_tensor& value, uint32_t dtype) {
-  const uint16_t made = operand(value);
+  const uint16_t made = asked_ = operand(value);
   if (value.dtype == dtype) return made;
   const uint16_t converted = take_slot(dtype);
   emit_cast(value.dtype, dtype, made, converted);
@@ -123,8 +124,34 @@ bool TileProgram::lies_across(const Register& reg) const {
          reg.strides[rank_ - 1] != 0 && reg.strides[rank_ - 1] != 1;
 }
 
+// Scalars that only steps of chains read need no tile, but as much as a step reads at a time.
+void TileProgram::shorten_constants() {
+  bool needs_tile[kMaxRegisters] = {};
+  if (asked_ < kMaxRegisters) needs_tile[asked_] = true;
+  const auto is_operand_of_step = [](const Instruction& made, uint32_t j) { return made.n_steps > 0 && j > 0; };
+  for (uint32_t k = 0; k < n_instructions_; ++k) {
+    const Instruction& made = instructions_[k];
+    for (uint32_t j = 0; j < made.n_inputs; ++j) {
+      if (!is_operand_of_step(made, j)) needs_tile[inputs_[made.first_input + j]] = true;
+    }
+  }
+  for (uint32_t r = 0; r < n_registers_; ++r) {
+    if (registers_[r].place != Place::filled || needs_tile[r]) continue;
+    registers_[r].place = Place::constant;
+    registers_[r].index = static_cast<uint16_t>(n_constants_++);
+  }
+  for (uint32_t k = 0; k < n_instructions_; ++k) {
+    const Instruction& made = instructions_[k];
+    for (uint32_t s = 0; s < made.n_steps; ++s) {
+      const Register& operand = registers_[inputs_[made.first_input + 1 + s]];
+      steps_[made.first_step + s].constant = operand.place == Place::constant;
+    }
+  }
+}
+
 void TileProgram::finish(int64_t tile) {
-  // Operands that need a tile of their own come after the slots in a thread's scratch, bands after those.
+  shorten_constants();
+  // Operands that need a tile of their own come after the slots in a thread's scratch, then constants, then bands.
   n_buffers_ = n_slots_;
   const bool may_band = tile == 0;
   for (uint32_t r = 0; r < n_registers_; ++r) {
@@ -155,7 +182,7 @@ void TileProgram::finish(int64_t tile) {
     // Wholly in place, a tile may be as long as a thread's range.
     tile_ = n_;
     if (n_buffers_ > 0 || n_instructions_ > 1) {
-      tile_ = kTileMax;
+      tile_ = reads_ahead_ ? kTileAhead : kTileMax;
       while (tile_ > kTileMin && (tile_ * n_buffers_ << slot_log2_) > kCacheBytes) tile_ /= 2;
       tile_ = std::min(tile_, n_);
     }
@@ -164,13 +191,20 @@ void TileProgram::finish(int64_t tile) {
 
 void TileProgram::enter(Frame& frame) const {
   const int64_t buffer_bytes = ((tile_ << slot_log2_) + 63) / 64 * 64;
-  const int64_t bytes = buffer_bytes * (n_buffers_ + n_bands_ * band_rows_);
+  const int64_t constant_bytes = n_constants_ * kChainBlockBytes;
+  const int64_t bytes = constant_bytes + buffer_bytes * (n_buffers_ + n_bands_ * band_rows_);
   char* memory = bytes > 0 ? scratch(static_cast<size_t>(bytes)) : nullptr;
+  char* constants = memory + buffer_bytes * n_buffers_;
   for (uint32_t r = 0; r < n_registers_; ++r) {
     const Register& reg = registers_[r];
     if (reg.place == Place::direct) continue;
     if (reg.place == Place::banded) {
-      frame.at[r] = memory + buffer_bytes * (n_buffers_ + reg.index * band_rows_);
+      frame.at[r] = constants + constant_bytes + buffer_bytes * (reg.index * band_rows_);
+      continue;
+    }
+    if (reg.place == Place::constant) {
+      frame.at[r] = constants + reg.index * kChainBlockBytes;
+      context_.kernels.copy->fill[reg.log2](kChainBlockBytes >> reg.log2, frame.at[r], reg.base);
       continue;
     }
     frame.at[r] = memory + reg.index * buffer_bytes;
@@ -239,7 +273,8 @@ void TileProgram::run(Frame& frame, int64_t start, int64_t n, int64_t band_row) 
       execute(instruction, count, out, in);
       out += bytes;
       for (uint32_t j = 0; j < instruction.n_inputs; ++j) {
-        in[j] = static_cast<const char*>(in[j]) + (count << registers_[inputs[j]].log2);
+        const Register& input = registers_[inputs[j]];
+        if (input.place != Place::constant) in[j] = static_cast<const char*>(in[j]) + (count << input.log2);
       }
     }
   }
@@ -324,18 +359,28 @@ uint32_t TileProgram::link_to_last(uint32_t i, const uint16_t* in) const {
   return n_in_slots_;
 }
 
+// Of one step; the last instruction. A step has an operand even if its op has none, and it is operands that may be
+// constants.
+void TileProgram::make_chain(Instruction& instruction) {
+  uint16_t* inputs = inputs_ + instruction.first_input;
+  if (instruction.n_inputs == 1) {
+    inputs[1] = inputs[0];
+    ++n_inputs_;
+  }
+  const bool swapped = registers_[inputs[0]].place == Place::filled && registers_[inputs[1]].place != Place::filled;
+  if (swapped) std::swap(inputs[0], inputs[1]);
+  instruction.first_step = static_cast<uint16_t>(n_steps_);
+  instruction.n_steps = 1;
+  instruction.n_inputs = 2;
+  steps_[n_steps_++] = {instruction.op, swapped, false};
+}
+
 void TileProgram::extend_last(const ist_node& node, const uint16_t* in, uint16_t out) {
   Instruction& last = instructions_[n_instructions_ - 1];
-  if (last.n_steps == 0) {
-    last.first_step = static_cast<uint16_t>(n_steps_);
-    last.n_steps = 1;
-    steps_[n_steps_++] = {last.op, false};
-    // A step has an operand even if its op has none.
-    if (last.n_inputs == 1) inputs_[n_inputs_++] = inputs_[last.first_input];
-  }
+  if (last.n_steps == 0) make_chain(last);
   const bool swapped = node.n_inputs == 2 && in[1] == last.out;
   inputs_[n_inputs_++] = node.n_inputs == 1 ? inputs_[last.first_input] : in[swapped ? 0 : 1];
-  steps_[n_steps_++] = {static_cast<uint8_t>(node.op), swapped};
+  steps_[n_steps_++] = {static_cast<uint8_t>(node.op), swapped, false};
   ++last.n_steps;
   last.n_inputs = last.n_steps + 1;
   last.op = static_cast<uint8_t>(node.op);
@@ -403,6 +448,9 @@ void TileProgram::emit(TileFn fn, int log2, uint16_t out, const uint16_t* in, ui
   next.first_step = 0;
   std::copy_n(in, n_inputs, inputs_ + n_inputs_);
   n_inputs_ += n_inputs;
+  const auto is_filled = [&](uint32_t k) { return registers_[in[k]].place == Place::filled; };
+  const bool has_step = context_.kernels.chain->takes[registers_[out].dtype][op];
+  if (has_step && n_inputs == 2 && (is_filled(0) || is_filled(1))) make_chain(next);
 }
 
 void TileProgram::emit_cast(uint32_t from, uint32_t to, uint16_t in, uint16_t out) {

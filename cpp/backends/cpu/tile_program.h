@@ -60,10 +60,10 @@ class TileProgram {
   void load_band(Frame& frame, int64_t row, int64_t n_rows, int64_t column, int64_t n) const;
 
  private:
-  enum class Place : uint8_t { direct, filled, gathered, banded, slot };
+  enum class Place : uint8_t { direct, filled, constant, gathered, banded, slot };
 
   struct Register {
-    char* base;  // direct: element 0; filled, gathered and banded: the operand's first element
+    char* base;  // direct: element 0; otherwise the operand's first element
     Place place;
     uint8_t log2;
     uint16_t index;  // of its tile buffer
@@ -94,6 +94,8 @@ class TileProgram {
   void add_node(uint32_t i);
   uint32_t link_to_last(uint32_t i, const uint16_t* in) const;
   void extend_last(const ist_node& node, const uint16_t* in, uint16_t out);
+  void make_chain(Instruction& instruction);
+  void shorten_constants();
   void forget_slot(uint32_t m);
   uint16_t add_register(Place place, char* base, uint32_t dtype, const int64_t* strides);
   uint16_t operand(const ist_tensor& t);
@@ -117,7 +119,8 @@ class TileProgram {
   int64_t bytes_ = 0;  // of an element, in operands and results
   int64_t tile_ = 0, band_rows_ = 0;
   bool reads_ahead_ = false;
-  uint32_t n_buffers_ = 0, n_bands_ = 0;
+  uint32_t n_buffers_ = 0, n_constants_ = 0, n_bands_ = 0;
+  uint16_t asked_ = kMaxRegisters;  // the register of value_as()
   Register registers_[kMaxRegisters];
   Instruction instructions_[kMaxInstructions];
   uint16_t inputs_[kMaxInputs];

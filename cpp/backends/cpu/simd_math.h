@@ -49,6 +49,15 @@ inline scalar::Split<VecMath> split(VecMath x) {
   const VecMath exponent(_mm512_getexp_ps(x.v)), below_one(_mm512_getexp_ps(significand));
   return {exponent - below_one, VecMath(significand) - VecMath(1.0f)};
 }
+inline VecMath log_special(VecMath x, VecMath y) {
+  enum { kY = 0, kQuietX = 2, kNan = 3, kMinusInfinity = 4, kInfinity = 5 };
+  constexpr int kOfQuietNan = 4 * 0, kOfSignallingNan = 4 * 1, kOfZero = 4 * 2, kOfOne = 4 * 3;
+  constexpr int kOfMinusInfinity = 4 * 4, kOfInfinity = 4 * 5, kOfNegative = 4 * 6, kOfPositive = 4 * 7;
+  constexpr int kChoices = kQuietX << kOfQuietNan | kQuietX << kOfSignallingNan | kMinusInfinity << kOfZero |
+                           kY << kOfOne | kNan << kOfMinusInfinity | kInfinity << kOfInfinity | kNan << kOfNegative |
+                           kY << kOfPositive;
+  return VecMath(_mm512_fixupimm_ps(y.v, x.v, _mm512_set1_epi32(kChoices), 0));
+}
 inline VecMath scaled(VecMath y, VecMath k) { return VecMath(_mm512_scalef_ps(y.v, k.v)); }
 inline VecMath exp2_integer(VecMath k) { return scaled(VecMath(1.0f), k); }
 

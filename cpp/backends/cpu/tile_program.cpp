@@ -384,7 +384,7 @@ void TileProgram::extend_last(const ist_node& node, const uint16_t* in, uint16_t
   ++last.n_steps;
   last.n_inputs = last.n_steps + 1;
   last.op = static_cast<uint8_t>(node.op);
-  last.claims = cost_of(node.op) == 1;
+  last.claims &= cost_of(node.op) == 1;
   last.out = out;
 }
 

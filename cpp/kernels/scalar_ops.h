@@ -156,6 +156,37 @@ inline T multiply(T a, T b) {
 inline float divide(float a, float b) { return a / b; }
 inline double divide(double a, double b) { return a / b; }
 
+// a / b toward zero for b != 0; the lowest number divided by -1 wraps. Vectors have no division of integers, so those
+// of up to 32 bits go by a float with some bits more: a quotient that is no integer is away from the next one by
+// 1 / (|a| + |b|) of it or more, and rounding moves it by less.
+template <class T>
+inline T truncated_quotient(T a, T b) {
+  if constexpr (sizeof(T) < 8) {
+    using Float = std::conditional_t<sizeof(T) == 4, double, float>;
+    const Float quotient = static_cast<Float>(a) / static_cast<Float>(b);
+    if constexpr (std::is_same_v<T, uint32_t>) {
+      return static_cast<T>(quotient);
+    } else if constexpr (std::is_same_v<T, int32_t>) {
+      return static_cast<T>(quotient == Float(0x1p31) ? -quotient : quotient);
+    } else {
+      return static_cast<T>(static_cast<int32_t>(quotient));
+    }
+  } else if constexpr (std::is_signed_v<T>) {
+    return b == -1 ? negative(a) : static_cast<T>(a / (b == -1 ? T(1) : b));
+  } else {
+    return a / b;
+  }
+}
+// A divisor of 0 becomes 1, by arithmetic: a condition would become a branch.
+template <class T>
+inline T nonzero(T b) {
+  return static_cast<T>(b + (b == 0));
+}
+template <class T>
+inline bool signs_differ(T a, T b) {
+  return (a ^ b) < 0;
+}
+
 // Rounded toward minus infinity. Division by zero gives 0; the lowest number divided by -1 wraps.
 template <class T>
 inline T floor_divide(T a, T b) {
@@ -163,15 +194,14 @@ inline T floor_divide(T a, T b) {
     return a & b;
   } else if constexpr (is_float_v<T>) {
     return floor(a / b);
-  } else if constexpr (std::is_unsigned_v<T>) {
-    return b == 0 ? T(0) : static_cast<T>(a / (b == 0 ? T(1) : b));
   } else {
-    const bool plain = (b != 0) & (b != -1);
-    const T divisor = plain ? b : T(1);
-    const T quotient = static_cast<T>(a / divisor);
-    const T rest = static_cast<T>(a % divisor);
-    const T lowered = static_cast<T>(quotient - ((rest != 0) & ((rest < 0) != (divisor < 0)) ? 1 : 0));
-    return b == 0 ? T(0) : (b == -1 ? negative(a) : lowered);
+    const T divisor = nonzero(b);
+    T quotient = truncated_quotient(a, divisor);
+    if constexpr (std::is_signed_v<T>) {
+      const T rest = subtract(a, multiply(quotient, divisor));
+      quotient = static_cast<T>(quotient - ((rest != 0) & signs_differ(rest, divisor)));
+    }
+    return static_cast<T>(quotient & -static_cast<T>(b != 0));
   }
 }
 // Upstream does not round the quotient of complex numbers.
@@ -211,13 +241,14 @@ inline T remainder(T a, T b) {
     const T magnitude = ab == infinity ? a : r;
     const T moved = (magnitude != 0) & ((magnitude < 0) != (b < 0)) ? magnitude + b : magnitude;
     return valid ? moved : static_cast<T>(kNan);
-  } else if constexpr (std::is_unsigned_v<T>) {
-    return b == 0 ? T(0) : static_cast<T>(a % (b == 0 ? T(1) : b));
   } else {
-    const bool plain = (b != 0) & (b != -1);
-    const T divisor = plain ? b : T(1);
-    const T rest = static_cast<T>(a % divisor);
-    return (rest != 0) & ((rest < 0) != (divisor < 0)) ? static_cast<T>(rest + divisor) : rest;
+    const T divisor = nonzero(b);
+    const T rest = subtract(a, multiply(truncated_quotient(a, divisor), divisor));
+    if constexpr (std::is_unsigned_v<T>) {
+      return rest;
+    } else {
+      return add(rest, (rest != 0) & signs_differ(rest, divisor) ? divisor : T(0));
+    }
   }
 }
 // The same bits for most pairs of floats. Below 2^24 the quotient's integer part is the right one or, where rounding

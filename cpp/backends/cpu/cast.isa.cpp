@@ -47,7 +47,7 @@ constexpr TileFn cast_fn() {
       return nullptr;
     }
   } else {
-    return &cast_tile<From, To>;
+    return &cast_tile<From == IST_BOOL ? IST_UINT8 : From, To>;  // see Loaded
   }
 }
 

@@ -9,9 +9,9 @@ namespace {
 
 template <class Body, int From, int To>
 void unary_tile(int64_t n, void* out, const void* const* in) {
-  const Type<From>* __restrict a = static_cast<const Type<From>*>(in[0]);
+  const Loaded<From>* __restrict a = static_cast<const Loaded<From>*>(in[0]);
   Type<To>* __restrict r = static_cast<Type<To>*>(out);
-  for (int64_t i = 0; i < n; ++i) r[i] = Body::apply(a[i]);
+  for (int64_t i = 0; i < n; ++i) r[i] = Body::apply(Type<From>(a[i]));
 }
 
 // Functions whose bodies for small arguments cost a fraction of the others: trig_float.h has both.

@@ -45,6 +45,10 @@ constexpr int result_dtype(Class c, int dtype) {
 template <int dtype>
 using Type = typename Storage<dtype>::type;
 
+// What loops load: GCC makes no vectors of bools, unless all that a loop does with them is `&`, `|` and `^`.
+template <int dtype>
+using Loaded = std::conditional_t<dtype == IST_BOOL, uint8_t, Type<dtype>>;
+
 // The unsigned integer of so many bytes.
 template <size_t kSize>
 using Unsigned =

@@ -27,7 +27,8 @@
   X(level, sort, SortTable) \
   X(level, matmul, MatmulTable) \
   X(level, quantized, QuantizedTable) \
-  X(level, conv, ConvTable)
+  X(level, conv, ConvTable) \
+  X(level, create, CreateTable)
 // clang-format on
 
 namespace ist::cpu {

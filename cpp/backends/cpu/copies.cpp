@@ -1,4 +1,4 @@
-// Ops that move elements, and the strided copy under them.
+// Ops that move elements.
 #include <algorithm>
 
 #include "backends/cpu/call.h"
@@ -9,7 +9,7 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kGrain = 64 * 1024;  // elements that are worth another thread
+constexpr int64_t kBlockBytes = 256 * 1024;  // of a concatenation that are made together
 
 }  // namespace
 
@@ -25,56 +25,6 @@ void convert(const Kernels& kernels, uint32_t from, uint32_t to, int64_t n, cons
     between = middle;
   }
   kernels.cast->fn[IST_FLOAT32][to](n, dst, &between);
-}
-
-void copy_strided(const Kernels& kernels, int threads, int log2, int rank, const int64_t* shape, char* dst,
-                  const int64_t* dst_strides, const char* src, const int64_t* src_strides) {
-  Nest<2> nest;
-  for (int i = 0; i < rank; ++i) {
-    if (shape[i] == 0) return;
-    nest.add(shape[i], dst_strides[i], src_strides[i]);
-  }
-  nest.finish();
-  const int last = nest.rank - 1;
-  const int64_t* to = nest.strides[0];
-  const int64_t* from = nest.strides[1];
-  const auto strided = kernels.copy->strided[log2];
-
-  if (last == 0) {
-    parallel_for(threads, nest.shape[0], kGrain, [&](int64_t begin, int64_t end) {
-      strided(end - begin, dst + ((begin * to[0]) << log2), to[0], src + ((begin * from[0]) << log2), from[0]);
-    });
-    return;
-  }
-
-  // Where the source runs along the second-last dimension, squares keep both sides in cache.
-  const bool transposes = to[last] == 1 && from[last - 1] == 1 && from[last] != 0 && nest.shape[last - 1] >= 8;
-  const int outer = transposes ? last - 1 : last;
-  const int64_t n_outer = element_count(outer, nest.shape);
-  const int64_t per_outer = nest.count() / n_outer;
-  if (transposes && n_outer < threads) {
-    const int64_t rows = nest.shape[last - 1];
-    for (int64_t o = 0; o < n_outer; ++o) {
-      char* d = dst + (offset_at(o, outer, nest.shape, to) << log2);
-      const char* s = src + (offset_at(o, outer, nest.shape, from) << log2);
-      parallel_for(threads, rows, std::max<int64_t>(1, kGrain / nest.shape[last]), [&](int64_t begin, int64_t end) {
-        kernels.copy->transpose[log2](end - begin, nest.shape[last], d + ((begin * to[last - 1]) << log2), to[last - 1],
-                                      s + (begin << log2), from[last]);
-      });
-    }
-    return;
-  }
-  parallel_for(threads, n_outer, std::max<int64_t>(1, kGrain / per_outer), [&](int64_t begin, int64_t end) {
-    for (int64_t o = begin; o < end; ++o) {
-      char* d = dst + (offset_at(o, outer, nest.shape, to) * (int64_t{1} << log2));
-      const char* s = src + (offset_at(o, outer, nest.shape, from) * (int64_t{1} << log2));
-      if (transposes) {
-        kernels.copy->transpose[log2](nest.shape[last - 1], nest.shape[last], d, to[last - 1], s, from[last]);
-      } else {
-        strided(nest.shape[last], d, to[last], s, from[last]);
-      }
-    }
-  });
 }
 
 namespace {
@@ -98,28 +48,48 @@ void run_concatenate(const Call& call) {
   const View out = call.output();
   int64_t strides[kMaxRank];
   row_major(out.rank, out.shape, strides);
-  char* dst = out.data;
-  for (uint32_t i = 0; i < call.node.n_inputs; ++i) {
-    const View in = call.input(i);
-    copy_to_output(call, in, dst, strides);
-    dst += (in.shape[axis] * strides[axis]) << out.log2();
-  }
+  // Rows [begin, end) of the outermost axis.
+  const auto copy_rows = [&](int threads, int64_t begin, int64_t end) {
+    char* dst = out.data + ((begin * strides[0]) << out.log2());
+    for (uint32_t i = 0; i < call.node.n_inputs; ++i) {
+      const View in = call.input(i);
+      int64_t shape[kMaxRank];
+      std::copy_n(in.shape, in.rank, shape);
+      shape[0] = std::min(end - begin, in.shape[0]);
+      const char* src = in.data + begin * in.strides[0] * (int64_t{1} << in.log2());
+      copy_strided(call.kernels(), threads, in.log2(), in.rank, shape, dst, strides, src, in.strides);
+      dst += (in.shape[axis] * strides[axis]) << out.log2();
+    }
+  };
+  const int64_t rows = out.shape[0], block = 1 + (kBlockBytes >> out.log2()) / std::max<int64_t>(strides[0], 1);
+  if (axis == 0 || rows <= block) return copy_rows(call.threads(), 0, rows);
+  // The inputs share lines of the output: they take turns while those are in cache.
+  parallel_for(call.threads(), rows, block, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; row += block) copy_rows(1, row, std::min(row + block, end));
+  });
 }
 
 void run_pad(const Call& call) {
   const auto& attrs = call.attrs<ist_pad_attrs>();
   if (attrs.mode != 0) fail(Code::value, "", "only the constant mode has a kernel, got mode ", attrs.mode);
-  const View out = call.output();
-  const View constant = call.input(1);
-  const int log2 = out.log2();
-  parallel_for(call.threads(), out.count(), kGrain, [&](int64_t begin, int64_t end) {
-    call.kernels().copy->fill[log2](end - begin, out.data + (begin << log2), constant.data);
-  });
-  int64_t strides[kMaxRank];
+  const View in = call.input(0), constant = call.input(1), out = call.output();
+  const int64_t nowhere[kMaxRank] = {};
+  int64_t strides[kMaxRank], shape[kMaxRank];
   row_major(out.rank, out.shape, strides);
-  int64_t offset = 0;
-  for (int axis = 0; axis < out.rank; ++axis) offset += attrs.low[axis] * strides[axis];
-  copy_to_output(call, call.input(0), out.data + (offset << log2), strides);
+  std::copy_n(out.shape, out.rank, shape);
+  // What is outside along one axis, and inside along the axes before.
+  char* inside = out.data;
+  for (int axis = 0; axis < out.rank; ++axis) {
+    const auto fill = [&](char* dst, int64_t width) {
+      shape[axis] = width;
+      copy_strided(call.kernels(), call.threads(), out.log2(), out.rank, shape, dst, strides, constant.data, nowhere);
+    };
+    fill(inside, attrs.low[axis]);
+    inside += (attrs.low[axis] * strides[axis]) << out.log2();
+    fill(inside + ((in.shape[axis] * strides[axis]) << out.log2()), attrs.high[axis]);
+    shape[axis] = in.shape[axis];
+  }
+  copy_to_output(call, in, inside, strides);
 }
 
 void run_slice_update(const Call& call) {

@@ -40,6 +40,68 @@ void strided(int64_t n, void* dst, int64_t dst_stride, const void* src, int64_t 
   }
 }
 
+// Rows of a length that the compiler knows.
+template <int N, class T>
+inline void fixed_rows(int64_t rows, T* __restrict out, int64_t dst_row, const T* __restrict in, int64_t src_row) {
+  for (int64_t r = 0; r < rows; ++r, out += dst_row, in += src_row) __builtin_memcpy(out, in, N * sizeof(T));
+}
+
+// Rows that are dense in the target.
+template <class T>
+inline void load_rows(int64_t rows, int64_t cols, T* __restrict out, int64_t dst_row, const T* __restrict in,
+                      int64_t src_row, int64_t src_col) {
+  if (src_col == 1) {
+    switch (cols) {
+      case 2:
+        return fixed_rows<2>(rows, out, dst_row, in, src_row);
+      case 3:
+        return fixed_rows<3>(rows, out, dst_row, in, src_row);
+      case 4:
+        return fixed_rows<4>(rows, out, dst_row, in, src_row);
+      case 8:
+        return fixed_rows<8>(rows, out, dst_row, in, src_row);
+      case 16:
+        return fixed_rows<16>(rows, out, dst_row, in, src_row);
+      default:
+        break;
+    }
+  }
+  for (int64_t r = 0; r < rows; ++r, out += dst_row, in += src_row) load_row(cols, out, in, src_col);
+}
+
+template <class T>
+void rows(int64_t rows, int64_t cols, void* dst, int64_t dst_row, int64_t dst_col, const void* src, int64_t src_row,
+          int64_t src_col) {
+  T* out = static_cast<T*>(dst);
+  const T* in = static_cast<const T*>(src);
+  if (dst_col == 1) return load_rows(rows, cols, out, dst_row, in, src_row, src_col);
+  for (int64_t r = 0; r < rows; ++r) strided<T>(cols, out + r * dst_row, dst_col, in + r * src_row, src_col);
+}
+
+template <int N, class T>
+inline void fixed_units(int64_t rows, const int64_t* table, T* __restrict out, int64_t dst_row, const T* __restrict in,
+                        int64_t src_row) {
+  int64_t at[N];
+  for (int i = 0; i < N; ++i) at[i] = table[i];
+  for (int64_t r = 0; r < rows; ++r, out += dst_row, in += src_row) {
+    for (int i = 0; i < N; ++i) out[i] = in[at[i]];
+  }
+}
+
+template <class T>
+void units(int64_t rows, int64_t unit, const int64_t* __restrict table, void* dst, int64_t dst_row, const void* src,
+           int64_t src_row) {
+  T* __restrict out = static_cast<T*>(dst);
+  const T* __restrict in = static_cast<const T*>(src);
+  if (unit == 2) return fixed_units<2>(rows, table, out, dst_row, in, src_row);
+  if (unit == 3) return fixed_units<3>(rows, table, out, dst_row, in, src_row);
+  if (unit == 4) return fixed_units<4>(rows, table, out, dst_row, in, src_row);
+  for (int64_t r = 0; r < rows; ++r, out += dst_row, in += src_row) {
+#pragma GCC unroll 4
+    for (int64_t i = 0; i < unit; ++i) out[i] = in[table[i]];
+  }
+}
+
 constexpr int kMaxRank = 64;
 
 template <class T>
@@ -58,14 +120,26 @@ void gather(int64_t start, int64_t n, int rank, const int64_t* shape, const int6
   const int64_t inner = shape[last];
   const int64_t step = strides[last];
   while (n > 0) {
-    const int64_t left = inner - index[last];
-    const int64_t m = left < n ? left : n;
-    load_row(m, out, in, step);
-    out += m;
-    n -= m;
-    in += m * step;
-    index[last] += m;
-    for (int axis = last; axis > 0 && index[axis] == shape[axis]; --axis) {
+    int axis = last;
+    if (rank > 1 && index[last] == 0 && n >= inner) {  // whole rows
+      axis = last - 1;
+      const int64_t left = shape[axis] - index[axis], wanted = n / inner;
+      const int64_t rows = left < wanted ? left : wanted;
+      load_rows(rows, inner, out, inner, in, strides[axis], step);
+      out += rows * inner;
+      n -= rows * inner;
+      in += rows * strides[axis];
+      index[axis] += rows;
+    } else {
+      const int64_t left = inner - index[last];
+      const int64_t m = left < n ? left : n;
+      load_row(m, out, in, step);
+      out += m;
+      n -= m;
+      in += m * step;
+      index[last] += m;
+    }
+    for (; axis > 0 && index[axis] == shape[axis]; --axis) {
       index[axis] = 0;
       in += strides[axis - 1] - strides[axis] * shape[axis];
       ++index[axis - 1];
@@ -120,6 +194,8 @@ void transpose_squares(int64_t rows, int64_t cols, void* dst, int64_t dst_stride
 constexpr CopyTable table = {
     {&fill<Bits8>, &fill<Bits16>, &fill<Bits32>, &fill<Bits64>},
     {&strided<Bits8>, &strided<Bits16>, &strided<Bits32>, &strided<Bits64>},
+    {&rows<Bits8>, &rows<Bits16>, &rows<Bits32>, &rows<Bits64>},
+    {&units<Bits8>, &units<Bits16>, &units<Bits32>, &units<Bits64>},
     {&gather<Bits8>, &gather<Bits16>, &gather<Bits32>, &gather<Bits64>},
     {&transpose<Bits8>, &transpose<Bits16>, &transpose_squares<VecF32, float>, &transpose_squares<VecF64, double>},
 };

@@ -99,21 +99,6 @@ const Writer& writer(bool adds, uint32_t dtype) {
   return adds ? add[dtype] : replace[size_log2(dtype)];
 }
 
-// dst[i] = src[offsets[i] + i * step].
-using PickFn = void (*)(int64_t n, void* dst, const void* src, const int64_t* offsets, int64_t step);
-
-template <class T>
-void pick(int64_t n, void* dst, const void* src, const int64_t* offsets, int64_t step) {
-  T* __restrict to = static_cast<T*>(dst);
-  const T* __restrict from = static_cast<const T*>(src);
-  for (int64_t i = 0; i < n; ++i) to[i] = from[offsets[i] + i * step];
-}
-
-PickFn picker(int log2) {
-  static constexpr PickFn fns[] = {&pick<uint8_t>, &pick<uint16_t>, &pick<uint32_t>, &pick<uint64_t>};
-  return fns[log2];
-}
-
 // Writes one slice; the inner dimension is a single call, the outer ones are walked.
 struct SliceLoop {
   Nest<2> nest;  // destination, source
@@ -131,13 +116,72 @@ struct SliceLoop {
   // Elements [begin, end) of the inner dimension.
   void run(char* dst, const char* src, int64_t begin, int64_t end) const {
     const int last = nest.rank - 1;
-    const int64_t bytes = int64_t{1} << log2;
-    for (int64_t row = 0; row < rows; ++row) {
-      const int64_t to = offset_at(row, last, nest.shape, nest.strides[0]) + begin * nest.strides[0][last];
-      const int64_t from = offset_at(row, last, nest.shape, nest.strides[1]) + begin * nest.strides[1][last];
-      write(end - begin, dst + to * bytes, nest.strides[0][last], src + from * bytes, nest.strides[1][last]);
+    const int64_t to = nest.strides[0][last], from = nest.strides[1][last], bytes = int64_t{1} << log2;
+    dst += begin * to * bytes;
+    src += begin * from * bytes;
+    Walk<2> walk(last, nest.shape, nest.strides);
+    do {
+      write(end - begin, dst + walk.offset(0) * bytes, to, src + walk.offset(1) * bytes, from);
+    } while (walk.next());
+  }
+};
+
+// Slices of a source, one behind another.
+class SliceReader {
+ public:
+  SliceReader(const Kernels& kernels, const View& data, const int64_t* sizes)
+      : kernels_(kernels), log2_(data.log2()), size_(element_count(data.rank, sizes)) {
+    int64_t strides[kMaxRank];
+    row_major(data.rank, sizes, strides);
+    for (int i = 0; i < data.rank; ++i) nest_.add(sizes[i], strides[i], data.strides[i]);
+    nest_.finish();
+  }
+
+  void run(int64_t n, char* dst, const char* src, const int64_t* offsets) const {
+    const int last = nest_.rank - 1;
+    const bool is_short = last == 0 && size_ <= kShort;
+    if (nest_.strides[1][last] == 1 && !is_short) {
+      for (int64_t i = 0; i < n; ++i) run_rows(dst + i * size_ * bytes(), src + offsets[i] * bytes());
+    } else {
+      run_strided(n, dst, src, offsets);
     }
   }
+
+ private:
+  static constexpr int64_t kShort = 16;  // slices that are not worth a call each
+  static constexpr int64_t kStep = 8;    // elements of each slice that are read before those of the next
+
+  int64_t bytes() const { return int64_t{1} << log2_; }
+
+  void run_rows(char* dst, const char* src) const {
+    const int last = nest_.rank - 1, outer = std::max(last - 1, 0);
+    const int64_t n_rows = last > 0 ? nest_.shape[outer] : 1;
+    const int64_t to = nest_.strides[0][outer], from = nest_.strides[1][outer];
+    Walk<2> walk(outer, nest_.shape, nest_.strides);
+    do {
+      kernels_.copy->rows[log2_](n_rows, nest_.shape[last], dst + walk.offset(0) * bytes(), to, 1,
+                                 src + walk.offset(1) * bytes(), from, 1);
+    } while (walk.next());
+  }
+
+  // Elements that lie apart have neighbours in other slices: all of these are read a few elements at a time.
+  void run_strided(int64_t n, char* dst, const char* src, const int64_t* offsets) const {
+    const int last = nest_.rank - 1;
+    const int64_t inner = nest_.shape[last], step = nest_.strides[1][last];
+    Walk<2> walk(last, nest_.shape, nest_.strides);
+    do {
+      for (int64_t k = 0; k < inner; k += kStep) {
+        char* to = dst + (walk.offset(0) + k) * bytes();
+        const char* from = src + (walk.offset(1) + k * step) * bytes();
+        kernels_.index->pick_strided[log2_](n, std::min(kStep, inner - k), to, size_, from, offsets, step);
+      }
+    } while (walk.next());
+  }
+
+  const Kernels& kernels_;
+  int log2_;
+  int64_t size_;
+  Nest<2> nest_;  // target, source
 };
 
 }  // namespace
@@ -151,22 +195,17 @@ void run_gather(const Call& call) {
   if (out.count() == 0) return;
   const int64_t bytes = int64_t{1} << data.log2();
   if (slice == 1) {
-    const PickFn move = picker(data.log2());
+    const auto move = call.kernels().index->pick[data.log2()];
     return parallel_for(call.threads(), offsets.count(), kGrain, [&](int64_t begin, int64_t end) {
       offsets.for_parts(begin, end, [&](int64_t i, int64_t n, const int64_t* from) {
         move(n, out.data + i * bytes, data.data, from, 0);
       });
     });
   }
-  int64_t strides[kMaxRank];
-  row_major(data.rank, attrs.slice_sizes, strides);
-  SliceLoop loop;
-  for (int i = 0; i < data.rank; ++i) loop.nest.add(attrs.slice_sizes[i], strides[i], data.strides[i]);
-  loop.prepare(data.log2(), call.kernels().copy->strided[data.log2()]);
+  const SliceReader slices(call.kernels(), data, attrs.slice_sizes);
   parallel_for(call.threads(), offsets.count(), 1 + kGrain / slice, [&](int64_t begin, int64_t end) {
     offsets.for_parts(begin, end, [&](int64_t first, int64_t n, const int64_t* from) {
-      char* to = out.data + first * slice * bytes;
-      for (int64_t i = 0; i < n; ++i, to += slice * bytes) loop.run(to, data.data + from[i] * bytes, 0, loop.inner);
+      slices.run(n, out.data + first * slice * bytes, data.data, from);
     });
   });
 }
@@ -214,19 +253,26 @@ void run_take_along_axis(const Call& call) {
   Offsets offsets(n);
   offsets.add(call, index, axis, a.shape[axis], 1, a.strides[axis]);
   if (n == 0) return;
-  int64_t strides[kMaxRank];
-  for (int i = 0; i < a.rank; ++i) strides[i] = i == axis ? 0 : a.strides[i];
-  const PickFn move = picker(a.log2());
+  Nest<1> nest;
+  for (int i = 0; i < a.rank; ++i) nest.add(index.shape[i], i == axis ? 0 : a.strides[i]);
+  nest.finish();
+  const auto move = call.kernels().index->pick[a.log2()];
   const int64_t bytes = int64_t{1} << a.log2();
-  const int last = index.rank - 1;
-  const int64_t width = index.shape[last];
+  const int last = nest.rank - 1;
+  const int64_t width = nest.shape[last], step = nest.strides[0][last];
   parallel_for(call.threads(), n, kGrain, [&](int64_t begin, int64_t end) {
+    Walk<1> walk(last, nest.shape, nest.strides, begin / width);
+    int64_t column = begin % width;
     offsets.for_parts(begin, end, [&](int64_t first, int64_t n, const int64_t* along) {
-      for (int64_t i = first; i < first + n;) {
-        const int64_t stop = std::min(first + n, (i / width + 1) * width);
-        const int64_t from = offset_at(i, index.rank, index.shape, strides);
-        move(stop - i, out.data + i * bytes, a.data + from * bytes, along + (i - first), strides[last]);
-        i = stop;
+      for (int64_t i = 0; i < n;) {
+        const int64_t count = std::min(n - i, width - column);
+        const int64_t from = walk.offset(0) + column * step;
+        move(count, out.data + (first + i) * bytes, a.data + from * bytes, along + i, step);
+        i += count;
+        column += count;
+        if (column < width) continue;
+        column = 0;
+        walk.next();
       }
     });
   });

@@ -20,6 +20,7 @@
   X(level, chain, ChainTable) \
   X(level, cast, CastTable) \
   X(level, copy, CopyTable) \
+  X(level, index, IndexTable) \
   X(level, reduce, ReduceTable) \
   X(level, arg_reduce, ArgReduceTable) \
   X(level, scan, ScanTable) \

@@ -94,4 +94,38 @@ inline int64_t offset_at(int64_t position, int rank, const int64_t* shape, const
   return offset;
 }
 
+// The offsets of N operands while leading dimensions are walked in row-major order, from position `start` on.
+template <int N>
+class Walk {
+ public:
+  Walk(int rank, const int64_t* shape, const int64_t (*strides)[kMaxRank], int64_t start = 0)
+      : rank_(rank), shape_(shape), strides_(strides) {
+    for (int axis = rank - 1; axis >= 0; --axis) {
+      index_[axis] = start == 0 ? 0 : start % shape[axis];
+      if (start != 0) start /= shape[axis];
+      for (int k = 0; k < N; ++k) offsets_[k] += index_[axis] * strides[k][axis];
+    }
+  }
+
+  int64_t offset(int k) const { return offsets_[k]; }
+
+  // False behind the last position.
+  bool next() {
+    for (int axis = rank_ - 1; axis >= 0; --axis) {
+      const bool stays = ++index_[axis] < shape_[axis];
+      if (!stays) index_[axis] = 0;
+      for (int k = 0; k < N; ++k) offsets_[k] += strides_[k][axis] * (stays ? 1 : 1 - shape_[axis]);
+      if (stays) return true;
+    }
+    return false;
+  }
+
+ private:
+  int rank_;
+  const int64_t* shape_;
+  const int64_t (*strides_)[kMaxRank];
+  int64_t index_[kMaxRank];
+  int64_t offsets_[N] = {};
+};
+
 }  // namespace ist::cpu

@@ -1,0 +1,103 @@
+"""Ops that move elements, over views of views: every layout of short and long runs, forwards, backwards and repeated."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+import isthmus as ist
+
+EXTENTS = (1, 2, 3, 4, 7, 8, 9, 17, 33)
+DTYPES = ("uint8", "int16", "float32", "int64")
+
+
+@st.composite
+def views(draw: Any) -> tuple[ist.Tensor, np.ndarray]:
+    """A tensor that is a view of a view, and NumPy's equal."""
+    ist.set_num_threads(draw(st.sampled_from([1, 2, 5])))
+    shape: list[int] = []
+    for n in draw(st.lists(st.sampled_from([*EXTENTS, 20_000]), min_size=1, max_size=6)):
+        if math.prod(shape) * n <= 300_000:
+            shape.append(n)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    a = rng.integers(0, 100, shape).astype(draw(st.sampled_from(DTYPES)))
+    t = ist.array(a)
+    for step in draw(st.lists(st.sampled_from(["permute", "slice", "repeat", "tail"]), min_size=1, max_size=3)):
+        if step == "permute":
+            order = tuple(draw(st.permutations(range(a.ndim))))
+            a, t = a.transpose(order), t.transpose(order)
+        elif step == "slice":
+            key = tuple(slice(None, None, draw(st.sampled_from([1, -1, 2, -2]))) for _ in range(a.ndim))
+            a, t = a[key], t[key]
+        elif step == "tail":
+            key = tuple(slice(draw(st.integers(0, n - 1)) if n < 4 else 1, None) for n in a.shape)
+            a, t = a[key], t[key]
+        else:
+            at, n = draw(st.integers(0, a.ndim)), draw(st.sampled_from([2, 3, 5]))
+            wide = (*a.shape[:at], n, *a.shape[at:])
+            a, t = np.broadcast_to(np.expand_dims(a, at), wide), ist.broadcast_to(ist.expand_dims(t, at), wide)
+    return t, a
+
+
+@given(view=views())
+def test_copies(view: tuple[ist.Tensor, np.ndarray]) -> None:
+    t, a = view
+    np.testing.assert_array_equal(np.array(ist.contiguous(t)), a)
+    np.testing.assert_array_equal(np.array(t + t), a + a)
+
+
+@given(view=views(), data=st.data())
+def test_joined_and_written(view: tuple[ist.Tensor, np.ndarray], data: st.DataObject) -> None:
+    t, a = view
+    axis = data.draw(st.integers(0, a.ndim - 1))
+    np.testing.assert_array_equal(np.array(ist.concatenate([t, t, t], axis)), np.concatenate([a, a, a], axis))
+    width = [(data.draw(st.integers(0, 2)), data.draw(st.integers(0, 2))) if n < 10 else (1, 0) for n in a.shape]
+    if math.prod(n + low + high for n, (low, high) in zip(a.shape, width, strict=True)) < 1_000_000:
+        np.testing.assert_array_equal(np.array(ist.pad(t, width)), np.pad(a, width))
+    key = tuple(slice(0, None, data.draw(st.sampled_from([1, 2]))) for _ in a.shape)
+    updated, expected = ist.array(t), a.copy()
+    updated[key], expected[key] = 7, 7
+    np.testing.assert_array_equal(np.array(updated), expected)
+
+
+@given(view=views(), data=st.data())
+def test_taken(view: tuple[ist.Tensor, np.ndarray], data: st.DataObject) -> None:
+    t, a = view
+    axis = data.draw(st.integers(0, a.ndim - 1))
+    extent = a.shape[axis]
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    shape = data.draw(st.sampled_from([(), (1,), (5,), (2, 3)]))
+    index = rng.integers(-extent, extent, shape).astype(data.draw(st.sampled_from(["int32", "int64"])))
+    np.testing.assert_array_equal(
+        np.array(ist.take(t, ist.array(index), axis=axis)), np.take(a, index, axis=axis, mode="wrap")
+    )
+    wanted = [1 if data.draw(st.booleans()) else n for n in a.shape]
+    wanted[axis] = data.draw(st.sampled_from([1, 3, 20]))
+    along = rng.integers(0, extent, wanted)
+    full = np.broadcast_to(along, [wanted[i] if i == axis else n for i, n in enumerate(a.shape)])
+    np.testing.assert_array_equal(
+        np.array(ist.take_along_axis(t, ist.array(along), axis)), np.take_along_axis(a, full, axis)
+    )
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "uint64", "int64"])
+def test_repeated_indices_are_checked(dtype: str) -> None:
+    """Operands that are broadcast are read once; the first bad one is named."""
+    index = np.array([1, 2, 100, 9], dtype)
+    a = ist.zeros((3, 4))
+    rows = ist.broadcast_to(ist.array(index)[None], (3, 4))
+    with pytest.raises(ist.OutOfBoundsError, match="index 100 is out of bounds for axis 1 with size 4"):
+        ist.eval(a[ist.arange(3)[:, None], rows])
+    with pytest.raises(ist.OutOfBoundsError, match="index 100 is out of bounds for axis 1 with size 4"):
+        ist.eval(ist.take_along_axis(a, rows, 1))
+
+
+def test_indices_beyond_int64() -> None:
+    with pytest.raises(ist.OutOfBoundsError, match=f"index {2**64 - 1} is out of bounds"):
+        ist.eval(ist.zeros((3, 4))[ist.array(np.array([2**64 - 1], "uint64"))])
+    with pytest.raises(ist.OutOfBoundsError, match="index -5 is out of bounds"):
+        ist.eval(ist.zeros((3, 4))[ist.array(np.array([0, -5], "int16"))])

@@ -77,6 +77,45 @@ def test_a_chain_of_ops_does_not_depend_on_fusion(data: st.DataObject) -> None:
             np.testing.assert_array_equal(p, q)
 
 
+ONE_OPERAND = ["negative", "square", "abs", "sqrt", "exp", "tanh", "erf", "sigmoid", "log1p", "floor"]
+TWO_OPERANDS = ["add", "subtract", "multiply", "divide", "maximum", "minimum", "power", "less"]
+STEP = st.tuples(st.sampled_from(ONE_OPERAND + 2 * TWO_OPERANDS), st.integers(0, 30), st.booleans(), st.booleans())
+
+
+@settings(max_examples=200)
+@given(
+    steps=st.lists(STEP, min_size=3, max_size=24),
+    asked=st.sets(st.integers(0, 24)),
+    dtype=st.sampled_from(["float32", "float32", "float64", "bfloat16"]),
+    n=st.sampled_from([1, 15, 16, 100, 129, 1000, 5003, 300_001]),
+    threads=st.sampled_from([1, 2]),
+)
+def test_elementwise_runs_of_any_form(
+    steps: list[tuple[str, int, bool, bool]], asked: set[int], dtype: str, n: int, threads: int
+) -> None:
+    """Random programs: what is fused, kept in registers, read twice or from outside, and left to the caller."""
+    rng = np.random.default_rng(n)
+    a, b = (rng.standard_normal(n).astype(arrays.numpy_dtype(dtype)) for _ in range(2))
+    ist.set_num_threads(threads)
+
+    def run(device: str) -> list[np.ndarray]:
+        made = [ist.array(x, dtype=getattr(ist, dtype), device=device) for x in (a, b, a[:1], b[-1:])]
+        for name, other, swapped, continues in steps:
+            first = made[-1] if continues else made[other % len(made)]
+            if name in ONE_OPERAND:
+                made.append(getattr(ist, name)(first))
+                continue
+            second = made[(other // 2) % len(made)]
+            operands = (second, first) if swapped else (first, second)
+            made.append(getattr(ist, name)(*operands).astype(first.dtype))
+        wanted = [made[-1], *(made[i] for i in sorted(asked) if i < len(made))]
+        ist.eval(*wanted)
+        return [arrays.bits(t) for t in wanted]
+
+    for fast, exact in zip(run("cpu"), run("reference"), strict=True):
+        np.testing.assert_array_equal(fast, exact)
+
+
 @pytest.mark.parametrize("name", ["sin", "cos", "tan"])
 def test_the_way_of_a_trigonometric_function_depends_on_its_element_alone(name: str) -> None:
     """Large arguments take another way; whole stretches of small ones do not look for them."""

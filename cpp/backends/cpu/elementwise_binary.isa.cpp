@@ -1,4 +1,5 @@
 // Tile kernels of the elementwise ops with two operands, made from ops.def, and of `where`.
+#include "backends/cpu/division_by_one.h"
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/isa_common.h"
 #include "backends/cpu/simd_math_long.h"
@@ -7,11 +8,20 @@
 namespace ist::cpu {
 namespace {
 
+struct Body_floor_divide;
+struct Body_remainder;
+
 template <class Body, int From, int To>
 void binary_tile(int64_t n, void* out, const void* const* in) {
   const Type<From>* __restrict a = static_cast<const Type<From>*>(in[0]);
   const Type<From>* __restrict b = static_cast<const Type<From>*>(in[1]);
   Type<To>* __restrict r = static_cast<Type<To>*>(out);
+  if constexpr (From >= IST_UINT8 && From <= IST_INT64) {
+    constexpr bool is_remainder = std::is_same_v<Body, Body_remainder>;
+    if constexpr (is_remainder || std::is_same_v<Body, Body_floor_divide>) {
+      if (divide_by_one<Type<From>, is_remainder>(n, a, b, r)) return;
+    }
+  }
   for (int64_t i = 0; i < n; ++i) r[i] = Body::apply(a[i], b[i]);
 }
 

@@ -1,0 +1,92 @@
+// Division of integers by one divisor: a multiplication by its inverse (Granlund and Montgomery 1994), which vectors
+// have, and a tenth of the time of a division. Quotients are exact, so the bits are those of scalar_ops.h.
+#pragma once
+
+#include "backends/cpu/isa_common.h"
+#include "kernels/scalar_ops.h"
+
+namespace ist::cpu {
+namespace {
+
+constexpr int64_t kInverseFrom = 64;  // elements that are worth an inverse
+
+// Dividends are computed with in lanes of this type; vectors have no products of bytes.
+template <class T>
+using Lane = Unsigned<sizeof(T) == 1 ? 2 : sizeof(T)>;
+template <class U>
+constexpr int kLaneBits = 8 * static_cast<int>(sizeof(U));
+__extension__ typedef unsigned __int128 Unsigned128;
+template <class U>
+using Double = std::conditional_t<sizeof(U) == 2, uint32_t, std::conditional_t<sizeof(U) == 4, uint64_t, Unsigned128>>;
+
+template <class U>
+inline U high_product(U a, U b) {
+  return static_cast<U>(static_cast<Double<U>>(a) * b >> kLaneBits<U>);
+}
+
+// x / d for d > 1 and all magnitudes x of T: the high half of x * factor, shifted. What is unsigned wants a bit more of
+// the factor than a lane has, and gets that bit by adding x.
+template <class T>
+struct Inverse {
+  using U = Lane<T>;
+  U factor, scale;
+  int shift;
+
+  // (GCC finds no products of two 16-bit lanes in a row.)
+  static constexpr bool kAdds = std::is_unsigned_v<T> || sizeof(T) == 2;
+  // Bytes have bits to spare in their lanes, and halving wants no shift.
+  static constexpr inline bool is_direct(U d) { return sizeof(T) == 1 || (sizeof(T) == 2 && d == 2); }
+
+  explicit inline Inverse(U d) {
+    const int bits = 64 - __builtin_clzll(uint64_t{d} - 1);  // d <= 2^bits
+    shift = bits - 1;
+    scale = static_cast<U>(Double<U>{1} << (kLaneBits<U> - shift));
+    Double<U> numerator = (Double<U>{1} << bits) - d;
+    if (!kAdds) numerator = Double<U>{1} << shift;
+    if (is_direct(d)) numerator = 1;
+    factor = static_cast<U>(((numerator << kLaneBits<U>)+(d - 1)) / d);
+  }
+  template <bool kDirect>
+  inline U quotient(U x) const {
+    U t = high_product(x, factor);
+    if constexpr (kDirect) return t;
+    if constexpr (kAdds) t = static_cast<U>(t + static_cast<U>(static_cast<U>(x - t) >> 1));
+    // Vectors of 16 bits are shifted by a product.
+    if constexpr (sizeof(U) == 2) return high_product(t, scale);
+    return static_cast<U>(t >> shift);
+  }
+};
+
+// Negative dividends by way of ~x, which is not negative: floor(x / d) = ~floor(~x / d). Not to be inlined: GCC would
+// see that the factor came out of a wider number, and multiply wider ones.
+template <class T, bool kRemainder, bool kDirect>
+__attribute__((noinline)) void divide_all(int64_t n, T divisor, const Inverse<T>& inverse, const T* __restrict a,
+                                          T* __restrict r) {
+  for (int64_t i = 0; i < n; ++i) {
+    const T x = a[i];
+    const T sign = std::is_signed_v<T> ? static_cast<T>(x >> (8 * sizeof(T) - 1)) : T(0);
+    const auto magnitude = static_cast<Unsigned<sizeof(T)>>(x ^ sign);
+    const T quotient = static_cast<T>(static_cast<T>(inverse.template quotient<kDirect>(magnitude)) ^ sign);
+    r[i] = kRemainder ? scalar::subtract(x, scalar::multiply(quotient, divisor)) : quotient;
+  }
+}
+
+// floor_divide or remainder if all n divisors are one above 1; otherwise returns false.
+template <class T, bool kRemainder>
+inline bool divide_by_one(int64_t n, const T* __restrict a, const T* __restrict b, T* __restrict r) {
+  if (n < kInverseFrom || b[0] <= 1 || b[0] != b[n - 1]) return false;
+  T different = 0;
+  for (int64_t i = 0; i < n; ++i) different = static_cast<T>(different | (b[i] ^ b[0]));
+  if (different != 0) return false;
+  const Lane<T> divisor = static_cast<Lane<T>>(b[0]);
+  const Inverse<T> inverse(divisor);
+  if (Inverse<T>::is_direct(divisor)) {
+    divide_all<T, kRemainder, true>(n, b[0], inverse, a, r);
+  } else {
+    divide_all<T, kRemainder, false>(n, b[0], inverse, a, r);
+  }
+  return true;
+}
+
+}  // namespace
+}  // namespace ist::cpu

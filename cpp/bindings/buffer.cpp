@@ -146,24 +146,44 @@ struct BufferView {
   }
 };
 
-// Copies element by element in row-major order; `narrow` reads doubles and writes floats.
-void copy_strided(char*& out, const char* in, const Py_buffer& view, int axis, bool narrow) {
-  if (axis == view.ndim) {
-    if (narrow) {
-      for (Py_ssize_t i = 0; i < view.itemsize; i += 8, out += 4) {
-        double value;
-        std::memcpy(&value, in + i, 8);
-        const float less = static_cast<float>(value);
-        std::memcpy(out, &less, 4);
-      }
-    } else {
-      std::memcpy(out, in, static_cast<size_t>(view.itemsize));
-      out += view.itemsize;
-    }
-    return;
+// A dense copy of elements that lie apart, made by the cpu's kernels. They see words, of the largest size that fits
+// strides and address: the elements of a packed record are not aligned.
+BufferRef copy_strided(const Py_buffer& view) {
+  auto bits = reinterpret_cast<uintptr_t>(view.buf) | static_cast<uintptr_t>(view.itemsize) | 8;
+  for (int i = 0; i < view.ndim; ++i) bits |= static_cast<uintptr_t>(view.strides[i]);
+  const auto width = static_cast<int64_t>(bits & -bits);
+  const DType word = width == 8   ? DType::uint64
+                     : width == 4 ? DType::uint32
+                     : width == 2 ? DType::uint16
+                                  : DType::uint8;
+  Dims shape, strides;
+  int64_t low = 0, high = view.itemsize;  // in bytes, from the first element
+  for (int i = 0; i < view.ndim; ++i) {
+    shape.push_back(view.shape[i]);
+    strides.push_back(view.strides[i] / width);
+    (view.strides[i] < 0 ? low : high) += (view.shape[i] - 1) * view.strides[i];
   }
-  for (Py_ssize_t i = 0; i < view.shape[axis]; ++i)
-    copy_strided(out, in + i * view.strides[axis], view, axis + 1, narrow);
+  if (view.itemsize > width) {
+    shape.push_back(view.itemsize / width);
+    strides.push_back(1);
+  }
+  BufferRef foreign =
+      memory::wrap(static_cast<char*>(view.buf) + low, static_cast<uint64_t>(high - low), [](void*) {}, nullptr);
+  constexpr DeviceId kCpu = 0;
+  const Tensor copy =
+      ops::contiguous(make_data(word, std::move(shape), std::move(strides), -low / width, std::move(foreign), kCpu));
+  eval_released(copy);
+  return copy->layout.buffer;
+}
+
+void narrow(int64_t n, const void* doubles, void* floats) {
+  const auto* from = static_cast<const char*>(doubles);  // not aligned where a record is packed
+  auto* to = static_cast<float*>(floats);
+  for (int64_t i = 0; i < n; ++i) {
+    double value;
+    std::memcpy(&value, from + 8 * i, 8);
+    to[i] = static_cast<float>(value);
+  }
 }
 
 }  // namespace
@@ -258,17 +278,25 @@ Tensor from_buffer(py::handle source, std::optional<DType> dtype, const char* op
   if (view.format != nullptr && (view.format[0] == '>' || view.format[0] == '!') && view.itemsize > 1)
     fail(Code::dtype, op, "big-endian arrays are not read; convert with .astype(a.dtype.newbyteorder('='))");
   const Format format = is_bfloat16 ? Format{DType::bfloat16} : parse_format(view, op);
-  const bool narrow = format.complex128 || (format.dtype == DType::float64 && dtype != DType::float64);
-  const DType stored = format.dtype == DType::float64 && narrow ? DType::float32 : format.dtype;
+  const bool narrows = format.complex128 || (format.dtype == DType::float64 && dtype != DType::float64);
+  const DType stored = format.dtype == DType::float64 && narrows ? DType::float32 : format.dtype;
   Dims shape;
   for (int i = 0; i < view.ndim; ++i) shape.push_back(view.shape[i]);
-  void* data = nullptr;
-  Tensor made = make_empty(stored, shape, &data, op);
-  if (!narrow && PyBuffer_IsContiguous(&view, 'C')) {
-    if (view.len > 0) std::memcpy(data, view.buf, static_cast<size_t>(view.len));
-  } else if (made.size() > 0) {
-    char* out = static_cast<char*>(data);
-    copy_strided(out, static_cast<const char*>(view.buf), view, 0, narrow);
+  const int64_t size = element_count(shape, op);
+  const bool dense = size == 0 || PyBuffer_IsContiguous(&view, 'C');
+  const BufferRef copied = dense ? BufferRef() : copy_strided(view);
+  const void* elements = dense ? view.buf : copied->data;
+  void* data = copied ? copied->data : nullptr;
+  Tensor made;
+  if (copied && !narrows) {
+    made = make_data(stored, shape, row_major_strides(shape), 0, copied, current_device());
+  } else {
+    made = make_empty(stored, shape, &data, op);
+    if (narrows) {
+      narrow(format.complex128 ? 2 * size : size, elements, data);
+    } else if (size > 0) {
+      std::memcpy(data, elements, static_cast<size_t>(made.nbytes()));
+    }
   }
   if (stored == DType::bool_) {  // others keep any byte in a bool; ours hold 0 or 1
     auto* bytes = static_cast<uint8_t*>(data);

@@ -101,3 +101,23 @@ def test_indices_beyond_int64() -> None:
         ist.eval(ist.zeros((3, 4))[ist.array(np.array([2**64 - 1], "uint64"))])
     with pytest.raises(ist.OutOfBoundsError, match="index -5 is out of bounds"):
         ist.eval(ist.zeros((3, 4))[ist.array(np.array([0, -5], "int16"))])
+
+
+@pytest.mark.parametrize("dtype", ["?", "u1", "i2", "f2", "f4", "i8", "f8", "c8", "c16"])
+@given(data=st.data())
+def test_arrays_of_any_layout_are_read(dtype: str, data: st.DataObject) -> None:
+    shape = tuple(data.draw(st.lists(st.sampled_from([0, 1, 2, 3, 17]), max_size=4)))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    packed = np.zeros(shape, np.dtype([("before", "u1"), ("x", dtype), ("after", "u2")]))
+    values = (rng.standard_normal(shape) * 10).astype(dtype)
+    packed["x"] = values
+    a = data.draw(st.sampled_from([values, packed["x"]])).transpose(data.draw(st.permutations(range(len(shape)))))
+    a = a[tuple(slice(None, None, data.draw(st.sampled_from([1, -1, 2]))) for _ in shape)]
+    if data.draw(st.booleans()):
+        a = np.broadcast_to(a, (2, *a.shape))
+    expected = a.astype({"f8": "f4", "c16": "c8"}.get(dtype, dtype))
+    found = np.array(ist.array(a))
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
+    if dtype == "f8":
+        np.testing.assert_array_equal(np.array(ist.array(a, dtype=ist.float64)), a)

@@ -319,14 +319,17 @@ inline bool less_equal(complex64 a, complex64 b) { return (a.re < b.re) | ((a.re
 inline bool greater(complex64 a, complex64 b) { return less(b, a); }
 inline bool greater_equal(complex64 a, complex64 b) { return less_equal(b, a); }
 
-// The first operand wins if it is NaN, the second if they are equal (or the second is NaN).
+// The first operand wins if it is NaN, the second if they are equal (or the second is NaN). Two selections become
+// vectors where one by both conditions becomes branches.
 template <class T>
 inline T maximum(T a, T b) {
-  return (a > b) | (a != a) ? a : b;
+  const T chosen = a > b ? a : b;
+  return isnan(a) ? a : chosen;
 }
 template <class T>
 inline T minimum(T a, T b) {
-  return (a < b) | (a != a) ? a : b;
+  const T chosen = a < b ? a : b;
+  return isnan(a) ? a : chosen;
 }
 inline complex64 maximum(complex64 a, complex64 b) {
   const bool first = isnan(a) | (!isnan(b) & greater(a, b));

@@ -14,11 +14,16 @@ from oracles import cumulative, logsumexp
 
 
 # ---- reductions ----
+# Short rows beside each other, and columns: counts around those of lanes and of vectors.
+counts = st.sampled_from([1, 3, 8, 31, 32, 33, 63, 64, 65, 129])
+narrow = st.one_of(st.tuples(counts, counts), st.tuples(counts, st.sampled_from([2, 3, 9]), counts))
+
+
 def reduction(
     name: str, dtypes: Sequence[str], shape: Any = shapes, values: str = "any", oracle: Any = None, **extra: Any
 ) -> None:
     def make(draw: Any) -> Call:
-        s = draw(st.one_of(shape, st.sampled_from([(5000,), (3, 4097), (4099, 3), (2, 70, 65)])))
+        s = draw(st.one_of(shape, narrow, st.sampled_from([(5000,), (3, 4097), (4099, 3), (4099, 9), (2, 70, 65)])))
         axes, keepdims = some_axes(draw, len(s)), draw(st.booleans())
         options = {k: draw(v) for k, v in extra.items()}
         return Call(
@@ -44,7 +49,7 @@ reduction("logsumexp", FLOATS, nonempty, oracle=logsumexp)
 
 @case("softmax")
 def _softmax(draw: Any) -> Call:
-    shape = draw(st.one_of(nonempty, st.sampled_from([(3, 4097), (4099, 3)])))
+    shape = draw(st.one_of(nonempty, narrow, st.sampled_from([(3, 4097), (4099, 3), (4099, 9), (2, 300, 65)])))
     axes = some_axes(draw, len(shape))
     axes = None if axes == () else axes
     return Call(

@@ -7,7 +7,7 @@ from typing import Any
 import arrays
 import numpy as np
 import pytest
-from cases import CASES, NOT_CALLED
+from cases import CASES, NOT_CALLED, Input
 from hypothesis import given, settings, strategies as st
 
 import isthmus as ist
@@ -42,6 +42,18 @@ def test_cpu_equals_reference(name: str, data: st.DataObject) -> None:
     exact = run("reference", ["plain"] * len(layouts))
     for a, b in zip(fast, exact, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("shape", [(9, 3), (3, 9), (2, 40), (40, 9), (4, 5000)])
+def test_complex_products_of_what_is_not_finite(shape: tuple[int, int]) -> None:
+    """Multiplying by one changes such a number, so that lanes without elements show."""
+    x = arrays.values(Input(shape, "complex64"), np.random.default_rng(0))
+    for axis in (0, 1):
+        made = []
+        for device in ("cpu", "reference"):
+            with ist.device(device):
+                made.append(arrays.bits(ist.prod(ist.array(x), axis=axis)))
+        np.testing.assert_array_equal(*made)
 
 
 @settings(max_examples=30)

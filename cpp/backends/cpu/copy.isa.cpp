@@ -163,7 +163,31 @@ void transpose(int64_t rows, int64_t cols, void* dst, int64_t dst_stride, const 
   }
 }
 
-// The same, a square of vectors at a time.
+// The same for a square of vectors, of which n_rows and n_cols are wanted.
+template <class V, bool kWhole, class T>
+inline void transpose_square(int n_rows, int n_cols, T* out, int64_t dst_stride, const T* in, int64_t src_stride) {
+  constexpr int W = V::kWidth;
+  const auto rows = V::mask(n_rows), cols = V::mask(n_cols);
+  V square[W];
+#pragma GCC unroll 16
+  for (int i = 0; i < W; ++i) {
+    if constexpr (kWhole) {
+      square[i] = V::load(in + i * src_stride);
+    } else {
+      square[i] = i < n_cols ? V::load(in + i * src_stride, rows) : V::zero();
+    }
+  }
+  V::transpose(square);
+#pragma GCC unroll 16
+  for (int i = 0; i < W; ++i) {
+    if constexpr (kWhole) {
+      square[i].store(out + i * dst_stride);
+    } else {
+      if (i < n_rows) square[i].store(out + i * dst_stride, cols);
+    }
+  }
+}
+
 template <class V, class T>
 void transpose_squares(int64_t rows, int64_t cols, void* dst, int64_t dst_stride, const void* src, int64_t src_stride) {
   constexpr int W = V::kWidth;
@@ -171,24 +195,22 @@ void transpose_squares(int64_t rows, int64_t cols, void* dst, int64_t dst_stride
   constexpr int64_t kColumns = 16 * W;  // of the target, so that lines of the source are still there for the next rows
   T* out = static_cast<T*>(dst);
   const T* in = static_cast<const T*>(src);
-  const int64_t whole_rows = rows / W * W, whole_cols = cols / W * W;
-  for (int64_t c0 = 0; c0 < whole_cols; c0 += kColumns) {
-    const int64_t c1 = c0 + kColumns < whole_cols ? c0 + kColumns : whole_cols;
-    for (int64_t r = 0; r < whole_rows; r += W) {
+  for (int64_t c0 = 0; c0 < cols; c0 += kColumns) {
+    const int64_t c1 = c0 + kColumns < cols ? c0 + kColumns : cols;
+    for (int64_t r = 0; r < rows; r += W) {
+      const int n_rows = rows - r < W ? static_cast<int>(rows - r) : W;
       for (int64_t c = c0; c < c1; c += W) {
-        V square[W];
-#pragma GCC unroll 16
-        for (int i = 0; i < W; ++i) square[i] = V::load(in + r + (c + i) * src_stride);
-        V::transpose(square);
-#pragma GCC unroll 16
-        for (int i = 0; i < W; ++i) square[i].store(out + (r + i) * dst_stride + c);
+        const int n_cols = c1 - c < W ? static_cast<int>(c1 - c) : W;
+        T* to = out + r * dst_stride + c;
+        const T* from = in + r + c * src_stride;
+        if (n_rows == W && n_cols == W) {
+          transpose_square<V, true>(W, W, to, dst_stride, from, src_stride);
+        } else {
+          transpose_square<V, false>(n_rows, n_cols, to, dst_stride, from, src_stride);
+        }
       }
     }
   }
-  if (whole_cols < cols)
-    transpose<T>(whole_rows, cols - whole_cols, out + whole_cols, dst_stride, in + whole_cols * src_stride, src_stride);
-  if (whole_rows < rows)
-    transpose<T>(rows - whole_rows, cols, out + whole_rows * dst_stride, dst_stride, in + whole_rows, src_stride);
 }
 
 constexpr CopyTable table = {

@@ -1,10 +1,10 @@
 // sum, prod, max, min, all and any.
 #include <vector>
 
+#include "backends/cpu/columns.h"
 #include "backends/cpu/copy_kernels.h"
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/reduce_kernels.h"
-#include "backends/cpu/sequence.h"
 #include "backends/cpu/threads.h"
 #include "ops/op_ids.h"
 
@@ -14,6 +14,8 @@ namespace {
 constexpr int64_t kGrain = 64 * 1024;  // elements that are worth another thread
 // Of accumulators in one lane, when lanes run across outputs: long rows suit the prefetcher, threads need pieces.
 constexpr int64_t kColumnBytes = 4096, kColumnBytesMin = 512;
+constexpr int64_t kShort = 63;             // elements of sequences that are better transposed
+constexpr int64_t kSlabBytes = 32 * 1024;  // of them at a time, in the first-level cache
 
 struct Reduction {
   const Sequences& sequences;
@@ -84,43 +86,50 @@ struct Reduction {
     }
   }
 
-  // Neighbouring outputs along kept dimension `across`, whose elements are neighbours in memory: lanes are rows of
-  // accumulators, one for each output.
+  // Neighbouring outputs along kept dimension `across`: lanes are rows of accumulators, one for each output.
   void by_column(int across) const {
-    const Nest<2>& kept = sequences.kept;
-    Nest<2> outer;
-    for (int i = 0; i < kept.rank; ++i) {
-      if (i != across) outer.add(kept.shape[i], kept.strides[0][i], kept.strides[1][i]);
-    }
-    outer.finish();
-    const int64_t extent = kept.shape[across], out_stride = kept.strides[1][across];
-    const int64_t width_max = column_width(outer.count(), extent);
-    const int64_t pieces = (extent + width_max - 1) / width_max;
-    const int64_t work = width_max * sequences.length;
-    parallel_for(threads, outer.count() * pieces, 1 + kGrain / work, [&](int64_t begin, int64_t end) {
-      const size_t row_bytes = static_cast<size_t>(width_max * std::max<int64_t>(acc_size, 4));
-      char* lanes = scratch(row_bytes * (kLanes + Tree::kDepth + 2));
-      char* levels = lanes + kLanes * row_bytes;
-      char* converted = levels + Tree::kDepth * row_bytes;
-      char* middle = converted + row_bytes;
-      for (int64_t task = begin; task < end; ++task) {
-        const int64_t column = task % pieces * width_max;
-        const int64_t width = std::min(width_max, extent - column);
-        const int64_t at = task / pieces;
-        const int64_t from = offset_at(at, outer.rank, outer.shape, outer.strides[0]) + column;
-        const int64_t to = offset_at(at, outer.rank, outer.shape, outer.strides[1]) + column * out_stride;
-        column_piece(from, to, width, out_stride, lanes, levels, converted, middle);
+    const Columns columns(sequences, across, column_width(sequences.kept.shape[across]));
+    const int64_t row_bytes = columns.width() * acc_size, n = blocks();
+    const size_t levels_bytes = static_cast<size_t>(Tree::kDepth * row_bytes);
+    const size_t memory_bytes = static_cast<size_t>(kLanes * row_bytes) + columns.load_bytes();
+    if (columns.count() < threads && n > 1) {
+      std::vector<char> results(static_cast<size_t>(n * row_bytes)), levels(levels_bytes);
+      for (int64_t i = 0; i < columns.count(); ++i) {
+        const Columns::Piece piece = columns.piece(i);
+        parallel_for(threads, n, 1 + kGrain / (columns.width() * kBlock), [&](int64_t begin, int64_t end) {
+          char* memory = scratch(memory_bytes);
+          for (int64_t b = begin; b < end; ++b) {
+            column_block(columns, piece, b, memory, results.data() + b * piece.width * acc_size);
+          }
+        });
+        column_piece(columns, piece, levels.data(), [&](int64_t b, char* result) {
+          std::memcpy(result, results.data() + b * piece.width * acc_size, static_cast<size_t>(piece.width * acc_size));
+        });
       }
-    });
+      return;
+    }
+    parallel_for(threads, columns.count(), 1 + kGrain / (columns.width() * sequences.length),
+                 [&](int64_t begin, int64_t end) {
+                   char* memory = scratch(memory_bytes + levels_bytes);
+                   for (int64_t i = begin; i < end; ++i) {
+                     const Columns::Piece piece = columns.piece(i);
+                     column_piece(columns, piece, memory + memory_bytes,
+                                  [&](int64_t b, char* result) { column_block(columns, piece, b, memory, result); });
+                   }
+                 });
   }
 
  private:
   static constexpr int64_t kRows = 64;
 
-  int64_t column_width(int64_t outer, int64_t extent) const {
+  int64_t column_width(int64_t extent) const {
+    const int64_t outer = sequences.count / extent;
     const int64_t wanted = (threads + outer - 1) / outer;  // pieces of each extent
     const int64_t share = (extent + wanted - 1) / wanted;
-    return std::min(extent, std::clamp(share, kColumnBytesMin / acc_size, kColumnBytes / acc_size));
+    const int64_t widest =
+        sequences.dense() || sequences.length <= kLanes ? kSlabBytes / sequences.length : kColumnBytes;
+    const int64_t width = std::clamp(share, kColumnBytesMin / acc_size, kColumnBytes / acc_size);
+    return std::min(width, std::max(widest / acc_size / 16, int64_t{1}) * 16);
   }
 
   // The elements from one output's sequence to the next one's, where sequences are single blocks that need no
@@ -130,68 +139,62 @@ struct Reduction {
     return plain && sequences.kept.rank == 1 ? sequences.kept.strides[0][0] : 0;
   }
 
-  // Rows [start, start + n) to the lanes, several at a time where they are equally far apart.
-  void add_rows(int64_t from, int64_t start, int64_t n, int64_t width, char* lanes) const {
-    const int64_t stride = sequences.reduced.strides[0][0], lane_bytes = width * acc_size;
+  // n rows to the lanes, from lane 0 on, several at a time for each lane.
+  void add_rows(const char* rows, int64_t stride, int64_t n, int64_t width, char* lanes) const {
+    const int64_t row_bytes = stride * (int64_t{1} << size_log2(sequences.acc));
+    if (stride == width) {  // the rows of a round are one row
+      const int64_t rounds = n / kLanes, rest = n % kLanes;
+      reducer.columns(kLanes * width, lanes, rows, kLanes * width, rounds);
+      reducer.columns(rest * width, lanes, rows + rounds * kLanes * row_bytes, 0, 1);
+      return;
+    }
     for (int64_t first = 0; first < n; first += kRowsTogether * kLanes) {
       const int64_t n_lanes = std::min(n - first, kLanes);
       for (int64_t lane = 0; lane < n_lanes; ++lane) {
         const int64_t row = first + lane, n_rows = std::min<int64_t>(kRowsTogether, (n - row + kLanes - 1) / kLanes);
-        const char* x = sequences.in.data + ((from + (start + row) * stride) << sequences.in.log2());
-        reducer.columns(width, lanes + lane * lane_bytes, x, kLanes * stride, n_rows);
+        reducer.columns(width, lanes + lane * width * acc_size, rows + row * row_bytes, kLanes * stride, n_rows);
       }
     }
   }
 
-  void add_uneven_rows(int64_t from, int64_t start, int64_t n, int64_t width, char* lanes, char* converted,
-                       char* middle) const {
-    const Nest<1>& reduced = sequences.reduced;
-    const int last = reduced.rank - 1;
-    const int64_t inner = reduced.shape[last], lane_bytes = width * acc_size;
-    int64_t along = start % inner;
-    int64_t row = offset_at(start, reduced.rank, reduced.shape, reduced.strides[0]);
-    for (int64_t j = 0; j < n; ++j) {
-      const void* x = sequences.in.data + (from + row) * (int64_t{1} << sequences.in.log2());
-      if (sequences.in.dtype != sequences.acc) {
-        convert(sequences.kernels, sequences.in.dtype, sequences.acc, width, x, converted, middle);
-        x = converted;
-      }
-      reducer.columns(width, lanes + j % kLanes * lane_bytes, x, 0, 1);
-      row += reduced.strides[0][last];
-      if (++along == inner) {
-        along = 0;
-        row = offset_at(start + j + 1, reduced.rank, reduced.shape, reduced.strides[0]);
-      }
-    }
+  // What the first round of rows makes of the lanes.
+  void start_lanes(const char* rows, int64_t stride, int64_t n, int64_t width, char* lanes) const {
+    const int64_t row_bytes = stride * (int64_t{1} << size_log2(sequences.acc));
+    if (stride == width) return reducer.first_row(n * width, lanes, rows);
+    for (int64_t j = 0; j < n; ++j) reducer.first_row(width, lanes + j * width * acc_size, rows + j * row_bytes);
   }
 
-  void column_piece(int64_t from, int64_t to, int64_t width, int64_t out_stride, char* lanes, char* levels,
-                    char* converted, char* middle) const {
-    const int64_t lane_bytes = width * acc_size;
-    const bool even = sequences.reduced.rank == 1 && sequences.in.dtype == sequences.acc;
-    Tree tree(reducer, levels, width, acc_size);
-    for (int64_t start = 0; start < sequences.length; start += kBlock) {
-      const int64_t n = std::min(kBlock, sequences.length - start);
-      int64_t lanes_used = std::min(n, kLanes);
-      reducer.identity(lanes_used * width, lanes);
-      if (even) {
-        add_rows(from, start, n, width, lanes);
-      } else {
-        add_uneven_rows(from, start, n, width, lanes, converted, middle);
-      }
-      for (int64_t half = kLanes / 2; half > 0; half /= 2) {
-        if (lanes_used <= half) continue;
-        reducer.combine((lanes_used - half) * width, lanes, lanes + half * lane_bytes);
-        lanes_used = half;
-      }
-      std::memcpy(tree.next(), lanes, static_cast<size_t>(lane_bytes));
+  void column_block(const Columns& columns, const Columns::Piece& piece, int64_t b, char* lanes, char* result) const {
+    const int64_t width = piece.width, lane_bytes = width * acc_size;
+    const int64_t loaded = columns.in_place() ? kBlock : Columns::kPositions;
+    const int64_t start = b * kBlock, end = std::min(start + kBlock, sequences.length);
+    const int64_t n_started = std::min(end - start, kLanes), n_lanes = reducer.is_neutral ? n_started : kLanes;
+    char* memory = lanes + kLanes * columns.width() * acc_size;
+    for (int64_t begin = start; begin < end; begin += loaded) {
+      const int64_t n = std::min(loaded, end - begin), started = begin == start ? n_started : 0;
+      const Columns::Slab slab = columns.load(piece, begin, n, memory);
+      start_lanes(slab.data, slab.stride, started, width, lanes);
+      const char* rest = slab.data + started * slab.stride * (int64_t{1} << size_log2(sequences.acc));
+      add_rows(rest, slab.stride, n - started, width, lanes);
+    }
+    reducer.identity((n_lanes - n_started) * width, lanes + n_started * lane_bytes);
+    fold_lanes(reducer, n_lanes, width, lane_bytes, lanes);
+    std::memcpy(result, lanes, static_cast<size_t>(lane_bytes));
+  }
+
+  template <class Block>
+  void column_piece(const Columns& columns, const Columns::Piece& piece, char* levels, Block&& block) const {
+    Tree tree(reducer, levels, piece.width, acc_size);
+    for (int64_t b = 0; b < blocks(); ++b) {
+      block(b, tree.next());
       tree.push();
     }
     const char* result = tree.finish();
-    char* target = out.data + (to << out.log2());
-    if (out_stride == 1) return store(width, result, target);
-    store(width, result, lanes);
-    sequences.kernels.copy->strided[out.log2()](width, target, out_stride, lanes, 1);
+    char* target = out.data + (piece.to << out.log2());
+    if (columns.out_stride() == 1) return store(piece.width, result, target);
+    char* stored = levels + piece.width * acc_size;
+    store(piece.width, result, stored);
+    sequences.kernels.copy->strided[out.log2()](piece.width, target, columns.out_stride(), stored, 1);
   }
 };
 
@@ -219,13 +222,18 @@ void run_reduce(const Call& call) {
   const View in = call.input(0), out = call.output();
   const ReduceKind kind = reduce_kind(call.node.op);
   const uint32_t acc = compute_dtype(out.dtype);
-  // There are kernels of half types, which convert on the way.
-  const uint32_t loaded = acc == IST_FLOAT32 && is_half(in.dtype) ? in.dtype : acc;
-  const Sequences sequences(call.kernels(), in, loaded, [&](int axis) {
+  Sequences sequences(call.kernels(), in, acc, [&](int axis) {
     return std::find(attrs.axes, attrs.axes + attrs.n_axes, axis) != attrs.axes + attrs.n_axes;
   });
   if (sequences.count == 0) return;
-  const Reducer& reducer = call.kernels().reduce->fn[kind][loaded];
+  int across = sequences.column_dimension();
+  const int transposed = across < 0 ? sequences.short_dimension(kShort) : -1;
+  if (transposed >= 0) {
+    across = transposed;
+  } else if (acc == IST_FLOAT32 && is_half(in.dtype)) {
+    sequences.acc = in.dtype;  // there are kernels of half types, which convert on the way
+  }
+  const Reducer& reducer = call.kernels().reduce->fn[kind][sequences.acc];
   const int64_t acc_size = int64_t{1} << size_log2(acc);
   const Reduction reduction = {sequences, reducer, out, call.threads(), acc, acc_size};
   if (sequences.length == 0) {
@@ -235,7 +243,7 @@ void run_reduce(const Call& call) {
     for (int64_t i = 0; i < sequences.count; ++i) reduction.store(1, identity, out.data + (i << out.log2()));
     return;
   }
-  if (const int across = sequences.column_dimension(); across >= 0) return reduction.by_column(across);
+  if (across >= 0) return reduction.by_column(across);
   const bool shares = call.threads() > 1 && sequences.count < call.threads() && sequences.length >= 2 * kGrain;
   if (shares) {
     reduction.by_block();

@@ -42,8 +42,11 @@ inline T fold_all(T* lane) {
   return lane[0];
 }
 
-// Lanes that no element reached hold the identity, and combining with it changes no lane that started there, so they
-// are left out of the fold.
+// Lanes that no element reached hold the identity. They are left out of the fold where combining with it changes no
+// lane that started there: not in complex products, where infinity times the imaginary zero is NaN.
+template <class F, class T>
+constexpr bool kIsNeutral = !(std::is_same_v<F, Prod> && std::is_same_v<T, complex64>);
+
 template <class F, class T>
 inline T fold(T* lane, int64_t lanes) {
   for (int64_t half = kLanes / 2; half > 0; half /= 2) {
@@ -89,7 +92,7 @@ void block(const void* data, int64_t n, void* result) {
     for (int i = 0; i < kLanes; ++i) lane[i] = F::apply(lane[i], wide[i]);
   }
   for (int64_t i = 0; i < n - j; ++i) lane[i] = F::apply(lane[i], widened(x[j + i]));
-  *static_cast<T*>(result) = n < kLanes ? fold<F, T>(lane, n) : fold_all<F, T>(lane);
+  *static_cast<T*>(result) = kIsNeutral<F, T> && n < kLanes ? fold<F, T>(lane, n) : fold_all<F, T>(lane);
 }
 
 // Several rows at a time: the lanes of one alone would wait for each other's additions.
@@ -121,23 +124,44 @@ void rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, void* res
   for (; r < n_rows; ++r, x += stride) block<F, T, E>(x, n, &out[r]);
 }
 
+// kTogether rows to the accumulators, as many at a time as there are registers for.
+template <int kTogether, class F, class T, class E>
+inline void add_rows(int64_t n, T* __restrict acc, const E* __restrict x, int64_t stride) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    T value[kLanes], memory[kLanes];
+    for (int l = 0; l < kLanes; ++l) value[l] = acc[i + l];
+#pragma GCC unroll 8
+    for (int k = 0; k < kTogether; ++k) {
+      const T* wide = widened(x + k * stride + i, memory);
+      for (int l = 0; l < kLanes; ++l) value[l] = F::apply(value[l], wide[l]);
+    }
+    for (int l = 0; l < kLanes; ++l) acc[i + l] = value[l];
+  }
+  for (; i < n; ++i) {
+    T value = acc[i];
+#pragma GCC unroll 8
+    for (int k = 0; k < kTogether; ++k) value = F::apply(value, widened(x[k * stride + i]));
+    acc[i] = value;
+  }
+}
+
 // So many rows of elements at a time that reading and writing accumulators counts for little.
 template <class F, class T, class E>
 void columns(int64_t n, void* into, const void* from, int64_t stride, int64_t n_rows) {
-  constexpr int kTogether = kRowsTogether;
+  T* acc = static_cast<T*>(into);
+  const E* x = static_cast<const E*>(from);
+  for (; n_rows >= kRowsTogether; n_rows -= kRowsTogether, x += kRowsTogether * stride) {
+    add_rows<kRowsTogether, F>(n, acc, x, stride);
+  }
+  for (; n_rows > 0; --n_rows, x += stride) add_rows<1, F>(n, acc, x, stride);
+}
+
+template <class F, class T, class E>
+void first_row(int64_t n, void* into, const void* from) {
   T* __restrict acc = static_cast<T*>(into);
   const E* __restrict x = static_cast<const E*>(from);
-  for (; n_rows >= kTogether; n_rows -= kTogether, x += kTogether * stride) {
-    for (int64_t i = 0; i < n; ++i) {
-      T value = acc[i];
-#pragma GCC unroll 8
-      for (int k = 0; k < kTogether; ++k) value = F::apply(value, widened(x[k * stride + i]));
-      acc[i] = value;
-    }
-  }
-  for (; n_rows > 0; --n_rows, x += stride) {
-    for (int64_t i = 0; i < n; ++i) acc[i] = F::apply(acc[i], widened(x[i]));
-  }
+  for (int64_t i = 0; i < n; ++i) acc[i] = F::apply(F::template identity<T>(), widened(x[i]));
 }
 
 template <class F, class T>
@@ -151,7 +175,8 @@ template <class F, int D>
 constexpr Reducer reducer() {
   using T = typename Storage<D>::compute;
   using E = Type<D>;
-  return {&block<F, T, E>, &rows<F, T, E>, &columns<F, T, E>, &combine<F, T>, &identity<F, T>};
+  return {&block<F, T, E>, &rows<F, T, E>,  &columns<F, T, E>, &first_row<F, T, E>,
+          &combine<F, T>,  &identity<F, T>, kIsNeutral<F, T>};
 }
 
 constexpr ReduceTable make_table() {

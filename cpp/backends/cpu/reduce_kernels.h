@@ -12,8 +12,10 @@ struct Reducer {
   void (*rows)(int64_t n_rows, int64_t n, const void* x, int64_t stride, void* results);
   // acc[i] = acc[i] # x[i] # x[stride + i] # ... over n_rows rows.
   void (*columns)(int64_t n, void* acc, const void* x, int64_t stride, int64_t n_rows);
+  void (*first_row)(int64_t n, void* acc, const void* x);    // acc[i] = identity # x[i]
   void (*combine)(int64_t n, void* acc, const void* other);  // acc[i] = acc[i] # other[i]
   void (*identity)(int64_t n, void* acc);
+  bool is_neutral;  // combining with the identity changes nothing that started from it
 };
 enum ReduceKind : int { kSum, kProd, kMax, kMin, kAll, kAny, kReduceKinds };
 ReduceKind reduce_kind(uint32_t op);  // of the id of a reduction
@@ -40,13 +42,17 @@ struct RowKernels {
   void (*largest)(int64_t n, const void* x, void* result);  // of the elements that are not NaN, or -infinity
   void (*exp_sum)(int64_t n, const void* x, const void* m, void* out,
                   void* sum);  // out[i] = exp(x[i] - m), x[i] <= m or NaN
+  // The same for each of n columns, of which m has one element: row j of out, and of 32 rows that have their sums row
+  // j mod 32, for n_rows rows j.
+  void (*exp_columns)(int64_t n, int64_t n_rows, const void* x, int64_t stride, const void* m, void* out,
+                      int64_t out_stride, void* lanes);
   void (*square_sum)(int64_t n, const void* x, const void* mean, void* sum);  // of (x[i] - mean)^2
   void (*multiply)(int64_t n, const void* x, const void* factor, void* out);  // out[i] = x[i] * factor
   void (*divide)(int64_t n, const void* x, const void* divisor, void* out);   // out[i] = (x[i] + 0) / divisor
   void (*normalize)(int64_t n, const void* x, const void* mean, const void* scale, const void* weight, const void* bias,
                     void* out);                              // out[i] = (x[i] - mean) * scale * weight[i] + bias[i]
   void (*hide)(int64_t n, void* x, const uint8_t* visible);  // x[i] = lowest finite where visible[i] is 0
-  void (*log_add)(const void* s, const void* m, void* out);  // log(s) + m
+  void (*log_add)(int64_t n, const void* s, const void* m, void* out);  // out[i] = log(s[i]) + m[i], m[i] if no number
   int32_t (*all_finite)(int64_t n, const void* x);
 };
 struct RowTable {

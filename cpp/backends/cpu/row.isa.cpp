@@ -94,6 +94,37 @@ void exp_sum(int64_t n, const void* data, const void* m, void* out, void* sum) {
 }
 
 template <class T>
+inline void exp_row(int64_t n, const T* x, const T* top, T* r, T* lane) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) {
+    const T e = exp_of(x[i] - top[i]);
+    r[i] = e;
+    lane[i] = lane[i] + e;
+  }
+}
+#if defined(IST_VECTOR_SCALE)
+inline void exp_row(int64_t n, const float* x, const float* top, float* r, float* lane) {
+  for (int64_t i = 0; i < n; i += VecF32::kWidth) {
+    const __mmask16 m = n - i < VecF32::kWidth ? VecF32::mask(static_cast<int>(n - i)) : static_cast<__mmask16>(-1);
+    const VecMath below = VecMath(VecF32::load(x + i, m)) - VecMath(VecF32::load(top + i, m));
+    const VecMath e = scalar::exp_core(at_least(below, VecMath(-150.0f)));
+    VecF32{e.v}.store(r + i, m);
+    VecF32{(VecMath(VecF32::load(lane + i, m)) + e).v}.store(lane + i, m);
+  }
+}
+#endif
+
+template <class T>
+void exp_columns(int64_t n, int64_t n_rows, const void* data, int64_t stride, const void* m, void* out,
+                 int64_t out_stride, void* lanes) {
+  const T* x = static_cast<const T*>(data);  // may be `out` itself
+  const T* top = static_cast<const T*>(m);
+  T* r = static_cast<T*>(out);
+  T* lane = static_cast<T*>(lanes);
+  for (int64_t j = 0; j < n_rows; ++j) exp_row(n, x + j * stride, top, r + j * out_stride, lane + j % kLanes * n);
+}
+
+template <class T>
 void square_sum(int64_t n, const void* data, const void* mean, void* sum) {
   const T* __restrict x = static_cast<const T*>(data);
   const T centre = *static_cast<const T*>(mean);
@@ -152,9 +183,26 @@ void hide(int64_t n, void* data, const uint8_t* visible) {
   for (int64_t i = 0; i < n; ++i) x[i] = visible[i] != 0 ? x[i] : lowest(T());
 }
 
+inline void log_of(int64_t n, const double* x, double* r) {
+  for (int64_t i = 0; i < n; ++i) r[i] = scalar::log(x[i]);
+}
+inline void log_of(int64_t n, const float* x, float* r) {
+  int64_t i = 0;
+#if defined(IST_VECTOR_SCALE)
+  for (; i + VecF32::kWidth <= n; i += VecF32::kWidth) VecF32{log(VecMath(VecF32::load(x + i))).v}.store(r + i);
+#endif
+  for (; i < n; ++i) r[i] = scalar::log(x[i]);
+}
+
 template <class T>
-void log_add(const void* s, const void* m, void* out) {
-  *static_cast<T*>(out) = scalar::log(*static_cast<const T*>(s)) + *static_cast<const T*>(m);
+void log_add(int64_t n, const void* sums, const void* m, void* out) {
+  const T* __restrict top = static_cast<const T*>(m);
+  T* __restrict r = static_cast<T*>(out);
+  log_of(n, static_cast<const T*>(sums), r);
+  for (int64_t i = 0; i < n; ++i) {
+    const T sum = r[i] + top[i];
+    r[i] = scalar::fabs(top[i]) <= -lowest(T()) ? sum : top[i];
+  }
 }
 
 template <class T>
@@ -167,8 +215,8 @@ int32_t all_finite(int64_t n, const void* data) {
 
 template <class T>
 constexpr RowKernels kernels() {
-  return {&largest<T>,   &exp_sum<T>, &square_sum<T>, &multiply<T>,  &divide<T>,
-          &normalize<T>, &hide<T>,    &log_add<T>,    &all_finite<T>};
+  return {&largest<T>, &exp_sum<T>,   &exp_columns<T>, &square_sum<T>, &multiply<T>,
+          &divide<T>,  &normalize<T>, &hide<T>,        &log_add<T>,    &all_finite<T>};
 }
 
 constexpr RowTable table = {{kernels<float>(), kernels<double>()}};

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "backends/cpu/columns.h"
 #include "backends/cpu/copy_kernels.h"
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/reduce_kernels.h"
@@ -71,8 +72,148 @@ struct Row {
 
 constexpr size_t kRowScratch = Sequences::kScratchBytes + kBlock * 8;
 
+// Many rows at once, which are columns here: one for each lane of a vector, in accumulator type T.
+template <class T>
+class ColumnRows {
+ public:
+  ColumnRows(const Call& call, const Sequences& sequences, int across, bool keeps)
+      : call_(call),
+        sequences_(sequences),
+        columns_(sequences, across, width_of(call, sequences, keeps)),
+        row_(sequences),
+        n_(sequences.length) {}
+
+  // The kept dimension that rows are neighbours along, -1 if they are better taken one by one.
+  static int dimension(const Sequences& sequences, bool keeps) {
+    if (keeps && sequences.length > kKept / kWidthMin) return -1;
+    const int across = sequences.column_dimension();
+    return across >= 0 ? across : sequences.short_dimension(kShort);
+  }
+
+  void logsumexp() const {
+    const View out = call_.output();
+    for_pieces(1, [&](const Columns::Piece& piece, const Memory& memory) {
+      sum_exp(piece, false, memory);
+      char* result = memory.lanes;
+      row_.row.log_add(piece.width, memory.sums, memory.largest, result);
+      char* target = out.data + (piece.to << out.log2());
+      if (sequences_.acc != out.dtype) {
+        char* converted = result + piece.width * kSize;
+        convert(call_.kernels(), sequences_.acc, out.dtype, piece.width, result, converted, nullptr);
+        result = converted;
+      }
+      call_.kernels().copy->strided[out.log2()](piece.width, target, columns_.out_stride(), result, 1);
+    });
+  }
+
+  void softmax() const {
+    const Reducer& product = call_.kernels().reduce->fn[kProd][sequences_.acc];
+    for_pieces(n_, [&](const Columns::Piece& piece, const Memory& memory) {
+      sum_exp(piece, true, memory);
+      T* factors = reinterpret_cast<T*>(memory.sums);
+      for (int64_t i = 0; i < piece.width; ++i) factors[i] = T(1) / factors[i];
+      for (int64_t begin = 0; begin < n_; begin += Columns::kPositions) {
+        const int64_t n = std::min(Columns::kPositions, n_ - begin);
+        char* e = memory.kept + begin * piece.width * kSize;
+        for (int64_t j = 0; j < n; ++j) product.combine(piece.width, e + j * piece.width * kSize, factors);
+        store(piece, begin, n, e, memory.slab);
+      }
+    });
+  }
+
+ private:
+  static constexpr int64_t kSize = sizeof(T);
+  static constexpr int64_t kKept = 4 << 20;   // exponentials of a piece at most
+  static constexpr int64_t kNear = 64 << 10;  // of them that stay in the second-level cache
+  static constexpr int64_t kSlab = 8 << 10;   // elements that are transposed in the first-level cache
+  static constexpr int64_t kWidthMin = 16, kWidthMax = 512;
+  static constexpr int64_t kShort = Columns::kPositions;
+
+  struct Memory {
+    char *largest, *sums, *lanes, *levels, *slab, *kept;
+  };
+
+  const Call& call_;
+  const Sequences& sequences_;
+  const Columns columns_;
+  const Row<T> row_;
+  const int64_t n_;
+
+  static int64_t width_of(const Call& call, const Sequences& sequences, bool keeps) {
+    const int64_t near = (sequences.dense() ? kSlab : keeps ? kNear : 4 * kNear) / sequences.length;
+    const int64_t share = sequences.count / call.threads();
+    return std::clamp(std::min(near, share) / kWidthMin * kWidthMin, kWidthMin, kWidthMax);
+  }
+
+  // Transposed as numbers of the accumulator type, for which there are vectors.
+  void store(const Columns::Piece& piece, int64_t begin, int64_t n, const char* e, char* transposed) const {
+    const View out = call_.output();
+    const Kernels& kernels = call_.kernels();
+    const auto transpose = kernels.copy->transpose[size_log2(sequences_.acc)];
+    const int64_t pitch = columns_.out_stride() * n_;
+    char* target = out.data + ((piece.to * n_ + begin) << out.log2());
+    if (sequences_.acc == out.dtype) return transpose(piece.width, n, target, pitch, e, piece.width);
+    transpose(piece.width, n, transposed, n, e, piece.width);
+    const bool together = pitch == n;
+    const int64_t n_rows = together ? 1 : piece.width, row = together ? n * piece.width : n;
+    for (int64_t i = 0; i < n_rows; ++i) {
+      char* to = target + ((i * pitch) << out.log2());
+      convert(kernels, sequences_.acc, out.dtype, row, transposed + i * row * kSize, to, nullptr);
+    }
+  }
+
+  // The largest elements and the sums of the exponentials. These stay in memory.kept, one row upon another if not
+  // `keeps`.
+  void sum_exp(const Columns::Piece& piece, bool keeps, const Memory& memory) const {
+    const int64_t row_bytes = piece.width * kSize;
+    Columns::Slab slab;
+    row_.max.identity(piece.width, memory.largest);
+    for (int64_t begin = 0; begin < n_; begin += Columns::kPositions) {
+      const int64_t n = std::min(Columns::kPositions, n_ - begin);
+      slab = columns_.load(piece, begin, n, memory.slab);
+      row_.max.columns(piece.width, memory.largest, slab.data, slab.stride, n);
+    }
+    Tree tree(row_.sum, memory.levels, piece.width, kSize);
+    for (int64_t block = 0; block < n_; block += kBlock) {
+      const int64_t end = std::min(block + kBlock, n_), n_lanes = std::min(kLanes, end - block);
+      row_.sum.identity(n_lanes * piece.width, memory.lanes);
+      for (int64_t begin = block; begin < end; begin += Columns::kPositions) {
+        const int64_t n = std::min(Columns::kPositions, end - begin);
+        if (n_ > Columns::kPositions) slab = columns_.load(piece, begin, n, memory.slab);
+        char* e = memory.kept + (keeps ? begin * row_bytes : 0);
+        row_.row.exp_columns(piece.width, n, slab.data, slab.stride, memory.largest, e, keeps ? piece.width : 0,
+                             memory.lanes);
+      }
+      fold_lanes(row_.sum, n_lanes, piece.width, row_bytes, memory.lanes);
+      std::memcpy(tree.next(), memory.lanes, static_cast<size_t>(row_bytes));
+      tree.push();
+    }
+    std::memcpy(memory.sums, tree.finish(), static_cast<size_t>(row_bytes));
+  }
+
+  // With room for the exponentials of `kept` positions.
+  template <class Fn>
+  void for_pieces(int64_t kept, Fn&& fn) const {
+    const int64_t row_bytes = columns_.width() * kSize;
+    parallel_for(call_.threads(), columns_.count(), 1 + kGrain / (columns_.width() * n_),
+                 [&](int64_t begin, int64_t end) {
+                   const size_t n_rows = static_cast<size_t>(2 + kLanes + Tree::kDepth + kept);
+                   Memory memory;
+                   memory.largest = scratch(n_rows * static_cast<size_t>(row_bytes) + columns_.load_bytes());
+                   memory.sums = memory.largest + row_bytes;
+                   memory.lanes = memory.sums + row_bytes;
+                   memory.levels = memory.lanes + kLanes * row_bytes;
+                   memory.kept = memory.levels + Tree::kDepth * row_bytes;
+                   memory.slab = memory.kept + kept * row_bytes;
+                   for (int64_t i = begin; i < end; ++i) fn(columns_.piece(i), memory);
+                 });
+  }
+};
+
 template <class T>
 void logsumexp(const Call& call, const Sequences& sequences) {
+  const int across = ColumnRows<T>::dimension(sequences, false);
+  if (across >= 0) return ColumnRows<T>(call, sequences, across, false).logsumexp();
   const View out = call.output();
   const Row<T> row(sequences);
   parallel_for(call.threads(), sequences.count, 1 + kGrain / sequences.length, [&](int64_t begin, int64_t end) {
@@ -83,7 +224,7 @@ void logsumexp(const Call& call, const Sequences& sequences) {
       const void* last = row.find_max(start, memory, m);
       if (std::isfinite(m)) {
         const T s = row.sum_exp(start, last, memory, m, nullptr);
-        row.row.log_add(&s, &m, &result);
+        row.row.log_add(1, &s, &m, &result);
       } else {
         result = row.find_max_or_nan(start, memory);
       }
@@ -94,6 +235,8 @@ void logsumexp(const Call& call, const Sequences& sequences) {
 
 template <class T>
 void softmax(const Call& call, const Sequences& sequences) {
+  const int across = ColumnRows<T>::dimension(sequences, true);
+  if (across >= 0) return ColumnRows<T>(call, sequences, across, true).softmax();
   const View out = call.output();
   const int64_t n = sequences.length;
   const Row<T> row(sequences);

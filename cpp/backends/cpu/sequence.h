@@ -62,6 +62,14 @@ struct Sequences {
     return -1;
   }
 
+  // Dense sequences that are too short to have lanes of their own: the longest kept dimension, otherwise -1.
+  int short_dimension(int64_t longest) const {
+    if (!dense() || length > longest) return -1;
+    int best = 0;
+    for (int i = 1; i < kept.rank; ++i) best = kept.shape[i] > kept.shape[best] ? i : best;
+    return kept.shape[best] >= 8 ? best : -1;
+  }
+
   // Elements [begin, begin + n) of a sequence in the accumulator type, n <= kBlock; in place where they lie so.
   const void* load(const char* start, int64_t begin, int64_t n, char* memory) const {
     const void* x = start + (begin << in.log2());

@@ -1,0 +1,110 @@
+// Neighbouring outputs of a reduction that are walked together: lanes run across outputs, not along sequences.
+#pragma once
+
+#include "backends/cpu/sequence.h"
+
+namespace ist::cpu {
+
+class Columns {
+ public:
+  // Positions of the sequences that are loaded at a time: whole rounds of the lanes.
+  static constexpr int64_t kPositions = 4 * kLanes;
+
+  struct Piece {
+    int64_t from, to, width;  // the first output's first element, its place, outputs
+  };
+  struct Slab {
+    const char* data;
+    int64_t stride;  // elements from one position's row to the next one's
+  };
+
+  // Outputs along kept dimension `across`, in pieces of up to `width`.
+  Columns(const Sequences& sequences, int across, int64_t width) : sequences_(sequences) {
+    const Nest<2>& kept = sequences.kept;
+    for (int i = 0; i < kept.rank; ++i) {
+      if (i != across) outer_.add(kept.shape[i], kept.strides[0][i], kept.strides[1][i]);
+    }
+    outer_.finish();
+    extent_ = kept.shape[across];
+    in_stride_ = kept.strides[0][across];
+    out_stride_ = kept.strides[1][across];
+    width_ = std::min(extent_, width);
+    pieces_ = (extent_ + width_ - 1) / width_;
+  }
+
+  int64_t count() const { return outer_.count() * pieces_; }
+  int64_t width() const { return width_; }  // of all pieces but the last ones
+  int64_t out_stride() const { return out_stride_; }
+
+  Piece piece(int64_t i) const {
+    const int64_t column = i % pieces_ * width_, at = i / pieces_;
+    return {offset_at(at, outer_.rank, outer_.shape, outer_.strides[0]) + column * in_stride_,
+            offset_at(at, outer_.rank, outer_.shape, outer_.strides[1]) + column * out_stride_,
+            std::min(width_, extent_ - column)};
+  }
+
+  // Can rows be read where they are?
+  bool in_place() const {
+    return in_stride_ == 1 && sequences_.reduced.rank == 1 && sequences_.in.dtype == sequences_.acc;
+  }
+  size_t load_bytes() const { return static_cast<size_t>(3 * slab_size()) * 8; }
+
+  // Positions [begin, begin + n) of a piece's sequences in the accumulator type, n <= kPositions.
+  Slab load(const Piece& piece, int64_t begin, int64_t n, char* memory) const {
+    const Nest<1>& reduced = sequences_.reduced;
+    const View& in = sequences_.in;
+    if (in_place()) return {element(piece.from + begin * reduced.strides[0][0]), reduced.strides[0][0]};
+    if (in_stride_ != 1) {
+      load_sequences(piece, begin, n, memory);
+    } else {
+      const int64_t row_bytes = piece.width << size_log2(sequences_.acc);
+      for (int64_t j = 0; j < n; ++j) {
+        const int64_t row = offset_at(begin + j, reduced.rank, reduced.shape, reduced.strides[0]);
+        convert(sequences_.kernels, in.dtype, sequences_.acc, piece.width, element(piece.from + row),
+                memory + j * row_bytes, memory + slab_size() * 8);
+      }
+    }
+    return {memory, piece.width};
+  }
+
+ private:
+  int64_t slab_size() const { return width_ * std::min(sequences_.length, kPositions); }
+  const char* element(int64_t offset) const {
+    return sequences_.in.data + offset * (int64_t{1} << sequences_.in.log2());
+  }
+
+  // Dense sequences, transposed.
+  void load_sequences(const Piece& piece, int64_t begin, int64_t n, char* memory) const {
+    const View& in = sequences_.in;
+    const int log2 = size_log2(sequences_.acc);
+    const char* x = element(piece.from + begin);
+    int64_t stride = in_stride_;
+    if (in.dtype != sequences_.acc) {
+      char *converted = memory + slab_size() * 8, *middle = converted + slab_size() * 8;
+      const bool together = stride == n;
+      const int64_t rows = together ? 1 : piece.width, row = together ? n * piece.width : n;
+      for (int64_t r = 0; r < rows; ++r) {
+        convert(sequences_.kernels, in.dtype, sequences_.acc, row, x + r * stride * (int64_t{1} << in.log2()),
+                converted + ((r * row) << log2), middle);
+      }
+      x = converted;
+      stride = n;
+    }
+    sequences_.kernels.copy->transpose[log2](n, piece.width, memory, piece.width, x, stride);
+  }
+
+  const Sequences& sequences_;
+  Nest<2> outer_;
+  int64_t extent_, in_stride_, out_stride_, width_, pieces_;
+};
+
+// Folds lanes that are rows of accumulators: those that hold elements.
+inline void fold_lanes(const Reducer& reducer, int64_t n_lanes, int64_t width, int64_t row_bytes, char* lanes) {
+  for (int64_t half = kLanes / 2; half > 0; half /= 2) {
+    if (n_lanes <= half) continue;
+    reducer.combine((n_lanes - half) * width, lanes, lanes + half * row_bytes);
+    n_lanes = half;
+  }
+}
+
+}  // namespace ist::cpu

@@ -48,6 +48,8 @@ def operators(row: Row) -> dict[str, Program]:
         "a + b": lambda a, b: a + b,
         "a.T + b": lambda a, b: a.T + b,
         "sum": lambda a: a.sum(),
+        "a ** 3": lambda a: a**3,
+        "a // 7": lambda a: a // 7,
         "sum of a[::2]": lambda a: a[::2].sum(),
         "sum axis 0": lambda a: a.sum(0),
         "sum axis 1": lambda a: a.sum(1),
@@ -69,6 +71,9 @@ def numpy_like(xp: Any, row: Row) -> dict[str, Program]:
         "exp": xp.exp,
         "sin": xp.sin,
         "tanh": xp.tanh,
+        "where a > 0": lambda a, b: xp.where(a > 0, a, b),
+        "max axis 0": lambda a: a.max(0),
+        "max axis 1": lambda a: a.max(1),
         "var": lambda a: a.var(),
         "gelu": gelu(xp.tanh),
         "layer_norm": layer_norm,
@@ -76,13 +81,14 @@ def numpy_like(xp: Any, row: Row) -> dict[str, Program]:
         "sort": xp.sort,
         "sort axis 1": xp.sort,
         "gather": lambda a, i: a[i],
+        "gather columns": lambda a, i: xp.take(a, i, axis=1),
     }
 
 
 def numpy_call(row: Row, threads: int) -> Call:
-    def softmax(a: Any) -> Any:
-        e = np.exp(a - a.max(axis=-1, keepdims=True))
-        e /= e.sum(axis=-1, keepdims=True)
+    def softmax(a: Any, axis: int = -1) -> Any:
+        e = np.exp(a - a.max(axis=axis, keepdims=True))
+        e /= e.sum(axis=axis, keepdims=True)
         return e
 
     def scatter_add(a: Any, i: Any, b: Any) -> Any:
@@ -90,8 +96,12 @@ def numpy_call(row: Row, threads: int) -> Call:
         np.add.at(a, i, b)
         return a
 
+    generator = np.random.default_rng(0)
     programs = numpy_like(np, row) | {
         "softmax": softmax,
+        "softmax axis 0": lambda a: softmax(a, 0),
+        "uniform": lambda a: generator.random(a.shape, np.float32),
+        "flip axis 2": lambda a: np.ascontiguousarray(a[:, :, ::-1]),
         "transpose copy": lambda a: np.ascontiguousarray(a.T),
         "scatter-add": scatter_add,
     }
@@ -113,15 +123,24 @@ def torch_call(row: Row, threads: int) -> Call:
         "exp": torch.exp,
         "sin": torch.sin,
         "tanh": torch.tanh,
+        "erf": torch.erf,
+        "sigmoid": torch.sigmoid,
+        "where a > 0": lambda a, b: torch.where(a > 0, a, b),
+        "uniform": lambda a: torch.rand(a.shape),
+        "max axis 0": lambda a: a.amax(0),
+        "max axis 1": lambda a: a.amax(1),
         "var": lambda a: a.var(correction=0),
         "gelu": gelu(torch.tanh),
         "softmax": lambda a: torch.softmax(a, -1),
+        "softmax axis 0": lambda a: torch.softmax(a, 0),
         "layer_norm": lambda x, weight, bias: functional.layer_norm(x, (x.shape[-1],), weight, bias, EPSILON),
         "rms_norm": lambda x, weight: functional.rms_norm(x, (x.shape[-1],), weight, EPSILON),
         "sort": lambda a: torch.sort(a).values,
         "sort axis 1": lambda a: torch.sort(a).values,
         "transpose copy": lambda a: a.T.contiguous(),
         "gather": lambda a, i: torch.index_select(a, 0, i),
+        "gather columns": lambda a, i: torch.index_select(a, 1, i),
+        "flip axis 2": lambda a: torch.flip(a, (2,)),
         "scatter-add": lambda a, i, b: a.index_add(0, i, b),
         "conv2d": lambda x, w: functional.conv2d(x, w, padding=1),
         "attention": functional.scaled_dot_product_attention,
@@ -141,8 +160,15 @@ def jax_call(row: Row, threads: int) -> Call:
     import jax.numpy as jnp
 
     jax.config.update("jax_enable_x64", row.dtype == "float64")
+    key = jax.random.key(0)
     programs = numpy_like(jnp, row) | {
+        "erf": jax.scipy.special.erf,
+        "sigmoid": jax.nn.sigmoid,
         "softmax": lambda a: jax.nn.softmax(a, axis=-1),
+        "softmax axis 0": lambda a: jax.nn.softmax(a, axis=0),
+        # From a key that is an argument, so that it is not computed while compiling.
+        "uniform": lambda a: jax.random.uniform(jax.random.fold_in(key, a[0].astype(jnp.int32)), a.shape),
+        "flip axis 2": lambda a: jnp.flip(a, 2),
         "transpose copy": lambda a: jnp.copy(a.T),
         "scatter-add": lambda a, i, b: a.at[i].add(b),
         "conv2d": lambda x, w: jax.lax.conv_general_dilated(
@@ -174,15 +200,24 @@ def mlx_like_call(mx: Any, row: Row) -> Call:
         "exp": lambda a: mx.exp(a),
         "sin": lambda a: mx.sin(a),
         "tanh": lambda a: mx.tanh(a),
+        "erf": lambda a: mx.erf(a),
+        "sigmoid": lambda a: mx.sigmoid(a),
+        "where a > 0": lambda a, b: mx.where(a > 0, a, b),
+        "uniform": lambda a: mx.random.uniform(shape=a.shape),
+        "max axis 0": lambda a: a.max(0),
+        "max axis 1": lambda a: a.max(1),
         "var": lambda a: a.var(),
         "gelu": gelu(mx.tanh),
         "softmax": lambda a: mx.softmax(a, axis=-1),
+        "softmax axis 0": lambda a: mx.softmax(a, axis=0),
         "layer_norm": lambda x, weight, bias: mx.fast.layer_norm(x, weight, bias, EPSILON),
         "rms_norm": lambda x, weight: mx.fast.rms_norm(x, weight, EPSILON),
         "sort": lambda a: mx.sort(a),
         "sort axis 1": lambda a: mx.sort(a),
         "transpose copy": lambda a: mx.contiguous(a.T),
         "gather": lambda a, i: mx.take(a, i, axis=0),
+        "gather columns": lambda a, i: mx.take(a, i, axis=1),
+        "flip axis 2": lambda a: mx.contiguous(a[:, :, ::-1]),
         "scatter-add": lambda a, i, b: a.at[i].add(b),
         "conv2d": lambda x, w: mx.conv2d(x, w, padding=1),
         "attention": attention,

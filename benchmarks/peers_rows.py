@@ -86,6 +86,12 @@ def vectors() -> list[Row]:
         "exp": {"float32": (1_000, 100_000, 10_000_000)},
         "sin": {"float32": (100_000,)},
         "tanh": {"float32": (100_000,)},
+        "erf": {"float32": (100_000,)},
+        "sigmoid": {"float32": (100_000,)},
+        "a ** 3": {"float32": (100_000,)},
+        "a // 7": {"int32": (100_000,)},
+        "where a > 0": {"float32": (1_000_000,)},
+        "uniform": {"float32": (1_000_000,)},
         "gelu": {"float32": (1_000, 100_000, 10_000_000)},
         "sum": {"float32": (1_000, 100_000, 10_000_000)},
         "var": {"float32": (100_000, 10_000_000)},
@@ -101,7 +107,7 @@ def vectors() -> list[Row]:
             sizes["exp"][dtype] = (10_000_000,)
     rows = []
     for program, by_dtype in sizes.items():
-        operands = 2 if program == "a + b" else 1
+        operands = 2 if program in ("a + b", "where a > 0") else 1
         for dtype, lengths in by_dtype.items():
             rows += [row(program, f"{n:,}", *[(n,)] * operands, dtype=dtype) for n in lengths]
     rows.append(row("chain of one-element adds", "10,000, per op", (1,), ops=10_000))
@@ -114,9 +120,12 @@ def matrices() -> list[Row]:
     rows.append(row("softmax", "1024x1024", square, dtype="float16"))
     rows.append(row("layer_norm", "1024x1024", square, (1024,), (1024,)))
     rows.append(row("rms_norm", "1024x1024", square, (1024,)))
-    alone = ("sum axis 0", "sum axis 1", "argmax axis 1", "cumsum axis 1", "sort axis 1", "transpose copy")
+    alone = ("sum axis 0", "sum axis 1", "max axis 0", "argmax axis 1", "cumsum axis 1", "sort axis 1")
+    alone += ("softmax axis 0", "transpose copy")
     rows += [row(program, "1024x1024", square) for program in alone]
     rows.append(row("a.T + b", "1024x1024", square, square))
+    rows.append(row("max axis 1", "100,000x3", (100_000, 3)))
+    rows.append(row("flip axis 2", "8x224x224x3", (8, 224, 224, 3)))
     return rows
 
 
@@ -124,6 +133,7 @@ def gathers() -> list[Row]:
     table, chosen = (4096, 1024), Operand((1024,), below=4096)
     return [
         row("gather", "1024 rows of 1024", table, chosen),
+        row("gather columns", "1024 of 1024x4096", (1024, 4096), chosen),
         row("scatter-add", "1024 rows of 1024", table, chosen, (1024, 1024)),
         row("scatter-add", "1,000,000 to 1,000", (1000,), Operand((1_000_000,), below=1000), (1_000_000,)),
     ]

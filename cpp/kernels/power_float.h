@@ -57,6 +57,14 @@ inline F exp2_pair(F x, F lo) {
   return scaled(head + fma(lo * F(ln2), head + rest, rest), k);
 }
 
+// Squares and cubes, which is what most exponents are for, are products: here of exponents 2 and 3.
+template <class F>
+inline F product_power(F x, F y) {
+  const F square = x * x;
+  return select(y == F(2.0f), square, square * x);
+}
+inline bool is_product_power(float y) { return (y == 2.0f) | (y == 3.0f); }
+
 template <class F>
 inline F power_of(F x, F y) {
   const F a = fabs(x);
@@ -71,7 +79,8 @@ inline F power_of(F x, F y) {
   const F rest = fabs(fma(F(-2.0f), trunc_of(n * F(0.5f)), n));  // of a division by 2
   const F odd = copysign(magnitude, x);
   const F signless = select((x < F(0.0f)) & (a < F(kInfF)) & (rest != F(0.0f)), F(kNanF), magnitude);
-  return select((y == F(0.0f)) | (x == F(1.0f)), F(1.0f), select(rest == F(1.0f), odd, signless));
+  const F power = select((y == F(0.0f)) | (x == F(1.0f)), F(1.0f), select(rest == F(1.0f), odd, signless));
+  return select((y == F(2.0f)) | (y == F(3.0f)), product_power(x, y), power);
 }
 
 // The larger operand and the logarithm that is added to it cancel where the result is close to 0: there its error is

@@ -25,35 +25,6 @@ void binary_tile(int64_t n, void* out, const void* const* in) {
   for (int64_t i = 0; i < n; ++i) r[i] = Body::apply(a[i], b[i]);
 }
 
-// Functions whose bodies for most operands cost a fraction of the others: scalar_ops.h has both.
-struct Near {
-  float x;
-};
-inline bool is_near(Near a, Near b) { return scalar::remainder_is_near(a.x, b.x); }
-inline float remainder(Near a, Near b) { return scalar::remainder_near(a.x, b.x); }
-
-template <class Body>
-concept HasNearBody = requires(Near x) { Body::near_apply(x, x); };
-
-// A loop has no branches, so both bodies would be evaluated for each element: pieces of the tile choose.
-template <class Body>
-void near_tile(int64_t n, void* out, const void* const* in) {
-  constexpr int64_t kPiece = 256;
-  const float* __restrict a = static_cast<const float*>(in[0]);
-  const float* __restrict b = static_cast<const float*>(in[1]);
-  float* __restrict r = static_cast<float*>(out);
-  for (int64_t start = 0; start < n; start += kPiece) {
-    const int64_t end = start + kPiece < n ? start + kPiece : n;
-    int any_far = 0;
-    for (int64_t i = start; i < end; ++i) any_far |= is_near(Near{a[i]}, Near{b[i]}) ? 0 : 1;
-    if (any_far == 0) {
-      for (int64_t i = start; i < end; ++i) r[i] = Body::near_apply(Near{a[i]}, Near{b[i]});
-    } else {
-      for (int64_t i = start; i < end; ++i) r[i] = Body::apply(a[i], b[i]);
-    }
-  }
-}
-
 #if defined(IST_VECTOR_MATH)
 template <class Body>
 inline VecF32 vector_body(VecF32 a, VecF32 b) {
@@ -81,6 +52,48 @@ void vector_tile(int64_t n, void* out, const void* const* in) {
 template <class Body>
 concept HasVectorBody = requires(VecMath x) { Body::vector_apply(x, x); };
 #endif
+
+// Functions whose bodies for most operands cost a fraction of the others: the scalar headers have both.
+struct Near {
+  float x;
+};
+inline bool is_remainder_near(Near a, Near b) { return scalar::remainder_is_near(a.x, b.x); }
+inline float remainder(Near a, Near b) { return scalar::remainder_near(a.x, b.x); }
+inline bool is_power_near(Near, Near b) { return scalar::is_product_power(b.x); }
+inline float power(Near a, Near b) { return scalar::product_power(a.x, b.x); }
+
+template <class Body>
+concept HasNearBody = requires(Near x) { Body::near_apply(x, x); };
+
+template <class Body>
+inline void far_piece(int64_t n, const float* __restrict a, const float* __restrict b, float* __restrict r) {
+#if defined(IST_VECTOR_MATH)
+  if constexpr (HasVectorBody<Body>) {
+    const void* in[] = {a, b};
+    return vector_tile<Body>(n, r, in);
+  }
+#endif
+  for (int64_t i = 0; i < n; ++i) r[i] = Body::apply(a[i], b[i]);
+}
+
+// A loop has no branches, so both bodies would be evaluated for each element: pieces of the tile choose.
+template <class Body>
+void near_tile(int64_t n, void* out, const void* const* in) {
+  constexpr int64_t kPiece = 256;
+  const float* __restrict a = static_cast<const float*>(in[0]);
+  const float* __restrict b = static_cast<const float*>(in[1]);
+  float* __restrict r = static_cast<float*>(out);
+  for (int64_t start = 0; start < n; start += kPiece) {
+    const int64_t end = start + kPiece < n ? start + kPiece : n;
+    int any_far = 0;
+    for (int64_t i = start; i < end; ++i) any_far |= Body::is_near(Near{a[i]}, Near{b[i]}) ? 0 : 1;
+    if (any_far == 0) {
+      for (int64_t i = start; i < end; ++i) r[i] = Body::near_apply(Near{a[i]}, Near{b[i]});
+    } else {
+      far_piece<Body>(end - start, a + start, b + start, r + start);
+    }
+  }
+}
 
 #if defined(IST_STORES_HALVES)
 // Half types in one pass, for the ops that vectors have operators for.
@@ -113,12 +126,11 @@ constexpr TileFn half_fn() {
 
 template <class Body, Class c, int D>
 constexpr TileFn binary_fn() {
+  if constexpr (D == IST_FLOAT32 && HasNearBody<Body>) return &near_tile<Body>;
 #if defined(IST_VECTOR_MATH)
   if constexpr (D == IST_FLOAT32 && HasVectorBody<Body>) return &vector_tile<Body>;
 #endif
-  if constexpr (D == IST_FLOAT32 && HasNearBody<Body>) {
-    return &near_tile<Body>;
-  } else if constexpr (takes(c, D)) {
+  if constexpr (takes(c, D)) {
     return &binary_tile<Body, D, result_dtype(c, D)>;
   } else {
     return nullptr;
@@ -156,6 +168,10 @@ void where_tile(int64_t n, void* out, const void* const* in) {
       requires requires { float(name(a, b)); } \
     {                                          \
       return name(a, b);                       \
+    }                                          \
+    template <class N>                         \
+    static inline bool is_near(N a, N b) {     \
+      return is_##name##_near(a, b);           \
     }                                          \
   };
 #define IST_ARITY_1(id, name, dtypes)

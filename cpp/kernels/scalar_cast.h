@@ -24,6 +24,13 @@ inline int32_t saturating_int32(From x) {
   const int32_t beyond = x > From(0) ? INT32_MAX : (x < From(0) ? INT32_MIN : 0);
   return fits ? inside : beyond;
 }
+// The low bits of saturating_int32, for integers of 8 and 16 bits: all ones beyond its highest number, 0 beyond its
+// lowest and for NaN. Chosen before the conversion, which leaves one choice for each register of floats.
+template <class From>
+inline int32_t low_bits_of_int32(From x) {
+  const From beyond = x >= From(0x1p31) ? From(-1) : From(0);
+  return static_cast<int32_t>(fabs(x) < From(0x1p31) ? x : beyond);
+}
 template <class From>
 inline uint64_t saturating_uint64(From x) {
   const bool high = (x >= From(0x1p63)) & (x < From(0x1p64));
@@ -53,8 +60,10 @@ inline To cast(From x) {
       return saturating_uint64(x);
     } else if constexpr (std::is_same_v<To, uint32_t>) {
       return static_cast<uint32_t>(saturating_int64(x));
+    } else if constexpr (std::is_same_v<To, int32_t>) {
+      return saturating_int32(x);
     } else {
-      return static_cast<To>(saturating_int32(x));
+      return static_cast<To>(low_bits_of_int32(x));
     }
   } else {
     return static_cast<To>(x);

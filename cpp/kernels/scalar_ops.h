@@ -356,7 +356,8 @@ template <class T>
 inline T bitwise_xor(T a, T b) {
   return static_cast<T>(a ^ b);
 }
-// Counts below 0 or past the width shift everything out. A bool has one bit.
+// Counts below 0 or past the width shift everything out. A bool has one bit. Vectors shift their bytes by one count
+// only, so bytes are shifted for each bit of their count in turn.
 template <class T>
 inline T left_shift(T a, T b) {
   if constexpr (is_bool_v<T>) {
@@ -364,8 +365,15 @@ inline T left_shift(T a, T b) {
   } else {
     const auto count = static_cast<std::make_unsigned_t<T>>(b);
     const bool inside = count < static_cast<unsigned>(kWidth<T>);
-    const auto shifted = static_cast<Wrapping<T>>(a) << (count & static_cast<unsigned>(kWidth<T> - 1));
-    return inside ? static_cast<T>(shifted) : T(0);
+    T shifted = a;
+    if constexpr (sizeof(T) == 1) {
+      shifted = (count & 4) != 0 ? static_cast<T>(shifted << 4) : shifted;
+      shifted = (count & 2) != 0 ? static_cast<T>(shifted << 2) : shifted;
+      shifted = (count & 1) != 0 ? static_cast<T>(shifted << 1) : shifted;
+    } else {
+      shifted = static_cast<T>(static_cast<Wrapping<T>>(a) << (count & static_cast<unsigned>(kWidth<T> - 1)));
+    }
+    return inside ? shifted : T(0);
   }
 }
 template <class T>
@@ -375,7 +383,14 @@ inline T right_shift(T a, T b) {
   } else {
     const auto count = static_cast<std::make_unsigned_t<T>>(b);
     const bool inside = count < static_cast<unsigned>(kWidth<T>);
-    const T shifted = static_cast<T>(a >> (count & static_cast<unsigned>(kWidth<T> - 1)));
+    T shifted = a;
+    if constexpr (sizeof(T) == 1) {
+      shifted = (count & 4) != 0 ? static_cast<T>(shifted >> 4) : shifted;
+      shifted = (count & 2) != 0 ? static_cast<T>(shifted >> 2) : shifted;
+      shifted = (count & 1) != 0 ? static_cast<T>(shifted >> 1) : shifted;
+    } else {
+      shifted = static_cast<T>(a >> (count & static_cast<unsigned>(kWidth<T> - 1)));
+    }
     return inside ? shifted : (a < T(0) ? T(-1) : T(0));
   }
 }

@@ -38,7 +38,7 @@ Tensor filled(const Dims& shape, double value, DType dtype, const char* op) {
   return ops::broadcast_to(ops::scalar(value, dtype), shape);
 }
 
-// row + offset against column, both int64 ranges that broadcast to (n, m).
+// row + offset against column, ranges of one integer dtype that broadcast to (n, m).
 struct Grid {
   Tensor rows, columns;
 };
@@ -47,7 +47,7 @@ Grid diagonal_grid(const CreateAttrs& attrs, const char* op) {
   element_count(attrs.dims, op);
   const int64_t n = attrs.dims[0], m = attrs.dims[1];
   RangeAttrs rows;
-  rows.dtype = n + m > INT32_MAX ? DType::int64 : DType::int32;
+  rows.dtype = n + m > INT32_MAX ? DType::int64 : n + m > INT16_MAX ? DType::int32 : DType::int16;
   RangeAttrs columns = rows;
   rows.count = n;
   // Diagonals outside of the matrix are all alike; clipping keeps the sum in range.

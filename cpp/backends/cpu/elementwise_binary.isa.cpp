@@ -101,6 +101,8 @@ inline VecF32 add(VecF32 a, VecF32 b) { return {a.v + b.v}; }
 inline VecF32 subtract(VecF32 a, VecF32 b) { return {a.v - b.v}; }
 inline VecF32 multiply(VecF32 a, VecF32 b) { return {a.v * b.v}; }
 inline VecF32 divide(VecF32 a, VecF32 b) { return {a.v / b.v}; }
+inline VecF32 maximum(VecF32 a, VecF32 b) { return {(a.v > b.v) | (a.v != a.v) ? a.v : b.v}; }
+inline VecF32 minimum(VecF32 a, VecF32 b) { return {(a.v < b.v) | (a.v != a.v) ? a.v : b.v}; }
 
 template <class Body, int D>
 void half_tile(int64_t n, void* out, const void* const* in) {

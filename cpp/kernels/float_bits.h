@@ -1,7 +1,8 @@
 // The small tools that the scalar functions are built from: bit views, polynomials, error-free sums and products.
 //
-// Every function of the scalar headers is free of branches and made of + - * / sqrt fma, exact roundings, bit operations
-// and tables of eight numbers, so that a loop over it vectorises and gives the same bits at every instruction set.
+// Every function of the scalar headers is free of branches and made of + - * / sqrt fma, exact roundings, bit
+// operations and tables of eight numbers, so that a loop over it vectorises and gives the same bits at every
+// instruction set.
 #pragma once
 
 #include "kernels/types.h"

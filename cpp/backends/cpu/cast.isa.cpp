@@ -47,7 +47,8 @@ constexpr TileFn cast_fn() {
       return nullptr;
     }
   } else {
-    return &cast_tile<From == IST_BOOL ? IST_UINT8 : From, To>;  // see Loaded
+    constexpr int kLoaded = From == IST_BOOL ? int{IST_UINT8} : From;  // as Loaded has it
+    return &cast_tile<kLoaded, To>;
   }
 }
 

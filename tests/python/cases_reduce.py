@@ -12,7 +12,6 @@ from cases_base import ALL, CASES, FLOATS, REAL, Call, Input, case, nonempty, sh
 from hypothesis import strategies as st
 from oracles import cumulative, logsumexp
 
-
 # ---- reductions ----
 # Short rows beside each other, and columns: counts around those of lanes and of vectors.
 counts = st.sampled_from([1, 3, 8, 31, 32, 33, 63, 64, 65, 129])
@@ -23,7 +22,11 @@ def reduction(
     name: str, dtypes: Sequence[str], shape: Any = shapes, values: str = "any", oracle: Any = None, **extra: Any
 ) -> None:
     def make(draw: Any) -> Call:
-        s = draw(st.one_of(shape, narrow, st.sampled_from([(5000,), (3, 4097), (4099, 3), (4099, 9), (2, 70, 65)])))
+        s = draw(
+            st.one_of(
+                shape, narrow, st.sampled_from([(5000,), (3, 4097), (4099, 3), (4099, 9), (2, 70, 65), (70, 300)])
+            )
+        )
         axes, keepdims = some_axes(draw, len(s)), draw(st.booleans())
         options = {k: draw(v) for k, v in extra.items()}
         return Call(

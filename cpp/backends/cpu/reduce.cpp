@@ -14,8 +14,9 @@ namespace {
 constexpr int64_t kGrain = 64 * 1024;  // elements that are worth another thread
 // Of accumulators in one lane, when lanes run across outputs: long rows suit the prefetcher, threads need pieces.
 constexpr int64_t kColumnBytes = 4096, kColumnBytesMin = 512;
-constexpr int64_t kShort = 63;             // elements of sequences that are better transposed
+constexpr int64_t kShort = kLanes;         // elements of sequences that are better transposed
 constexpr int64_t kSlabBytes = 32 * 1024;  // of them at a time, in the first-level cache
+constexpr int64_t kTogether = 16;          // blocks that are taken at a time
 
 struct Reduction {
   const Sequences& sequences;
@@ -34,16 +35,42 @@ struct Reduction {
   }
   int64_t blocks() const { return (sequences.length + kBlock - 1) / kBlock; }
 
-  void block(const char* start, int64_t b, char* memory, char* result) const {
-    const int64_t n = std::min(kBlock, sequences.length - b * kBlock);
-    reducer.block(sequences.load(start, b * kBlock, n, memory), n, result);
+  size_t scratch_bytes() const {
+    const int64_t panel = sequences.transposed() ? kTogether * kBlock + 2 * sequences.reduced.shape[1] : 0;
+    return Sequences::kScratchBytes + static_cast<size_t>(panel) * 8;
+  }
+
+  // The results of blocks [begin, end), kTogether of them at most.
+  void some_blocks(const char* start, int64_t begin, int64_t end, char* memory, char* results) const {
+    const auto size = [&](int64_t b) { return std::min(kBlock, sequences.length - b * kBlock); };
+    if (!sequences.transposed()) {
+      for (int64_t b = begin; b < end; ++b, results += acc_size) {
+        reducer.block(sequences.load(start, b * kBlock, size(b), memory), size(b), results);
+      }
+      return;
+    }
+    // All lines of them that hold a part, so that cache lines of the input are read once.
+    const int64_t extent = sequences.reduced.shape[1], log2 = sequences.in.log2();
+    const int64_t first = begin * kBlock / extent;
+    const int64_t last = (std::min(end * kBlock, sequences.length) + extent - 1) / extent;
+    char *converted = memory, *middle = memory + kBlock * 8, *panel = memory + Sequences::kScratchBytes;
+    sequences.kernels.copy->transpose[log2](last - first, extent, panel, extent, start + (first << log2),
+                                            sequences.reduced.strides[0][1]);
+    for (int64_t b = begin; b < end; ++b, results += acc_size) {
+      const char* x = panel + ((b * kBlock - first * extent) << log2);
+      if (sequences.in.dtype != sequences.acc) {
+        convert(sequences.kernels, sequences.in.dtype, sequences.acc, size(b), x, converted, middle);
+        x = converted;
+      }
+      reducer.block(x, size(b), results);
+    }
   }
 
   // Every output by itself.
   void by_output() const {
     parallel_for(threads, sequences.count, 1 + kGrain / (sequences.length + 1), [&](int64_t begin, int64_t end) {
-      char* memory = scratch(Sequences::kScratchBytes);
-      alignas(8) char levels[Tree::kDepth * 8];
+      char* memory = scratch(scratch_bytes());
+      alignas(8) char levels[Tree::kDepth * 8], results[kTogether * 8];
       if (const int64_t pitch = row_pitch(); pitch != 0) {
         for (int64_t o = begin; o < end; ++o) {
           const int64_t n = std::min(kRows, end - o);
@@ -57,9 +84,10 @@ struct Reduction {
         const char* start = sequences.start_of(o);
         Tree tree(reducer, levels, 1, acc_size);
         const int64_t n = blocks();
-        for (int64_t b = 0; b < n; ++b) {
-          block(start, b, memory, tree.next());
-          tree.push();
+        for (int64_t first = 0; first < n; first += kTogether) {
+          const int64_t last = std::min(first + kTogether, n);
+          some_blocks(start, first, last, memory, results);
+          for (int64_t b = first; b < last; ++b) tree.push(results + (b - first) * acc_size);
         }
         store(1, tree.finish(), out.data + (o << out.log2()));
       }
@@ -73,15 +101,14 @@ struct Reduction {
     for (int64_t o = 0; o < sequences.count; ++o) {
       const char* start = sequences.start_of(o);
       parallel_for(threads, n, kGrain / kBlock, [&](int64_t begin, int64_t end) {
-        char* memory = scratch(Sequences::kScratchBytes);
-        for (int64_t b = begin; b < end; ++b) block(start, b, memory, results.data() + b * acc_size);
+        char* memory = scratch(scratch_bytes());
+        for (int64_t b = begin; b < end; b += kTogether) {
+          some_blocks(start, b, std::min(b + kTogether, end), memory, results.data() + b * acc_size);
+        }
       });
       alignas(8) char levels[Tree::kDepth * 8];
       Tree tree(reducer, levels, 1, acc_size);
-      for (int64_t b = 0; b < n; ++b) {
-        std::memcpy(tree.next(), results.data() + b * acc_size, static_cast<size_t>(acc_size));
-        tree.push();
-      }
+      for (int64_t b = 0; b < n; ++b) tree.push(results.data() + b * acc_size);
       store(1, tree.finish(), out.data + (o << out.log2()));
     }
   }
@@ -126,8 +153,7 @@ struct Reduction {
     const int64_t outer = sequences.count / extent;
     const int64_t wanted = (threads + outer - 1) / outer;  // pieces of each extent
     const int64_t share = (extent + wanted - 1) / wanted;
-    const int64_t widest =
-        sequences.dense() || sequences.length <= kLanes ? kSlabBytes / sequences.length : kColumnBytes;
+    const int64_t widest = sequences.dense() ? kSlabBytes / sequences.length : kColumnBytes;
     const int64_t width = std::clamp(share, kColumnBytesMin / acc_size, kColumnBytes / acc_size);
     return std::min(width, std::max(widest / acc_size / 16, int64_t{1}) * 16);
   }
@@ -160,8 +186,20 @@ struct Reduction {
   // What the first round of rows makes of the lanes.
   void start_lanes(const char* rows, int64_t stride, int64_t n, int64_t width, char* lanes) const {
     const int64_t row_bytes = stride * (int64_t{1} << size_log2(sequences.acc));
-    if (stride == width) return reducer.first_row(n * width, lanes, rows);
-    for (int64_t j = 0; j < n; ++j) reducer.first_row(width, lanes + j * width * acc_size, rows + j * row_bytes);
+    if (stride == width) return reducer.fold_rows(n * width, lanes, rows, 0, 1);
+    for (int64_t j = 0; j < n; ++j) reducer.fold_rows(width, lanes + j * width * acc_size, rows + j * row_bytes, 0, 1);
+  }
+
+  // Sequences with a lane for each element: the first two steps of the fold at once.
+  void fold_short(const Columns::Slab& slab, int64_t n, int64_t width, char* lanes) const {
+    constexpr int64_t kKept = kLanes / 4;
+    const int64_t row_bytes = slab.stride * (int64_t{1} << size_log2(sequences.acc));
+    const int64_t n_lanes = std::min(n, kKept);
+    for (int64_t j = 0; j < n_lanes; ++j) {
+      reducer.fold_rows(width, lanes + j * width * acc_size, slab.data + j * row_bytes, kKept * slab.stride,
+                        (n - j + kKept - 1) / kKept);
+    }
+    fold_lanes(reducer, n_lanes, width, width * acc_size, lanes);
   }
 
   void column_block(const Columns& columns, const Columns::Piece& piece, int64_t b, char* lanes, char* result) const {
@@ -170,6 +208,11 @@ struct Reduction {
     const int64_t start = b * kBlock, end = std::min(start + kBlock, sequences.length);
     const int64_t n_started = std::min(end - start, kLanes), n_lanes = reducer.is_neutral ? n_started : kLanes;
     char* memory = lanes + kLanes * columns.width() * acc_size;
+    if (end <= kLanes && reducer.is_neutral) {
+      fold_short(columns.load(piece, 0, end, memory), end, width, lanes);
+      std::memcpy(result, lanes, static_cast<size_t>(lane_bytes));
+      return;
+    }
     for (int64_t begin = start; begin < end; begin += loaded) {
       const int64_t n = std::min(loaded, end - begin), started = begin == start ? n_started : 0;
       const Columns::Slab slab = columns.load(piece, begin, n, memory);
@@ -226,7 +269,7 @@ void run_reduce(const Call& call) {
     return std::find(attrs.axes, attrs.axes + attrs.n_axes, axis) != attrs.axes + attrs.n_axes;
   });
   if (sequences.count == 0) return;
-  int across = sequences.column_dimension();
+  int across = sequences.column_dimension(true);
   const int transposed = across < 0 ? sequences.short_dimension(kShort) : -1;
   if (transposed >= 0) {
     across = transposed;

@@ -116,8 +116,21 @@ void rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, void* res
         for (int i = 0; i < kLanes; ++i) lane[k][i] = F::apply(lane[k][i], wide[i]);
       }
     }
+    // Whole vectors may be read where the next rows are.
+    const int rest = static_cast<int>(n - j);
+    const bool may_pass = rest > 0 && stride >= n && r + kTogether < n_rows;
+#pragma GCC unroll 4
     for (int k = 0; k < kTogether; ++k) {
-      for (int64_t i = 0; i < n - j; ++i) lane[k][i] = F::apply(lane[k][i], widened(x[k * stride + j + i]));
+      const E* last = x + k * stride + j;
+      if (may_pass) {
+        const T* wide = widened(last, memory);
+        for (int i = 0; i < kLanes; ++i) {
+          const T value = F::apply(lane[k][i], wide[i]);
+          lane[k][i] = i < rest ? value : lane[k][i];
+        }
+      } else {
+        for (int i = 0; i < rest; ++i) lane[k][i] = F::apply(lane[k][i], widened(last[i]));
+      }
       out[r + k] = fold_all<F, T>(lane[k]);
     }
   }
@@ -157,11 +170,25 @@ void columns(int64_t n, void* into, const void* from, int64_t stride, int64_t n_
   for (; n_rows > 0; --n_rows, x += stride) add_rows<1, F>(n, acc, x, stride);
 }
 
+// The fold of up to four lanes that have one element each.
 template <class F, class T, class E>
-void first_row(int64_t n, void* into, const void* from) {
+void fold_rows(int64_t n, void* into, const void* from, int64_t stride, int64_t n_rows) {
   T* __restrict acc = static_cast<T*>(into);
   const E* __restrict x = static_cast<const E*>(from);
-  for (int64_t i = 0; i < n; ++i) acc[i] = F::apply(F::template identity<T>(), widened(x[i]));
+  const auto lane = [&](int64_t row, int64_t i) {
+    return F::apply(F::template identity<T>(), widened(x[row * stride + i]));
+  };
+  if (n_rows == 1) {
+    for (int64_t i = 0; i < n; ++i) acc[i] = lane(0, i);
+  } else if (n_rows == 2) {
+    for (int64_t i = 0; i < n; ++i) acc[i] = F::apply(lane(0, i), lane(1, i));
+  } else if (n_rows == 3) {
+    for (int64_t i = 0; i < n; ++i) acc[i] = F::apply(F::apply(lane(0, i), lane(2, i)), lane(1, i));
+  } else {
+    for (int64_t i = 0; i < n; ++i) {
+      acc[i] = F::apply(F::apply(lane(0, i), lane(2, i)), F::apply(lane(1, i), lane(3, i)));
+    }
+  }
 }
 
 template <class F, class T>
@@ -175,7 +202,7 @@ template <class F, int D>
 constexpr Reducer reducer() {
   using T = typename Storage<D>::compute;
   using E = Type<D>;
-  return {&block<F, T, E>, &rows<F, T, E>,  &columns<F, T, E>, &first_row<F, T, E>,
+  return {&block<F, T, E>, &rows<F, T, E>,  &columns<F, T, E>, &fold_rows<F, T, E>,
           &combine<F, T>,  &identity<F, T>, kIsNeutral<F, T>};
 }
 

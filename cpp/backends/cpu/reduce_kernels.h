@@ -12,7 +12,8 @@ struct Reducer {
   void (*rows)(int64_t n_rows, int64_t n, const void* x, int64_t stride, void* results);
   // acc[i] = acc[i] # x[i] # x[stride + i] # ... over n_rows rows.
   void (*columns)(int64_t n, void* acc, const void* x, int64_t stride, int64_t n_rows);
-  void (*first_row)(int64_t n, void* acc, const void* x);    // acc[i] = identity # x[i]
+  // acc[i] = the fold of n_rows <= 4 lanes, of which lane k is identity # x[k * stride + i].
+  void (*fold_rows)(int64_t n, void* acc, const void* x, int64_t stride, int64_t n_rows);
   void (*combine)(int64_t n, void* acc, const void* other);  // acc[i] = acc[i] # other[i]
   void (*identity)(int64_t n, void* acc);
   bool is_neutral;  // combining with the identity changes nothing that started from it

@@ -53,11 +53,13 @@ struct Sequences {
   bool dense() const { return reduced.rank == 1 && reduced.strides[0][0] == 1; }
 
   // Elements that are neighbours in memory should be read together, whether one output takes them or many: then the
-  // kept dimension whose outputs are to be walked together, otherwise -1.
-  int column_dimension() const {
+  // kept dimension whose outputs are to be walked together, otherwise -1. It may be `narrow` where rows leave no gaps.
+  int column_dimension(bool narrow = false) const {
     if (reduced.strides[0][reduced.rank - 1] == 1 && reduced.shape[reduced.rank - 1] >= 4) return -1;
     for (int i = kept.rank - 1; i >= 0; --i) {
-      if (kept.strides[0][i] == 1 && kept.shape[i] >= 8) return i;
+      if (kept.strides[0][i] != 1) continue;
+      const bool gapless = reduced.rank == 1 && reduced.strides[0][0] == kept.shape[i];
+      if (kept.shape[i] >= 8 || (narrow && gapless && kept.shape[i] > 1)) return i;
     }
     return -1;
   }
@@ -68,6 +70,14 @@ struct Sequences {
     int best = 0;
     for (int i = 1; i < kept.rank; ++i) best = kept.shape[i] > kept.shape[best] ? i : best;
     return kept.shape[best] >= 8 ? best : -1;
+  }
+
+  // Neighbours in memory are far apart in the sequence, but not too far for a few blocks to have all of their cache
+  // line.
+  bool transposed() const {
+    constexpr int64_t kLongest = 2 * kBlock;
+    return reduced.rank == 2 && reduced.strides[0][0] == 1 && reduced.strides[0][1] != 1 && reduced.shape[0] >= 8 &&
+           reduced.shape[1] <= kLongest;
   }
 
   // Elements [begin, begin + n) of a sequence in the accumulator type, n <= kBlock; in place where they lie so.
@@ -97,6 +107,10 @@ class Tree {
     ++depth_;
     ++count_;
     for (uint64_t done = count_; (done & 1) == 0; done >>= 1) fold();
+  }
+  void push(const char* result) {
+    std::memcpy(next(), result, static_cast<size_t>(row_));
+    push();
   }
   const char* finish() {
     while (depth_ > 1) fold();

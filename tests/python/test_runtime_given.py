@@ -86,7 +86,7 @@ HOLDERS: dict[str, Callable[[ist.Tensor], Any]] = {
     "updated": lambda a: a.at[1].add(5),
     "detached": ist.stop_gradient,
     "numpy": np.asarray,
-    "memoryview": memoryview,
+    "memoryview": lambda a: memoryview(a),  # type: ignore[arg-type]
     "dlpack": np.from_dlpack,
 }
 

@@ -14,7 +14,7 @@ extern "C" {
 
 /* A runtime accepts a backend of the same major version. Minor versions only append fields. */
 #define IST_BACKEND_ABI_MAJOR 1u
-#define IST_BACKEND_ABI_MINOR 1u
+#define IST_BACKEND_ABI_MINOR 2u
 
 #if defined(_WIN32)
 #define IST_BACKEND_EXPORT __declspec(dllexport)
@@ -204,6 +204,9 @@ typedef struct ist_norm_attrs {
 #define IST_VALUE_INPUT 1u /* `buffer` is set by the host and must not be written */
 #define IST_VALUE_OUTPUT \
   2u /* the value leaves the program: the backend sets `buffer`, with one reference for the host */
+/* An input that nobody reads but the program's last node, by one of its operands: the node may write to the buffer and
+ * give it out, retained, as its output's. A backend that has begun to write must not fail any more. */
+#define IST_VALUE_GIVEN 4u
 
 /* Storage for one tensor of the program. A value that is neither input nor output may never exist in memory. */
 typedef struct ist_value {

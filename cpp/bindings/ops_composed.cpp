@@ -3,6 +3,7 @@
 
 #include "bindings/convert.h"
 #include "bindings/module.h"
+#include "ops/indexing.h"
 
 namespace ist::python {
 namespace {
@@ -238,8 +239,12 @@ void bind_compositions(py::module_& m) {
         const Placement place(stream, device, "unstack");
         const Tensor input = place(tensor_argument(a, "unstack", "x"));
         const int along = normalize_axis(int_argument(axis, "unstack", "axis"), input.rank(), "unstack");
-        Tensors parts = input.shape(along) == 0 ? Tensors{} : ops::split(input, input.shape(along), along);
-        for (Tensor& part : parts) part = ops::squeeze(part, Dims{along});
+        const Tensor rows = along == 0 ? input : ops::moveaxis(input, along, 0);
+        Tensors parts;
+        for (int64_t i = 0; i < rows.shape(0); ++i) {
+          const ops::Index at = i;
+          parts.push_back(ops::get_item(rows, {&at, 1}));
+        }
         return to_tuple(std::move(parts));
       },
       py::arg("x"), py::kw_only(), py::arg("axis") = 0, py::arg("stream") = py::none(), py::arg("device") = py::none(),

@@ -263,9 +263,25 @@ Tensor set_masked(const Tensor& a, const Tensor& mask, const Tensor& value) {
   return reshape(written, a.shape());
 }
 
+// a[i] of a tensor that has its memory and of which no gradient is wanted: a window of it, without the nodes of ops.
+// Empty where it must be asked for by those.
+Tensor row_of(const Tensor& a, int64_t i) {
+  if (!a.is_ready() || a->taped || a->traced || a->leaf || a.rank() == 0) return {};
+  if (i < 0) i += a.shape(0);
+  if (i < 0 || i >= a.shape(0)) return {};
+  Dims shape = a.shape(), strides = a->layout.strides;
+  const int64_t offset = a->layout.offset + i * strides[0];
+  shape.erase(0);
+  strides.erase(0);
+  return make_data(a.dtype(), std::move(shape), std::move(strides), offset, a->layout.buffer, a.device());
+}
+
 }  // namespace
 
 Tensor get_item(const Tensor& a, std::span<const Index> indices) {
+  if (const int64_t* at = indices.size() == 1 ? std::get_if<int64_t>(&indices[0]) : nullptr) {
+    if (Tensor row = row_of(a, *at)) return row;
+  }
   const char* op = "getitem";
   const LabelScope label(op);
   const Plan plan = resolve(a, indices, op);

@@ -236,6 +236,11 @@ BufferRef wrap(void* data, uint64_t nbytes, void (*release)(void*), void* contex
   return BufferRef::adopt(&buffer->abi);
 }
 
+bool has_one_owner(const ist_buffer* buffer) {
+  if (buffer->release != release_host) return false;
+  return reinterpret_cast<const HostBuffer*>(buffer)->references.load(std::memory_order_acquire) == 1;
+}
+
 Figures figures() { return pool().figures(); }
 void reset_peak() { pool().reset_peak(); }
 void clear_cache() { pool().clear_cache(); }

@@ -62,6 +62,9 @@ ist_buffer* try_allocate(uint64_t nbytes) noexcept;
 // on whatever thread that happens.
 BufferRef wrap(void* data, uint64_t nbytes, void (*release)(void* context), void* context);
 
+// Is the buffer memory of ours that one reference holds? Then nobody can take another but by that one.
+bool has_one_owner(const ist_buffer* buffer);
+
 struct Figures {
   uint64_t active;  // bytes in live buffers of ours
   uint64_t peak;    // highest `active` since the last reset

@@ -80,6 +80,7 @@ const Place& Plan::place_of(const Node& node) {
   Value value;
   value.buffer = node.layout.buffer.get();
   value.nbytes = value.buffer->nbytes;
+  value.node = &node;
   places_.push_back({static_cast<int>(values_.size()), node.layout.offset, node.layout.strides.data()});
   values_.push_back(value);
   return places_.back();
@@ -200,6 +201,7 @@ void Plan::build(std::span<Node* const> order, uint64_t epoch) {
   }
   mark_leaving(order);
   sort_steps();
+  mark_given(order);
 }
 
 // A node's result is needed afterwards if somebody other than the nodes computed here, which are about to drop their
@@ -218,6 +220,31 @@ void Plan::mark_leaving(std::span<Node* const> order) {
     leaving_[i] = 1;
     values_[places_[i].value].leaves = true;
   }
+}
+
+// An input that only edges of this plan keep alive, which are about to be dropped, may be overwritten by its last
+// reader, if that is the last node of all: an evaluation that fails later would want to read it again.
+void Plan::mark_given(std::span<Node* const> order) {
+  if (n_steps_ == 0) return;
+  const ist_node& last = steps_[n_steps_ - 1].nodes.back();
+  for (uint32_t k = 0; k < last.n_inputs; ++k) {
+    Value& value = values_[last.inputs[k].value];
+    if (value.step >= 0 || value.leaves) continue;
+    // Its one reference is an edge: one led here. None can be taken from it, as nobody but this thread walks the edges
+    // of nodes that no gradient needs.
+    if (value.node->references.load(std::memory_order_acquire) != 1 || !memory::has_one_owner(value.buffer)) continue;
+    if (std::any_of(order.begin(), order.end(), [](const Node* node) { return node->taped || node->traced; })) return;
+    value.given = count_reads(last.inputs[k].value) == 1;
+  }
+}
+
+size_t Plan::count_reads(uint32_t id) {
+  size_t n = 0;
+  for (const Step& step : steps()) {
+    for (const ist_node& node : step.nodes)
+      n += std::count_if(node.inputs, node.inputs + node.n_inputs, [id](const ist_tensor& t) { return t.value == id; });
+  }
+  return n;
 }
 
 void Plan::sort_steps() {

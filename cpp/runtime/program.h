@@ -34,10 +34,12 @@ class Arena {
 struct Value {
   ist_buffer* buffer = nullptr;  // of an input: its node's, which outlives the plan; else the plan's, once it is made
   uint64_t nbytes = 0;
-  int step = -1;         // that makes it; -1: an input of the plan
-  int last_stage = -1;   // of the steps that read it
-  bool crosses = false;  // read by a step other than its maker
-  bool leaves = false;   // a tensor outside will hold it
+  const Node* node = nullptr;  // of an input: whose buffer it is
+  int step = -1;               // that makes it; -1: an input of the plan
+  int last_stage = -1;         // of the steps that read it
+  bool crosses = false;        // read by a step other than its maker
+  bool leaves = false;         // a tensor outside will hold it
+  bool given = false;          // an input that the last node may overwrite
 };
 
 // Where a node of the plan has its elements. The strides, one for each of its axes, are in the arena or in a node.
@@ -78,6 +80,8 @@ class Plan {
   int step_for(int stage, DeviceId device);
   void sort_steps();
   void mark_leaving(std::span<Node* const> order);
+  void mark_given(std::span<Node* const> order);
+  size_t count_reads(uint32_t value);
 
   uint64_t epoch_ = 0;
   std::vector<Value> values_;

@@ -90,7 +90,7 @@ void number_values(Step& step, Workspace& work) {
       ist_value entry{};
       entry.nbytes = value.nbytes;
       if (value.step != self) {
-        entry.flags = IST_VALUE_INPUT;
+        entry.flags = value.given ? IST_VALUE_INPUT | IST_VALUE_GIVEN : IST_VALUE_INPUT;
         entry.buffer = value.buffer;
       } else if (value.leaves || value.crosses) {
         entry.flags = IST_VALUE_OUTPUT;

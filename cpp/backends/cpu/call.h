@@ -55,6 +55,9 @@ void convert(const Kernels& kernels, uint32_t from, uint32_t to, int64_t n, cons
 void copy_strided(const Kernels& kernels, int threads, int log2, int rank, const int64_t* shape, char* dst,
                   const int64_t* dst_strides, const char* src, const int64_t* src_strides);
 
+// The first operand's elements to the output, unless the output has taken over its memory.
+void copy_first_operand(const Call& call);
+
 using RunFn = void (*)(const Call&);
 
 void run_reduce(const Call&);      // sum prod max min all any

@@ -43,6 +43,10 @@ void run_contiguous(const Call& call) {
   copy_to_output(call, call.input(0), out.data, strides);
 }
 
+void copy_first_operand(const Call& call) {
+  if (call.output().data != call.input(0).data) run_contiguous(call);
+}
+
 void run_concatenate(const Call& call) {
   const int axis = call.attrs<ist_axis_attrs>().axis;
   const View out = call.output();
@@ -95,7 +99,7 @@ void run_pad(const Call& call) {
 void run_slice_update(const Call& call) {
   const auto& attrs = call.attrs<ist_slice_attrs>();
   const View out = call.output();
-  run_contiguous(call);
+  copy_first_operand(call);
   int64_t strides[kMaxRank];
   row_major(out.rank, out.shape, strides);
   int64_t offset = 0;

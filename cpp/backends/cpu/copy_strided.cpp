@@ -46,6 +46,8 @@ class StridedCopy {
       --rows_end_;
     }
     ++rows_end_;
+    const bool is_run = rows_end_ == nest_.rank - 1 && nest_.strides[1][rows_end_] == 1;
+    if (is_run) unit_ = 0;  // rows are copied as they are
   }
 
   // Dimensions in which either side has its neighbours come last.

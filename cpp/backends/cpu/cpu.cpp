@@ -36,6 +36,25 @@ class Values {
     if (value.buffer == nullptr) fail(Code::memory, "", "cannot allocate ", value.nbytes, " bytes");
   }
 
+  // Ops that change some elements of their first operand do so in its memory, where nobody reads it afterwards.
+  bool take_over(uint32_t i) {
+    const ist_node& node = node_at(program_, i);
+    if (!updates_first_operand(node)) return false;
+    const ist_tensor& t = input_at(node, program_.tensor_size, 0);
+    const ist_value& from = value_at(program_, t.value);
+    ist_value& to = value_at(program_, node.output.value);
+    const bool given = (from.flags & IST_VALUE_GIVEN) != 0;
+    if (from.buffer == nullptr || outlives(from, i) || (is_input(from) && !given)) return false;
+    if (t.offset != 0 || from.nbytes != to.nbytes) return false;
+    if (!is_dense(static_cast<int>(t.rank), t.shape, t.strides)) return false;
+    for (uint32_t k = 1; k < node.n_inputs; ++k) {
+      if (input_at(node, program_.tensor_size, k).value == t.value) return false;
+    }
+    to.buffer = from.buffer;
+    to.buffer->retain(to.buffer);
+    return true;
+  }
+
   // Frees what no node after `last` reads.
   void drop_after(uint32_t last, uint32_t i) {
     ist_value& value = value_at(program_, i);
@@ -63,9 +82,8 @@ void run_step(const Context& context, const Step& step, Values& values) {
     const uint32_t out = node_at(program, i).output.value;
     // Inside an elementwise run a value may live in tiles alone; a matrix product needs its memory.
     const bool in_memory = i + 1 == step.end || (i == step.first && step.run_together == &run_matmul_elementwise);
-    if (in_memory || outlives(value_at(program, out), step.end - 1)) {
-      values.make(out);
-    }
+    if (!in_memory && !outlives(value_at(program, out), step.end - 1)) continue;
+    if (!values.take_over(i)) values.make(out);
   }
   if (step.run != nullptr) {
     step.run({context, node_at(program, step.first)});

@@ -218,11 +218,11 @@ void run_scatter(const Call& call) {
   int64_t strides[kMaxRank], slice_strides[kMaxRank];
   row_major(out.rank, out.shape, strides);
   const Offsets offsets = slice_offsets(call, 2, out.shape, strides);
-  run_contiguous(call);
   const View updates = call.input(1);
-  if (updates.count() == 0) return;
   std::vector<char> memory;
   const char* src = dense_data(call, updates, memory);
+  copy_first_operand(call);  // from here on nothing fails: the operand may be what is written to
+  if (updates.count() == 0) return;
   const int64_t n_slices = offsets.count(), slice = element_count(out.rank, attrs.slice_sizes);
   const int64_t bytes = int64_t{1} << out.log2();
   const Writer& write = writer(adds, out.dtype);
@@ -288,11 +288,11 @@ void run_put_along_axis(const Call& call) {
   row_major(out.rank, out.shape, strides);
   Offsets offsets(index.count());
   offsets.add(call, index, axis, out.shape[axis], 1, strides[axis]);
-  run_contiguous(call);
-  if (offsets.count() == 0) return;
-  strides[axis] = 0;
   std::vector<char> memory;
   const char* src = dense_data(call, values, memory);
+  copy_first_operand(call);  // from here on nothing fails
+  if (offsets.count() == 0) return;
+  strides[axis] = 0;
   const Writer& write = writer(adds, out.dtype);
   const int64_t bytes = int64_t{1} << out.log2();
   const int last = index.rank - 1;

@@ -211,6 +211,19 @@ bool supports_node(const Kernels& kernels, const ist_node& node, size_t tensor_s
   return driver(node, tensor_size) != nullptr;
 }
 
+bool updates_first_operand(const ist_node& node) {
+  switch (static_cast<Op>(node.op)) {
+    case Op::slice_update:
+    case Op::scatter:
+    case Op::scatter_add:
+    case Op::put_along_axis:
+    case Op::add_along_axis:
+      return true;
+    default:
+      return false;
+  }
+}
+
 Step plan_step(const Kernels& kernels, const ist_program& program, uint32_t first) {
   const ist_node& node = node_at(program, first);
   if (!supports_node(kernels, node, program.tensor_size)) {

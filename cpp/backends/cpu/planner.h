@@ -9,6 +9,9 @@ namespace ist::cpu {
 // Does the cpu backend compute this node?
 bool supports_node(const Kernels& kernels, const ist_node& node, size_t tensor_size);
 
+// Is the node's result its first operand, but for some elements?
+bool updates_first_operand(const ist_node& node);
+
 struct Step {
   uint32_t first, end;  // nodes
   RunFn run;            // of a single node; null for a run

@@ -1,4 +1,4 @@
-"""Ops that move elements, over views of views: short and long runs, forwards, backwards and repeated."""
+"""Ops that move elements, over views of views: all layouts of short and long runs, forwards, backwards, repeated."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ _sanitized preset library *args: _env
     python=$(command -v python)
     export LD_PRELOAD="$runtime $("${CXX:-c++}" -print-file-name=libstdc++.so)"
     $plain "$python" -c "import isthmus, sys; sys.exit(not isthmus.__file__.startswith('$site'))"
-    if [ $# -eq 0 ]; then set -- -m "not slow" tests/python/test_{runtime,errors,backends,bits}.py; fi
+    if [ $# -eq 0 ]; then set -- -m "not slow" tests/python/test_{runtime,runtime_given,errors,backends,bits}.py; fi
     $plain "$python" -m pytest -q -p no:cacheprovider "$@"
 
 # Installs an extra's requirements if they changed since the last time.

@@ -94,7 +94,6 @@ TWO_OPERANDS = ["add", "subtract", "multiply", "divide", "maximum", "minimum", "
 STEP = st.tuples(st.sampled_from(ONE_OPERAND + 2 * TWO_OPERANDS), st.integers(0, 30), st.booleans(), st.booleans())
 
 
-@settings(max_examples=200)
 @given(
     steps=st.lists(STEP, min_size=3, max_size=24),
     asked=st.sets(st.integers(0, 24)),

@@ -17,6 +17,25 @@ void cast_tile(int64_t n, void* out, const void* const* in) {
   }
 }
 
+// To integers of 8 and 16 bits. Numbers that int32 has, as nearly all are, need no choice of what stands for the
+// others: pieces of the tile have one or the other.
+template <int From, int To>
+void narrow_tile(int64_t n, void* out, const void* const* in) {
+  constexpr int64_t kPiece = 256;
+  const Type<From>* __restrict a = static_cast<const Type<From>*>(in[0]);
+  Type<To>* __restrict r = static_cast<Type<To>*>(out);
+  for (int64_t start = 0; start < n; start += kPiece) {
+    const int64_t end = start + kPiece < n ? start + kPiece : n;
+    int any_beyond = 0;
+    for (int64_t i = start; i < end; ++i) any_beyond |= scalar::fabs(a[i]) < Type<From>(0x1p31) ? 0 : 1;
+    if (any_beyond == 0) {
+      for (int64_t i = start; i < end; ++i) r[i] = static_cast<Type<To>>(static_cast<int32_t>(a[i]));
+    } else {
+      for (int64_t i = start; i < end; ++i) r[i] = scalar::cast<Type<To>>(a[i]);
+    }
+  }
+}
+
 // Between float32 and a half type, which the compiler does not find the instructions for. A tile may end in the middle
 // of a vector: that one is done again from the end.
 template <int From, int To>
@@ -29,6 +48,9 @@ void half_tile(int64_t n, void* out, const void* const* in) {
   VecF32::load(a + n - W).store(r + n - W);
 }
 
+constexpr bool is_narrow(int dtype) {
+  return dtype == IST_INT8 || dtype == IST_UINT8 || dtype == IST_INT16 || dtype == IST_UINT16;
+}
 constexpr bool is_half(int dtype) { return dtype == IST_FLOAT16 || dtype == IST_BFLOAT16; }
 
 template <int From, int To>
@@ -46,6 +68,8 @@ constexpr TileFn cast_fn() {
     } else {
       return nullptr;
     }
+  } else if constexpr ((From == IST_FLOAT32 || From == IST_FLOAT64) && is_narrow(To)) {
+    return &narrow_tile<From, To>;
   } else {
     constexpr int kLoaded = From == IST_BOOL ? int{IST_UINT8} : From;  // as Loaded has it
     return &cast_tile<kLoaded, To>;

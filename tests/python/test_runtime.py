@@ -201,6 +201,7 @@ print(digest.hexdigest())
     assert len(digests) == 1 and digests.pop().strip()
 
 
+@pytest.mark.slow
 def test_import_is_quick() -> None:
     code = "import numpy, time; t = time.perf_counter(); import isthmus; print(time.perf_counter() - t)"
     best = min(float(run_python(code).stdout) for _ in range(5))

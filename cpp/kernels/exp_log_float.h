@@ -20,13 +20,23 @@ inline float scaled(float y, float k) {
   return y * exp2_integer(half) * exp2_integer(k - half);
 }
 
+// x = k * ln 2 + r with |r| <= ln(2) / 2, for x in [-150, 150].
+template <class F>
+struct ReducedExp {
+  F k, r;
+};
+template <class F>
+inline ReducedExp<F> reduce_exp(F x) {
+  const F k = fma(x, F(0x1.715476p+0f), F(kRoundMagicF)) - F(kRoundMagicF);
+  return {k, fma(k, F(0x1.05c610p-29f), fma(k, F(-0x1.62e430p-1f), x))};
+}
+
 // exp(x) for x in [-150, 150].
 template <class F>
 inline F exp_core(F x) {
-  const F k = fma(x, F(0x1.715476p+0f), F(kRoundMagicF)) - F(kRoundMagicF);
-  const F r = fma(k, F(0x1.05c610p-29f), fma(k, F(-0x1.62e430p-1f), x));
-  const F p = polynomial(r, F(0x1.6b6dfap-10f), 0x1.12300cp-7f, 0x1.55568ap-5f, 0x1.5554a2p-3f, 0.5f, 1.0f);
-  return scaled(fma(p, r, F(1.0f)), k);
+  const ReducedExp<F> e = reduce_exp(x);
+  const F p = polynomial(e.r, F(0x1.6b6dfap-10f), 0x1.12300cp-7f, 0x1.55568ap-5f, 0x1.5554a2p-3f, 0.5f, 1.0f);
+  return scaled(fma(p, e.r, F(1.0f)), e.k);
 }
 template <class F>
 inline F exp_of(F x) {

@@ -7,17 +7,6 @@ namespace ist {
 namespace {
 namespace scalar {
 
-// x = k * ln 2 + r with |r| <= ln(2) / 2, for x in [-150, 150].
-template <class F>
-struct ReducedExp {
-  F k, r;
-};
-template <class F>
-inline ReducedExp<F> reduce_exp(F x) {
-  const F k = fma(x, F(0x1.715476p+0f), F(kRoundMagicF)) - F(kRoundMagicF);
-  return {k, fma(k, F(0x1.05c610p-29f), fma(k, F(-0x1.62e430p-1f), x))};
-}
-
 // 2^k (exp(r) - 2^-k). For small k the terms cancel, so 1 - 2^-k, which is exact then, meets r before the rest.
 template <class F>
 inline F expm1_of(F x) {

@@ -63,7 +63,10 @@ inline F product_power(F x, F y) {
   const F square = x * x;
   return select(y == F(2.0f), square, square * x);
 }
-inline bool is_product_power(float y) { return (y == 2.0f) | (y == 3.0f); }
+template <class F>
+inline auto is_product_power(F y) {
+  return (y == F(2.0f)) | (y == F(3.0f));
+}
 
 template <class F>
 inline F power_of(F x, F y) {
@@ -80,7 +83,7 @@ inline F power_of(F x, F y) {
   const F odd = copysign(magnitude, x);
   const F signless = select((x < F(0.0f)) & (a < F(kInfF)) & (rest != F(0.0f)), F(kNanF), magnitude);
   const F power = select((y == F(0.0f)) | (x == F(1.0f)), F(1.0f), select(rest == F(1.0f), odd, signless));
-  return select((y == F(2.0f)) | (y == F(3.0f)), product_power(x, y), power);
+  return select(is_product_power(y), product_power(x, y), power);
 }
 
 // The larger operand and the logarithm that is added to it cancel where the result is close to 0: there its error is

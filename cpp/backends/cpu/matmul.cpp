@@ -157,8 +157,11 @@ struct Product {
     const int64_t columns_max = round_up(divide_up(columns, passes), cols);
     const int64_t block_bytes = columns_max / cols * panel_bytes;
     const int64_t tile_bytes = round_up(height * cols * mm.size, 64);
+    const int64_t a_bytes = divide_up(rows, height) * k_blocks * strip_bytes;
+    const bool keeps_a = mm.speed == 1 && passes > 1 && a_bytes <= kKeptBytes;
     Temporary memory;
-    char* panels = memory.make(call, k_blocks * block_bytes);
+    char* panels = memory.make(call, k_blocks * block_bytes + (keeps_a ? a_bytes : 0));
+    char* kept = panels + k_blocks * block_bytes;
 
     for (int64_t j0 = 0; j0 < columns; j0 += columns_max) {
       const int64_t width = std::min(columns_max, columns - j0);
@@ -169,12 +172,14 @@ struct Product {
       over_strips(rows, height, width * k, [&](int64_t first, int64_t last) {
         for (int64_t i = first; i < last; i += height) {
           char* tiles = scratch(static_cast<size_t>(strip_bytes + columns_max / cols * tile_bytes));
-          char* a_strip = tiles + columns_max / cols * tile_bytes;
+          char* a_scratch = tiles + columns_max / cols * tile_bytes;
           const int n_rows = static_cast<int>(std::min(height, last - i));
           for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
             const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
             const char* block = panels + k0 / kMatmulBlock * block_bytes;
-            mm.pack_a(depth, n_rows, n_rows, at(a, i, k0), a.column, a.row, a_strip);
+            char* a_strip =
+                keeps_a ? kept + (i / height * k_blocks + k0 / kMatmulBlock) * strip_bytes : a_scratch;
+            if (!keeps_a || j0 == 0) mm.pack_a(depth, n_rows, n_rows, at(a, i, k0), a.column, a.row, a_strip);
             for (int64_t p = 0; p < width; p += cols) {
               const int n_cols = static_cast<int>(std::min(cols, width - p));
               char* tile = tiles + p / cols * tile_bytes;

@@ -42,6 +42,13 @@ void tile_rows(int n_cols, int64_t depth, const T* a, int64_t a_row, int64_t a_s
   // Addresses of operands that the drivers have packed are constants: the integer units stay out of the way.
   constexpr int kPackedRow = 2 * W;
   if (kPacked && 2 * kRows > kTileRows && a_step == kRows && b_row == kPackedRow) {
+    if (mode == kTileAdd) {
+      for (int i = 0; i < kRows && k + 4 <= depth; ++i, k += 4, a += 4 * kRows, b += 4 * kPackedRow) {
+        for (int h = 0; h < kVecs; ++h) __builtin_prefetch(c + i * c_row + h * W, 1);
+#pragma GCC unroll 4
+        for (int t = 0; t < 4; ++t) step(a + t * kRows, b + t * kPackedRow);
+      }
+    }
     for (; k + 4 <= depth; k += 4, a += 4 * kRows, b += 4 * kPackedRow) {
 #pragma GCC unroll 4
       for (int t = 0; t < 4; ++t) step(a + t * kRows, b + t * kPackedRow);

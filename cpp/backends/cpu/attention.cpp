@@ -163,7 +163,7 @@ class Attention {
       for (int64_t i = 0; i < width_; i += cols) {
         mm_.tile(n_rows, static_cast<int>(std::min(cols, width_ - i)), depth, memory.scores + j, scores_row_, 1,
                  memory.values + j * memory.values_row + i, memory.values_row, memory.sums + i, width_,
-                 j == 0 ? kTileStore : kTileAdd);
+                 j == 0 ? kTileStore : kTileAdd, nullptr);
       }
     }
     char* target = out_.data + (((first.batch * heads_ + first.head) * queries_ + first.query) * width_ << out_.log2());
@@ -182,7 +182,7 @@ class Attention {
       for (int64_t d = 0; d < depth_; d += kMatmulBlock) {
         mm_.tile(n_rows, static_cast<int>(std::min(cols, keys - j)), std::min<int64_t>(kMatmulBlock, depth_ - d),
                  memory.queries + d * n_rows, 1, n_rows, memory.keys + j * depth_ + d * cols, cols, memory.scores + j,
-                 scores_row_, d == 0 ? kTileStore : kTileAdd);
+                 scores_row_, d == 0 ? kTileStore : kTileAdd, nullptr);
       }
     }
     for (int i = 0; i < n_rows; ++i) {

@@ -179,7 +179,7 @@ struct Product {
         for (int64_t i = 0; i < pixels; i += height) {
           mm.tile(static_cast<int>(std::min(height, pixels - i)), width, list[n].length,
                   a + (i * a_row + list[n].offset) * mm.size, a_row, 1, b + list[n].at * panel * mm.size, panel,
-                  into + i * into_row * mm.size, into_row, mode);
+                  into + i * into_row * mm.size, into_row, mode, nullptr);
         }
       }
     }

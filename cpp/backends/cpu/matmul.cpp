@@ -21,6 +21,8 @@ constexpr int64_t kTasks = 4;                     // for each thread
 constexpr int64_t kStripsToShare = 3;             // for each thread
 constexpr int kChunks = 16;                       // of strips for each thread
 constexpr int64_t kPackWork = 8 * 1024;           // elements that are worth another thread
+constexpr int64_t kPackPanels = 8;                // packed side by side
+constexpr int64_t kPackRows = 16;                 // of each in turn
 constexpr int64_t kLine = 64;                     // bytes that caches fetch at a time
 constexpr int64_t kTailTile = 1024;               // elements of a row that elementwise nodes take at a time
 constexpr int64_t kFlatColumns = 2048;            // of C kept in cache while rows of B stream through
@@ -131,11 +133,15 @@ struct Product {
               if (!keeps_a || j0 == 0) mm.pack_a(depth, n_rows, n_rows, strip, a.column, a.row, a_strip);
               strip = a_strip;
             }
+            const bool packs_next = packs_a && (!keeps_a || j0 == 0) && a.column == 1;
             for (int64_t p = 0; p < width; p += cols) {
+              // Each panel brings a row of the next strip.
+              const int64_t next = i + height + p / cols;
+              const char* ahead = packs_next && next < std::min(i + 2 * height, last) ? at(a, next, k0) : nullptr;
               mm.tile(static_cast<int>(n_rows), static_cast<int>(std::min(cols, width - p)), depth, strip,
                       packs_a ? 1 : a.row, packs_a ? n_rows : a.column,
                       packs_b ? panels + p / cols * panel_bytes : at(b, k0, j0 + p), packs_b ? cols : b.row,
-                      c + (i * c_row + j0 + p) * size, c_row, k0 == 0 ? kTileStore : kTileAdd);
+                      c + (i * c_row + j0 + p) * size, c_row, k0 == 0 ? kTileStore : kTileAdd, ahead);
             }
             if (k0 + depth == k) finished(i, n_rows, j0, width);
           }
@@ -177,14 +183,13 @@ struct Product {
           for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
             const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
             const char* block = panels + k0 / kMatmulBlock * block_bytes;
-            char* a_strip =
-                keeps_a ? kept + (i / height * k_blocks + k0 / kMatmulBlock) * strip_bytes : a_scratch;
+            char* a_strip = keeps_a ? kept + (i / height * k_blocks + k0 / kMatmulBlock) * strip_bytes : a_scratch;
             if (!keeps_a || j0 == 0) mm.pack_a(depth, n_rows, n_rows, at(a, i, k0), a.column, a.row, a_strip);
             for (int64_t p = 0; p < width; p += cols) {
               const int n_cols = static_cast<int>(std::min(cols, width - p));
               char* tile = tiles + p / cols * tile_bytes;
               mm.tile(n_rows, n_cols, depth, a_strip, 1, n_rows, block + p / cols * panel_bytes, cols, tile, cols,
-                      k0 == 0 ? kTileStore : kTileAdd);
+                      k0 == 0 ? kTileStore : kTileAdd, nullptr);
               if (k0 + depth == k) {
                 mm.round(n_rows, n_cols, tile, cols, c + ((i * c_row + j0 + p) << in_log2), c_row);
               }
@@ -199,10 +204,21 @@ struct Product {
   void pack_panels(const Matrix& b, int64_t k0, int64_t depth, int64_t j0, int64_t width, char* panels,
                    int64_t panel_bytes) const {
     const int64_t cols = mm.cols;
-    parallel_for(threads, divide_up(width, cols), 1 + kPackWork / (depth * cols), [&](int64_t begin, int64_t end) {
-      for (int64_t p = begin; p < end; ++p) {
-        mm.pack(depth, std::min(cols, width - p * cols), cols, at(b, k0, j0 + p * cols), b.row, b.column,
-                panels + p * panel_bytes);
+    // Dense rows are read over several panels: the hardware's prefetcher wants more of a row than one panel has.
+    const bool across = mm.header == 0 && b.column == 1;
+    const int64_t n_panels = divide_up(width, cols);
+    const int64_t group = across ? std::clamp<int64_t>(n_panels / threads, 1, kPackPanels) : 1;
+    const int64_t rows = across ? kPackRows : depth;
+    const int64_t grain = 1 + kPackWork / (depth * cols * group);
+    parallel_for(threads, divide_up(n_panels, group), grain, [&](int64_t begin, int64_t end) {
+      for (int64_t first = begin * group; first < std::min(n_panels, end * group); first += group) {
+        const int64_t last = std::min(first + group, n_panels);
+        for (int64_t t = 0; t < depth; t += rows) {
+          for (int64_t p = first; p < last; ++p) {
+            mm.pack(std::min(rows, depth - t), std::min(cols, width - p * cols), cols, at(b, k0 + t, j0 + p * cols),
+                    b.row, b.column, panels + p * panel_bytes + t * cols * mm.packed_size);
+          }
+        }
       }
     });
   }
@@ -265,7 +281,7 @@ struct Product {
               panel = b_panel;
             }
             mm.tile(rows, static_cast<int>(count), part, strip, packs_a ? 1 : a.row, packs_a ? rows : a.column, panel,
-                    packs_b ? cols : b.row, into + p * size, into_row, t == 0 ? kTileStore : kTileContinue);
+                    packs_b ? cols : b.row, into + p * size, into_row, t == 0 ? kTileStore : kTileContinue, nullptr);
           }
         }
         for (int i = 0; k0 > 0 && i < rows; ++i) {

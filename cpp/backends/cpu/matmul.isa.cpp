@@ -18,7 +18,7 @@ namespace {
 // are neighbours.
 template <class T, class V, bool kPacked, int kVecs, bool kPart, int kRows>
 void tile_rows(int n_cols, int64_t depth, const T* a, int64_t a_row, int64_t a_step, const T* b, int64_t b_row, T* c,
-               int64_t c_row, TileMode mode) {
+               int64_t c_row, TileMode mode, const void* ahead) {
   constexpr int W = V::kWidth;
   const auto mask = V::mask(kPart ? n_cols - (kVecs - 1) * W : W);
   const auto load = [&](const T* p, int h) __attribute__((always_inline)) {
@@ -40,19 +40,23 @@ void tile_rows(int n_cols, int64_t depth, const T* a, int64_t a_row, int64_t a_s
   };
   int64_t k = 0;
   // Addresses of operands that the drivers have packed are constants: the integer units stay out of the way.
-  constexpr int kPackedRow = 2 * W;
+  constexpr int kPackedRow = 2 * W, kLine = 64;
   if (kPacked && 2 * kRows > kTileRows && a_step == kRows && b_row == kPackedRow) {
-    if (mode == kTileAdd) {
-      for (int i = 0; i < kRows && k + 4 <= depth; ++i, k += 4, a += 4 * kRows, b += 4 * kPackedRow) {
-        for (int h = 0; h < kVecs; ++h) __builtin_prefetch(c + i * c_row + h * W, 1);
-#pragma GCC unroll 4
-        for (int t = 0; t < 4; ++t) step(a + t * kRows, b + t * kPackedRow);
-      }
-    }
-    for (; k + 4 <= depth; k += 4, a += 4 * kRows, b += 4 * kPackedRow) {
+    const auto four_steps = [&]() __attribute__((always_inline)) {
 #pragma GCC unroll 4
       for (int t = 0; t < 4; ++t) step(a + t * kRows, b + t * kPackedRow);
+      k += 4, a += 4 * kRows, b += 4 * kPackedRow;
+    };
+    // What comes from beyond the cache is asked for a line at a time: all at once, it would keep B waiting.
+    for (int i = 0; mode == kTileAdd && i < kRows && k + 4 <= depth; ++i) {
+      for (int h = 0; h < kVecs; ++h) __builtin_prefetch(c + i * c_row + h * W, 1);
+      four_steps();
     }
+    for (int64_t i = 0; ahead != nullptr && i < depth && k + 4 <= depth; i += kLine / sizeof(T)) {
+      __builtin_prefetch(static_cast<const T*>(ahead) + i, 0, 2);
+      four_steps();
+    }
+    while (k + 4 <= depth) four_steps();
   }
   for (; k < depth; ++k, a += a_step, b += b_row) step(a, b);
 #pragma GCC unroll 16
@@ -70,7 +74,8 @@ void tile_rows(int n_cols, int64_t depth, const T* a, int64_t a_row, int64_t a_s
 }
 
 template <class T>
-using TileFn = void (*)(int, int64_t, const T*, int64_t, int64_t, const T*, int64_t, T*, int64_t, TileMode);
+using TileFn = void (*)(int, int64_t, const T*, int64_t, int64_t, const T*, int64_t, T*, int64_t, TileMode,
+                        const void*);
 
 template <class T>
 struct TileFns {
@@ -86,23 +91,23 @@ constexpr TileFns<T> tile_fns(TileFns<T> fns = {}) {
 
 template <class T, class V, bool kPacked>
 void tile_of(int n_rows, int n_cols, int64_t depth, const void* a, int64_t a_row, int64_t a_step, const void* b,
-             int64_t b_row, void* c, int64_t c_row, TileMode mode) {
+             int64_t b_row, void* c, int64_t c_row, TileMode mode, const void* ahead) {
   constexpr int W = V::kWidth;
   static constexpr TileFns<T> whole = tile_fns<T, V, kPacked, 2, false>();
   static constexpr TileFns<T> part = tile_fns<T, V, kPacked, 2, true>();
   static constexpr TileFns<T> narrow = tile_fns<T, V, kPacked, 1, true>();
   const TileFns<T>& fns = n_cols == 2 * W ? whole : n_cols > W ? part : narrow;
   fns.of_rows[n_rows](n_cols, depth, static_cast<const T*>(a), a_row, a_step, static_cast<const T*>(b), b_row,
-                      static_cast<T*>(c), c_row, mode);
+                      static_cast<T*>(c), c_row, mode, ahead);
 }
 
 template <class T, class V>
 void tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t a_row, int64_t a_step, const void* b,
-          int64_t b_row, void* c, int64_t c_row, TileMode mode) {
+          int64_t b_row, void* c, int64_t c_row, TileMode mode, const void* ahead) {
   if (a_row == 1) {
-    tile_of<T, V, true>(n_rows, n_cols, depth, a, a_row, a_step, b, b_row, c, c_row, mode);
+    tile_of<T, V, true>(n_rows, n_cols, depth, a, a_row, a_step, b, b_row, c, c_row, mode, ahead);
   } else {
-    tile_of<T, V, false>(n_rows, n_cols, depth, a, a_row, a_step, b, b_row, c, c_row, mode);
+    tile_of<T, V, false>(n_rows, n_cols, depth, a, a_row, a_step, b, b_row, c, c_row, mode, ahead);
   }
 }
 
@@ -161,7 +166,7 @@ constexpr ComplexTileFns complex_tile_fns(ComplexTileFns fns = {}) {
 }
 
 void complex_tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t, int64_t a_step, const void* b,
-                  int64_t b_row, void* c, int64_t c_row, TileMode mode) {
+                  int64_t b_row, void* c, int64_t c_row, TileMode mode, const void*) {
   static constexpr ComplexTileFns fns = complex_tile_fns();
   fns.of_rows[n_rows](n_cols, depth, static_cast<const float*>(a), a_step, static_cast<const float*>(b), b_row,
                       static_cast<complex64*>(c), c_row, mode);

@@ -7,7 +7,8 @@
 //   for (k0 = 0; k0 < k; k0 += kMatmulBlock)
 //     mm.pack(depth, columns, mm.cols, b_at(k0, j), b.k_stride, b.j_stride, panel);     // for each panel
 //     mm.pack(depth, n_rows, n_rows, a_at(i, k0), a.k_stride, a.i_stride, strip);       // for each strip
-//     mm.tile(n_rows, columns, depth, strip, 1, n_rows, panel, mm.cols, c, c_row, k0 == 0 ? kTileStore : kTileAdd);
+//     mm.tile(n_rows, columns, depth, strip, 1, n_rows, panel, mm.cols, c, c_row, k0 == 0 ? kTileStore : kTileAdd,
+//             nullptr);
 //
 // (bfloat16 has more to say: see the last fields of MatmulKernels.)
 // C is in the compute type: float16 and bfloat16 accumulate in float32 and are rounded once, after the last block.
@@ -35,9 +36,10 @@ struct MatmulKernels {
                void* dst);
   // a: element (i, k) at a[i * a_row + k * a_step]; b: row k at b + k * b_row, dense, read in its first n_cols elements
   // or to its padded width; c: row i at c + i * c_row, written in its first n_cols elements. n_rows <= rows and
-  // n_cols <= cols. complex64 reads packed operands alone: a_step and b_row are their widths.
+  // n_cols <= cols. complex64 reads packed operands alone: a_step and b_row are their widths. `ahead` may be null, or
+  // point to as many elements as `depth` that are wanted soon: large tiles of float ask for them meanwhile.
   void (*tile)(int n_rows, int n_cols, int64_t depth, const void* a, int64_t a_row, int64_t a_step, const void* b,
-               int64_t b_row, void* c, int64_t c_row, TileMode mode);
+               int64_t b_row, void* c, int64_t c_row, TileMode mode, const void* ahead);
   // float16 and bfloat16: rows of C rounded to the type in memory; otherwise null.
   void (*round)(int n_rows, int n_cols, const void* c, int64_t c_row, void* out, int64_t out_row);
   // A row times up to row_cols columns of B as they lie in memory, each of them dense, over all of k. The row and C are

@@ -88,7 +88,7 @@ void run_quantized_matmul(const Call& call) {
         for (int64_t i = 0; i < m; i += tile.rows) {
           tile.tile(static_cast<int>(std::min<int64_t>(tile.rows, m - i)), static_cast<int>(count), depth,
                     rows + i * k + k0, k, 1, panel, cols, c + (batch * m + i) * n + j, n,
-                    k0 == 0 ? kTileStore : kTileAdd);
+                    k0 == 0 ? kTileStore : kTileAdd, nullptr);
         }
       }
     }

@@ -127,6 +127,22 @@ def test_elementwise_runs_of_any_form(
         np.testing.assert_array_equal(fast, exact)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_results_longer_than_the_caches(threads: int) -> None:
+    """They are stored past the caches, if nobody in the same run reads them."""
+    rng = np.random.default_rng(4)
+    x, y = (rng.standard_normal((2900, 2901)).astype(np.float32) for _ in range(2))
+    ist.set_num_threads(threads)
+    a, b = ist.array(x), ist.array(y)
+    total = a + b
+    again = total * a
+    ist.eval(total, again)
+    np.testing.assert_array_equal(np.array(total), x + y)
+    np.testing.assert_array_equal(np.array(again), (x + y) * x)
+    np.testing.assert_array_equal(np.array(a.reshape(2901, 2900).T - b), x.reshape(2901, 2900).T - y)
+    np.testing.assert_array_equal(np.array(a.reshape(-1)[1:] * b.reshape(-1)[:-1]), x.ravel()[1:] * y.ravel()[:-1])
+
+
 @pytest.mark.parametrize("name", ["sin", "cos", "tan"])
 def test_the_way_of_a_trigonometric_function_depends_on_its_element_alone(name: str) -> None:
     """Large arguments take another way; whole stretches of small ones do not look for them."""

@@ -3,6 +3,10 @@
 #include "backends/cpu/isa_common.h"
 #include "backends/cpu/simd.h"
 
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
 namespace ist::cpu {
 namespace {
 
@@ -213,6 +217,45 @@ void transpose_squares(int64_t rows, int64_t cols, void* dst, int64_t dst_stride
   }
 }
 
+#if defined(__AVX512F__)
+inline void stream_line(char* to, const char* from) {
+  _mm512_stream_si512(reinterpret_cast<__m512i*>(to), _mm512_loadu_si512(from));
+}
+#elif defined(__AVX__)
+inline void stream_line(char* to, const char* from) {
+  for (int i = 0; i < 64; i += 32) {
+    const __m256i part = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i));
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(to + i), part);
+  }
+}
+#elif defined(__SSE2__)
+inline void stream_line(char* to, const char* from) {
+  for (int i = 0; i < 64; i += 16) {
+    const __m128i part = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i));
+    _mm_stream_si128(reinterpret_cast<__m128i*>(to + i), part);
+  }
+}
+#endif
+
+void stream(int64_t n, void* dst, const void* src) {
+  char* to = static_cast<char*>(dst);
+  const char* from = static_cast<const char*>(src);
+#if defined(__SSE2__)
+  constexpr int64_t kLine = 64;
+  if (reinterpret_cast<uintptr_t>(to) % kLine == 0) {
+    for (; n >= kLine; n -= kLine, to += kLine, from += kLine) stream_line(to, from);
+  }
+#endif
+  __builtin_memcpy(to, from, static_cast<size_t>(n));
+}
+
+// Such stores are not ordered with those that hand the work over.
+void end_stream() {
+#if defined(__SSE2__)
+  _mm_sfence();
+#endif
+}
+
 constexpr CopyTable table = {
     {&fill<Bits8>, &fill<Bits16>, &fill<Bits32>, &fill<Bits64>},
     {&strided<Bits8>, &strided<Bits16>, &strided<Bits32>, &strided<Bits64>},
@@ -220,6 +263,8 @@ constexpr CopyTable table = {
     {&units<Bits8>, &units<Bits16>, &units<Bits32>, &units<Bits64>},
     {&gather<Bits8>, &gather<Bits16>, &gather<Bits32>, &gather<Bits64>},
     {&transpose<Bits8>, &transpose<Bits16>, &transpose_squares<VecF32, float>, &transpose_squares<VecF64, double>},
+    &stream,
+    &end_stream,
 };
 
 }  // namespace

@@ -21,6 +21,10 @@ struct CopyTable {
                     void* dst);
   // A rows x cols transposition through cache-sized squares: dst[r * dst_stride + c] = src[r + c * src_stride].
   void (*transpose[4])(int64_t rows, int64_t cols, void* dst, int64_t dst_stride, const void* src, int64_t src_stride);
+  // Bytes past the caches to memory, where the CPU has such stores. The thread that calls it calls end_stream() before
+  // others may read them.
+  void (*stream)(int64_t n, void* dst, const void* src);
+  void (*end_stream)();
 };
 
 }  // namespace ist::cpu

@@ -52,8 +52,11 @@ class TileProgram {
   // Where the registers are for a thread; its memory is the thread's scratch().
   struct Frame {
     char* at[kMaxRegisters];
+    char* piece;  // of a result that is streamed
   };
   void enter(Frame& frame) const;
+  // After a thread's last tile, before others may read the results.
+  void leave() const;
   // Elements [start, start + n), n <= tile(); band_row counts from the start of the band that load_band() has read.
   void run(Frame& frame, int64_t start, int64_t n, int64_t band_row = 0) const;
   // Reads rows [row, row + n_rows) and columns [column, column + n) of the operands that lie the other way round.
@@ -76,7 +79,8 @@ class TileProgram {
     uint8_t n_steps;  // of a chain, whose kernel chain() is; otherwise 0
     uint8_t n_inputs;
     uint8_t log2;
-    bool claims;  // of memory: asks for the lines of its result before it writes them
+    bool claims;   // of memory: asks for the lines of its result before it writes them
+    bool streams;  // past the caches: the result is longer than they are, and the run does not read it
     uint16_t out;
     uint16_t first_input;  // in inputs_
     uint16_t first_step;   // in steps_
@@ -96,6 +100,7 @@ class TileProgram {
   void extend_last(const ist_node& node, const uint16_t* in, uint16_t out);
   void make_chain(Instruction& instruction);
   void shorten_constants();
+  void choose_stores(bool may_stream);
   void forget_slot(uint32_t m);
   uint16_t add_register(Place place, char* base, uint32_t dtype, const int64_t* strides);
   uint16_t operand(const ist_tensor& t);
@@ -118,7 +123,7 @@ class TileProgram {
   int64_t cost_ = 0;   // of the instructions, in additions
   int64_t bytes_ = 0;  // of an element, in operands and results
   int64_t tile_ = 0, band_rows_ = 0;
-  bool reads_ahead_ = false;
+  bool reads_ahead_ = false, streams_ = false;
   uint32_t n_buffers_ = 0, n_constants_ = 0, n_bands_ = 0;
   uint16_t asked_ = kMaxRegisters;  // the register of value_as()
   Register registers_[kMaxRegisters];

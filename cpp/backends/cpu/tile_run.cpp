@@ -17,8 +17,9 @@ constexpr int64_t kCacheBytes = 16 * 1024;  // of tile buffers
 // Bytes of a result that are in no first-level cache, which matters to a lone addition, or in no second-level one.
 constexpr int64_t kClaimFrom = 32 * 1024;
 constexpr int64_t kClaimFromMemory = 1024 * 1024;
-constexpr int64_t kClaimBytes = 1024;  // that are asked for at a time
-constexpr int64_t kCostly = 8;         // additions, in whose time the operands of the next tile arrive
+constexpr int64_t kStreamFrom = 32 * 1024 * 1024;  // in no cache at all when the result is read
+constexpr int64_t kPieceBytes = 1024;              // that are asked for, or streamed, at a time
+constexpr int64_t kCostly = 8;                     // additions, in whose time the operands of the next tile arrive
 constexpr int64_t kLine = 64;
 constexpr int64_t kBandBytes = 64;  // of neighbours in memory that a band reads together
 constexpr int64_t kBandColumns = 1024;
@@ -65,6 +66,22 @@ void TileProgram::shorten_constants() {
   }
 }
 
+// What arithmetic waits for memory less has time to fetch the lines that it writes.
+void TileProgram::choose_stores(bool may_stream) {
+  may_stream &= cost_ <= kCostly;
+  const int64_t claim_from = n_instructions_ == 1 ? kClaimFrom : kClaimFromMemory;
+  bool is_read[kMaxRegisters] = {};
+  for (uint32_t k = n_instructions_; k-- > 0;) {
+    Instruction& made = instructions_[k];
+    const Register& result = registers_[made.out];
+    const int64_t bytes = result.place == Place::direct ? n_ << result.log2 : 0;
+    made.streams = may_stream && bytes >= kStreamFrom && !is_read[made.out];
+    made.claims &= bytes >= claim_from && !made.streams;
+    streams_ |= made.streams;
+    for (uint32_t j = 0; j < made.n_inputs; ++j) is_read[inputs_[made.first_input + j]] = true;
+  }
+}
+
 void TileProgram::finish(int64_t tile) {
   shorten_constants();
   // Operands that need a tile of their own come after the slots in a thread's scratch, then constants, then bands.
@@ -85,11 +102,7 @@ void TileProgram::finish(int64_t tile) {
     Nest<1>& nest = gathers_.emplace_back(Gather{r, {}}).nest;
     for (int i = 0; i < rank_; ++i) nest.add(shape_[i], reg.strides[i]);
   }
-  const int64_t claim_from = n_instructions_ == 1 ? kClaimFrom : kClaimFromMemory;
-  for (uint32_t k = 0; k < n_instructions_; ++k) {
-    const Register& result = registers_[instructions_[k].out];
-    instructions_[k].claims &= result.place == Place::direct && n_ << result.log2 >= claim_from;
-  }
+  choose_stores(tile == 0);
   reads_ahead_ = cost_ > kCostly && n_ * bytes_ >= 2 * kClaimFromMemory;
   tile_ = tile;
   if (band_rows_ > 0) {
@@ -108,14 +121,17 @@ void TileProgram::finish(int64_t tile) {
 void TileProgram::enter(Frame& frame) const {
   const int64_t buffer_bytes = ((tile_ << slot_log2_) + 63) / 64 * 64;
   const int64_t constant_bytes = n_constants_ * kChainBlockBytes;
-  const int64_t bytes = constant_bytes + buffer_bytes * (n_buffers_ + n_bands_ * band_rows_);
+  const int64_t piece_bytes = streams_ ? kPieceBytes : 0;
+  const int64_t bytes = constant_bytes + piece_bytes + buffer_bytes * (n_buffers_ + n_bands_ * band_rows_);
   char* memory = bytes > 0 ? scratch(static_cast<size_t>(bytes)) : nullptr;
   char* constants = memory + buffer_bytes * n_buffers_;
+  char* bands = constants + constant_bytes;
+  frame.piece = bands + buffer_bytes * (n_bands_ * band_rows_);
   for (uint32_t r = 0; r < n_registers_; ++r) {
     const Register& reg = registers_[r];
     if (reg.place == Place::direct) continue;
     if (reg.place == Place::banded) {
-      frame.at[r] = constants + constant_bytes + buffer_bytes * (reg.index * band_rows_);
+      frame.at[r] = bands + buffer_bytes * (reg.index * band_rows_);
       continue;
     }
     if (reg.place == Place::constant) {
@@ -126,6 +142,10 @@ void TileProgram::enter(Frame& frame) const {
     frame.at[r] = memory + reg.index * buffer_bytes;
     if (reg.place == Place::filled) context_.kernels.copy->fill[reg.log2](tile_, frame.at[r], reg.base);
   }
+}
+
+void TileProgram::leave() const {
+  if (streams_) context_.kernels.copy->end_stream();
 }
 
 void TileProgram::load_band(Frame& frame, int64_t row, int64_t n_rows, int64_t column, int64_t n) const {
@@ -177,16 +197,21 @@ void TileProgram::run(Frame& frame, int64_t start, int64_t n, int64_t band_row) 
     char* out = frame.at[instruction.out];
     const void* in[kMaxRunNodes + 1];
     for (uint32_t j = 0; j < instruction.n_inputs; ++j) in[j] = frame.at[inputs[j]];
-    if (!instruction.claims) {
+    if (!instruction.claims && !instruction.streams) {
       execute(instruction, n, out, in);
       continue;
     }
     // Stores to lines that are in no cache yet wait for each of them in turn; asked for before, they come together.
-    const int64_t piece = kClaimBytes >> instruction.log2;
+    const int64_t piece = kPieceBytes >> instruction.log2;
     for (int64_t done = 0; done < n; done += piece) {
       const int64_t count = std::min(piece, n - done), bytes = count << instruction.log2;
-      ask_for<1>(out, bytes);
-      execute(instruction, count, out, in);
+      if (instruction.streams) {
+        execute(instruction, count, frame.piece, in);
+        context_.kernels.copy->stream(bytes, out, frame.piece);
+      } else {
+        ask_for<1>(out, bytes);
+        execute(instruction, count, out, in);
+      }
       out += bytes;
       for (uint32_t j = 0; j < instruction.n_inputs; ++j) {
         const Register& input = registers_[inputs[j]];
@@ -208,6 +233,7 @@ void run_tiles(const TileProgram& program, int64_t begin, int64_t end) {
   for (int64_t start = begin; start < end; start += program.tile()) {
     program.run(frame, start, std::min(program.tile(), end - start));
   }
+  program.leave();
 }
 
 void run_bands(const TileProgram& program, int64_t rows, int64_t columns, int64_t begin, int64_t end) {
@@ -223,6 +249,7 @@ void run_bands(const TileProgram& program, int64_t rows, int64_t columns, int64_
       for (int64_t i = 0; i < n_rows; ++i) program.run(frame, (row + i) * columns + column, n, i);
     }
   }
+  program.leave();
 }
 
 }  // namespace

@@ -91,7 +91,7 @@ def test_a_chain_of_ops_does_not_depend_on_fusion(data: st.DataObject) -> None:
 
 ONE_OPERAND = ["negative", "square", "abs", "sqrt", "exp", "tanh", "erf", "sigmoid", "log1p", "floor"]
 TWO_OPERANDS = ["add", "subtract", "multiply", "divide", "maximum", "minimum", "power", "less"]
-STEP = st.tuples(st.sampled_from(ONE_OPERAND + 2 * TWO_OPERANDS), st.integers(0, 30), st.booleans(), st.booleans())
+STEP = st.tuples(st.sampled_from(ONE_OPERAND + 2 * TWO_OPERANDS), st.integers(0, 32), st.booleans(), st.booleans())
 
 
 @given(
@@ -107,10 +107,11 @@ def test_elementwise_runs_of_any_form(
     """Random programs: what is fused, kept in registers, read twice or from outside, and left to the caller."""
     rng = np.random.default_rng(n)
     a, b = (rng.standard_normal(n).astype(arrays.numpy_dtype(dtype)) for _ in range(2))
+    square, cube = np.full(1, 2, a.dtype), np.full(1, 3, a.dtype)  # exponents with ways of their own
     ist.set_num_threads(threads)
 
     def run(device: str) -> list[np.ndarray]:
-        made = [ist.array(x, dtype=getattr(ist, dtype), device=device) for x in (a, b, a[:1], b[-1:])]
+        made = [ist.array(x, dtype=getattr(ist, dtype), device=device) for x in (a, b, a[:1], b[-1:], square, cube)]
         for name, other, swapped, continues in steps:
             first = made[-1] if continues else made[other % len(made)]
             if name in ONE_OPERAND:

@@ -2,6 +2,7 @@
 #include "backends/cpu/tile_program.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "ops/op_ids.h"
 
@@ -94,8 +95,19 @@ uint16_t TileProgram::value_as(const ist_tensor& value, uint32_t dtype) {
   return converted;
 }
 
+// Squares and cubes of float32 are products by definition; a scalar's value is known before the tiles are run. The
+// factors, or 0.
+int TileProgram::factors_of_power(const ist_node& node, const uint16_t* in) const {
+  if (node.op != static_cast<uint32_t>(Op::power) || node.output.dtype != IST_FLOAT32) return 0;
+  const Register& exponent = registers_[in[1]];
+  if (exponent.place != Place::filled || registers_[in[0]].place == Place::filled) return 0;
+  float value;
+  std::memcpy(&value, exponent.base, sizeof(value));
+  return value == 2.0f ? 2 : value == 3.0f ? 3 : 0;
+}
+
 void TileProgram::add_node(uint32_t i) {
-  const ist_node& node = node_at(context_.program, i);
+  ist_node node = node_at(context_.program, i);
   const ist_tensor& out = node.output;
   uint16_t in[3];
   uint32_t dtypes[3];
@@ -104,8 +116,14 @@ void TileProgram::add_node(uint32_t i) {
     in[k] = operand(t);
     dtypes[k] = t.dtype;
   }
+  const int factors = factors_of_power(node, in);
+  if (factors > 0) {
+    node.op = static_cast<uint32_t>(Op::square);
+    node.n_inputs = 1;
+  }
   cost_ += cost_of(node.op);
-  const uint32_t link = link_to_last(i, in);
+  // A cube reads its base again, which has to be somewhere.
+  const uint32_t link = factors == 3 ? n_in_slots_ : link_to_last(node, i, in);
   const bool linked = link < n_in_slots_;
   if (linked) forget_slot(link);  // it stays in registers
   const uint16_t result = result_register(out);
@@ -113,7 +131,7 @@ void TileProgram::add_node(uint32_t i) {
   lowest_ = std::min(lowest_, out.value);
 
   if (linked) {
-    extend_last(node, in, result);
+    extend_last(node.op, node.n_inputs, in, result);
   } else if (node.op == static_cast<uint32_t>(Op::contiguous)) {
     emit(nullptr, size_log2(out.dtype), result, in, 1);
   } else if (node.op == static_cast<uint32_t>(Op::astype)) {
@@ -141,6 +159,10 @@ void TileProgram::add_node(uint32_t i) {
       emit(fn, size_log2(out.dtype), result, in, node.n_inputs, node.op);
     }
   }
+  if (factors == 3) {
+    const uint16_t operands[] = {result, in[0]};
+    extend_last(static_cast<uint32_t>(Op::multiply), 2, operands, result);
+  }
   // Slots of values that nobody reads from here on.
   if (registers_[result].place == Place::slot) in_slots_[n_in_slots_++] = {out.value, result};
   for (uint32_t m = n_in_slots_; m-- > 0;) {
@@ -155,8 +177,7 @@ void TileProgram::forget_slot(uint32_t m) {
 
 // The place in in_slots_ of the value that the last instruction made, if node i is its one reader and can go on with it
 // in registers; otherwise n_in_slots_.
-uint32_t TileProgram::link_to_last(uint32_t i, const uint16_t* in) const {
-  const ist_node& node = node_at(context_.program, i);
+uint32_t TileProgram::link_to_last(const ist_node& node, uint32_t i, const uint16_t* in) const {
   if (n_instructions_ == 0 || node.n_inputs > 2) return n_in_slots_;
   const Instruction& last = instructions_[n_instructions_ - 1];
   const bool* takes = context_.kernels.chain->takes[registers_[last.out].dtype];
@@ -185,16 +206,16 @@ void TileProgram::make_chain(Instruction& instruction) {
   steps_[n_steps_++] = {instruction.op, swapped, false};
 }
 
-void TileProgram::extend_last(const ist_node& node, const uint16_t* in, uint16_t out) {
+void TileProgram::extend_last(uint32_t op, uint32_t n_inputs, const uint16_t* in, uint16_t out) {
   Instruction& last = instructions_[n_instructions_ - 1];
   if (last.n_steps == 0) make_chain(last);
-  const bool swapped = node.n_inputs == 2 && in[1] == last.out;
-  inputs_[n_inputs_++] = node.n_inputs == 1 ? inputs_[last.first_input] : in[swapped ? 0 : 1];
-  steps_[n_steps_++] = {static_cast<uint8_t>(node.op), swapped, false};
+  const bool swapped = n_inputs == 2 && in[1] == last.out;
+  inputs_[n_inputs_++] = n_inputs == 1 ? inputs_[last.first_input] : in[swapped ? 0 : 1];
+  steps_[n_steps_++] = {static_cast<uint8_t>(op), swapped, false};
   ++last.n_steps;
   last.n_inputs = last.n_steps + 1;
-  last.op = static_cast<uint8_t>(node.op);
-  last.claims &= cost_of(node.op) == 1;
+  last.op = static_cast<uint8_t>(op);
+  last.claims &= cost_of(op) == 1;
   last.out = out;
 }
 

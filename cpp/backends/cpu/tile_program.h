@@ -96,8 +96,9 @@ class TileProgram {
 
   void execute(const Instruction& instruction, int64_t n, char* out, const void* const* in) const;
   void add_node(uint32_t i);
-  uint32_t link_to_last(uint32_t i, const uint16_t* in) const;
-  void extend_last(const ist_node& node, const uint16_t* in, uint16_t out);
+  int factors_of_power(const ist_node& node, const uint16_t* in) const;
+  uint32_t link_to_last(const ist_node& node, uint32_t i, const uint16_t* in) const;
+  void extend_last(uint32_t op, uint32_t n_inputs, const uint16_t* in, uint16_t out);
   void make_chain(Instruction& instruction);
   void shorten_constants();
   void choose_stores(bool may_stream);
@@ -129,7 +130,7 @@ class TileProgram {
   Register registers_[kMaxRegisters];
   Instruction instructions_[kMaxInstructions];
   uint16_t inputs_[kMaxInputs];
-  ChainStep steps_[kMaxRunNodes];
+  ChainStep steps_[2 * kMaxRunNodes];
   Made made_[kMaxRunNodes];
   Made in_slots_[kMaxRunNodes];  // those still to be read
   bool slot_used_[kMaxSlots] = {};

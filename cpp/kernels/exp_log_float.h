@@ -42,15 +42,20 @@ template <class F>
 inline F exp_of(F x) {
   return exp_core(at_least(at_most(x, F(150.0f)), F(-150.0f)));
 }
+// 1 / (1 + e) or e / (1 + e) with e = exp(-|x|). A division would keep the divider busy for as long as all else takes.
+// The seed is 1 / (1 + e) within 0.0018, a Chebyshev polynomial, and Newton's step squares that; what the quotient then
+// leaves of the numerator makes up for the rest, and for the rounding of 1 + e.
 template <class F>
 inline F sigmoid_of(F x) {
-  const F e = exp_of(-fabs(x));
-  const F d = F(1.0f) + e;
-  const F lost = e - (d - F(1.0f));
-  const F inverse = F(1.0f) / d;
-  // One Newton step takes back what the rounding of 1 + e and of the division lost.
-  const F refined = fma(inverse, fma(-d, inverse, F(1.0f)) - lost * inverse, inverse);
-  return select(x >= F(0.0f), refined, e * refined);
+  const F e = exp_core(at_least(-fabs(x), F(-150.0f)));
+  const F minus_d = F(-1.0f) - e;
+  const F excess = (F(-1.0f) - minus_d) - e;
+  const F seed = polynomial(minus_d, F(0x1.c65286p-3f), 0x1.54bde4p+0f, 0x1.783c56p+1f, 0x1.6a09c2p+1f);
+  const F inverse = fma(seed, fma(minus_d, seed, F(1.0f)), seed);
+  const F numerator = select(x >= F(0.0f), F(1.0f), e);
+  const F quotient = numerator * inverse;
+  const F rest = fma(excess, quotient, fma(minus_d, quotient, numerator));
+  return fma(inverse, rest, quotient);
 }
 
 // x = 2^k * (1 + f) with f in [-1/4, 1/2), for positive finite x.

@@ -266,6 +266,15 @@ Tensor call_take(std::span<const Tensor> inputs, const Attrs& attrs) {
   check_index_dtype(indices, "take");
   if (a.shape()[axis] == 0 && indices.size() != 0)
     fail(Code::value, "take", "cannot take elements from axis ", axis, " of shape ", a.shape(), ", which is empty");
+  if (axis > 0 && axis == a.rank() - 1) {
+    // Elements, not slices: as they are picked row by row, the result is dense.
+    Dims rows = a.shape(), shape = a.shape();
+    rows.back() = indices.size();
+    shape.pop_back();
+    for (const int64_t extent : indices.shape()) shape.push_back(extent);
+    const Tensor repeated = ops::broadcast_to(ops::reshape(indices, {indices.size()}), rows);
+    return ops::reshape(ops::take_along_axis(a, repeated, axis), shape);
+  }
   Dims sizes = a.shape();
   sizes[axis] = 1;
   const Tensor found = ops::gather(a, {&indices, 1}, {axis}, sizes);

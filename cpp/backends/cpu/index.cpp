@@ -150,6 +150,8 @@ class SliceReader {
  private:
   static constexpr int64_t kShort = 16;  // slices that are not worth a call each
   static constexpr int64_t kStep = 8;    // elements of each slice that are read before those of the next
+  static constexpr int64_t kMany = 64;   // slices that are worth a transposition
+  static constexpr int64_t kLine = 64;   // bytes of a slice that are written together
 
   int64_t bytes() const { return int64_t{1} << log2_; }
 
@@ -164,16 +166,28 @@ class SliceReader {
     } while (walk.next());
   }
 
-  // Elements that lie apart have neighbours in other slices: all of these are read a few elements at a time.
+  // Elements that lie apart have neighbours in other slices: all of these are read a few elements at a time, or, where
+  // there are many, one element of each after another and then transposed.
   void run_strided(int64_t n, char* dst, const char* src, const int64_t* offsets) const {
     const int last = nest_.rank - 1;
     const int64_t inner = nest_.shape[last], step = nest_.strides[1][last];
+    const int64_t width = std::max<int64_t>(kStep, kLine >> log2_);
+    const bool transposes = n >= kMany && inner >= width;
+    char* columns = transposes ? scratch(static_cast<size_t>(width * n << log2_)) : nullptr;
     Walk<2> walk(last, nest_.shape, nest_.strides);
     do {
-      for (int64_t k = 0; k < inner; k += kStep) {
-        char* to = dst + (walk.offset(0) + k) * bytes();
-        const char* from = src + (walk.offset(1) + k * step) * bytes();
-        kernels_.index->pick_strided[log2_](n, std::min(kStep, inner - k), to, size_, from, offsets, step);
+      char* to = dst + walk.offset(0) * bytes();
+      const char* from = src + walk.offset(1) * bytes();
+      int64_t k = 0;
+      for (; transposes && k + width <= inner; k += width) {
+        for (int64_t c = 0; c < width; ++c) {
+          kernels_.index->pick[log2_](n, columns + (c * n << log2_), from + (k + c) * step * bytes(), offsets, 0);
+        }
+        kernels_.copy->transpose[log2_](n, width, to + (k << log2_), size_, columns, n);
+      }
+      for (; k < inner; k += kStep) {
+        kernels_.index->pick_strided[log2_](n, std::min(kStep, inner - k), to + (k << log2_), size_,
+                                            from + k * step * bytes(), offsets, step);
       }
     } while (walk.next());
   }
@@ -244,6 +258,17 @@ void run_scatter(const Call& call) {
   });
 }
 
+namespace {
+
+bool repeats_rows(const View& index) {
+  for (int i = 0; i + 1 < index.rank; ++i) {
+    if (index.shape[i] > 1 && index.strides[i] != 0) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 void run_take_along_axis(const Call& call) {
   const int axis = call.attrs<ist_axis_attrs>().axis;
   const View a = call.input(0);
@@ -260,21 +285,35 @@ void run_take_along_axis(const Call& call) {
   const int64_t bytes = int64_t{1} << a.log2();
   const int last = nest.rank - 1;
   const int64_t width = nest.shape[last], step = nest.strides[0][last];
+  // Every row picks the same columns: their offsets are made once.
+  std::vector<int64_t> repeated;
+  if (axis == a.rank - 1 && repeats_rows(index)) {
+    repeated.resize(static_cast<size_t>(width));
+    offsets.for_parts(0, width, [&](int64_t first, int64_t count, const int64_t* part) {
+      std::copy_n(part, count, repeated.begin() + first);
+    });
+  }
   parallel_for(call.threads(), n, kGrain, [&](int64_t begin, int64_t end) {
     Walk<1> walk(last, nest.shape, nest.strides, begin / width);
     int64_t column = begin % width;
-    offsets.for_parts(begin, end, [&](int64_t first, int64_t n, const int64_t* along) {
+    const auto move_rows = [&](int64_t first, int64_t n, const int64_t* along) {
       for (int64_t i = 0; i < n;) {
         const int64_t count = std::min(n - i, width - column);
         const int64_t from = walk.offset(0) + column * step;
-        move(count, out.data + (first + i) * bytes, a.data + from * bytes, along + i, step);
+        const int64_t* row = repeated.empty() ? along + i : repeated.data() + column;
+        move(count, out.data + (first + i) * bytes, a.data + from * bytes, row, step);
         i += count;
         column += count;
         if (column < width) continue;
         column = 0;
         walk.next();
       }
-    });
+    };
+    if (repeated.empty()) {
+      offsets.for_parts(begin, end, move_rows);
+    } else {
+      move_rows(begin, end - begin, nullptr);
+    }
   });
 }
 

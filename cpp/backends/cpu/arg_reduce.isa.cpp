@@ -43,8 +43,9 @@ inline T most_extreme(typename Vector<T, kBytes>::type v) {
 
 // ---- the first of the most extreme elements ----
 
-constexpr int kChains = 4;       // enough that their latency does not show
-constexpr int64_t kChunk = 256;  // elements: a position in it has 8 bits
+constexpr int kChains = 4;                // enough that their latency does not show
+constexpr int kAhead = 1024, kLine = 64;  // bytes
+constexpr int64_t kChunk = 256;           // elements: a position in it has 8 bits
 
 // The most extreme element of up to 4096 that are no NaN, and the first chunk that has it: every lane keeps the chunk
 // that raised it last, so that one chunk is read again, not all.
@@ -159,6 +160,8 @@ void arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint3
   if (n < kWidth<T> || scalar::isnan(best)) return one_by_one<kMaximum>(x, n, base, best, index);
   Scan<kMaximum, T> scan(best);
   scan.run(x, n);
+  // What comes next in memory is most likely the next row: it arrives while this one's place is found.
+  for (int i = 0; i < kAhead; i += kLine) __builtin_prefetch(reinterpret_cast<const char*>(x + n) + i);
   int64_t at = n;
   if (scan.may_have_nan()) at = first_nan(x, n);
   if (at == n) {

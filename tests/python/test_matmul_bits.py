@@ -11,7 +11,8 @@ import isthmus as ist
 
 DTYPES = ["float16", "bfloat16", "float32", "float64", "complex64"]
 
-# m, k, n: single rows and columns, one tile and its neighbours, wide rows that stream, several k-blocks, odd k
+# m, k, n: single rows and columns and both with many k-blocks, one tile and its neighbours,
+# wide rows that stream, several k-blocks, odd k
 SHAPES = [
     (1, 1, 1),
     (1, 7, 33),
@@ -19,6 +20,8 @@ SHAPES = [
     (1, 385, 2500),
     (9, 5, 1),
     (300, 769, 1),
+    (1, 1540, 1),
+    (1, 7700, 1),
     (2, 383, 17),
     (5, 384, 160),
     (8, 1155, 2100),

@@ -297,10 +297,12 @@ struct Product {
 
   // One row and dense columns.
   void row_block(const Matrix& a, const Matrix& b, char* c, int64_t columns) const {
-    const int64_t row_bytes = round_up(k * mm.size, kLine);
-    char* row = scratch(static_cast<size_t>(row_bytes + mm.row_cols * mm.size));
-    char* wide = row + row_bytes;
-    call.kernels().matmul->widening_pack[dtype - IST_FLOAT16](1, k, k, a.data, 0, a.column, row);
+    const bool packs = !mm.in_place || a.column != 1;
+    const int64_t row_bytes = packs ? round_up(k * mm.size, kLine) : 0;
+    char* packed_row = scratch(static_cast<size_t>(row_bytes + mm.row_cols * mm.size));
+    char* wide = packed_row + row_bytes;
+    if (packs) call.kernels().matmul->widening_pack[dtype - IST_FLOAT16](1, k, k, a.data, 0, a.column, packed_row);
+    const char* row = packs ? packed_row : a.data;
     for (int64_t j = 0; j < columns; j += mm.row_cols) {
       const int count = static_cast<int>(std::min<int64_t>(mm.row_cols, columns - j));
       char* into = c + (j << in_log2);

@@ -128,6 +128,47 @@ def test_elementwise_runs_of_any_form(
         np.testing.assert_array_equal(fast, exact)
 
 
+@st.composite
+def repeating(draw: st.DrawFn) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
+    """A shape, and shapes that broadcast to it."""
+    extent = st.sampled_from([1, 2, 3, 8, 33, 64, 300, 1025, 2050])
+    shape = tuple(draw(st.lists(extent, min_size=1, max_size=4).filter(lambda s: 1 < np.prod(s) < 400_000)))
+    operands = []
+    for _ in range(draw(st.integers(1, 4))):
+        kept = draw(st.lists(st.booleans(), min_size=len(shape), max_size=len(shape)))
+        operands.append(tuple(n if keeps else 1 for n, keeps in zip(shape, kept, strict=True)))
+    return shape, operands
+
+
+@settings(max_examples=150)
+@given(
+    shapes=repeating(),
+    ops=st.lists(st.sampled_from(["add", "subtract", "multiply", "maximum"]), min_size=4, max_size=4),
+    swaps=st.lists(st.booleans(), min_size=4, max_size=4),
+    reduces=st.sampled_from([None, "sum", "last"]),
+    dtype=st.sampled_from(["float32", "float64", "bfloat16", "int32"]),
+    threads=st.sampled_from([1, 2, 5]),
+)
+def test_operands_that_repeat(
+    shapes: tuple[tuple[int, ...], list[tuple[int, ...]]], ops: list[str], swaps: list[bool], reduces: str | None,
+    dtype: str, threads: int,
+) -> None:  # fmt: skip
+    shape, operands = shapes
+    rng = np.random.default_rng(len(operands))
+    values = [(rng.standard_normal(s) * 100).astype(arrays.numpy_dtype(dtype)) for s in (shape, *operands)]
+    ist.set_num_threads(threads)
+
+    def run(device: str) -> np.ndarray:
+        first, *others = (ist.array(v, dtype=getattr(ist, dtype), device=device) for v in values)
+        for other, op, swaps_here in zip(others, ops, swaps, strict=False):
+            first = getattr(ist, op)(*((other, first) if swaps_here else (first, other)))
+        if reduces is not None:
+            first = ist.sum(first, axis=None if reduces == "sum" else -1)
+        return arrays.bits(first)
+
+    np.testing.assert_array_equal(run("cpu"), run("reference"))
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_results_longer_than_the_caches(threads: int) -> None:
     """They are stored past the caches, if nobody in the same run reads them."""

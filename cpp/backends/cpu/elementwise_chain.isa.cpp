@@ -129,6 +129,10 @@ void chain_tile(int64_t n, void* out, const void* const* in, const ChainStep* st
   T* r = static_cast<T*>(out);
   int64_t i = 0;
   for (; i + kVectors * W <= n; i += kVectors * W) chain_at<kVectors, true>(i, 0, r, in, steps, n_steps);
+  if (i + kVectors / 2 * W <= n) {
+    chain_at<kVectors / 2, true>(i, 0, r, in, steps, n_steps);
+    i += kVectors / 2 * W;
+  }
   for (; i + W <= n; i += W) chain_at<1, true>(i, 0, r, in, steps, n_steps);
   if (i < n) chain_at<1, false>(i, n - i, r, in, steps, n_steps);
 }

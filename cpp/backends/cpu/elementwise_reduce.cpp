@@ -130,7 +130,7 @@ void run_elementwise_reduce(const Context& context, uint32_t first, uint32_t end
   const uint16_t reduced = program.value_as(input, acc);
   const bool whole = blocks.of_output() == 1;
   const int64_t rows_of_tile = whole ? kBlock / length : 1;
-  program.finish(whole ? std::min(rows_of_tile, count) * length : kBlock);
+  program.finish(whole ? std::min(rows_of_tile, count) * length : kBlock, false);
   const int64_t grain = 1 + kGrain / (std::min(length, kBlock) * (program.cost() + 1));
   parallel_for(context.threads, blocks.count(), grain, [&](int64_t begin, int64_t end) {
     TileProgram::Frame frame;

@@ -389,7 +389,7 @@ void run_matmul_elementwise(const Context& context, uint32_t first, uint32_t end
     return run_elementwise(context, first + 1, end);
   }
   TileProgram program(context, first + 1, end, end - 1);
-  program.finish(std::min<int64_t>(kTailTile, out.count()));
+  program.finish(std::min<int64_t>(kTailTile, out.count()), true);
   multiply(call, &program);
 }
 

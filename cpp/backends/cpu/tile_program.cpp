@@ -190,6 +190,13 @@ uint32_t TileProgram::link_to_last(const ist_node& node, uint32_t i, const uint1
   return n_in_slots_;
 }
 
+// Has the operand one value, or one for each row?
+bool TileProgram::is_constant(uint16_t reg) const {
+  const Register& operand = registers_[reg];
+  if (operand.place == Place::gathered) return operand.strides[rank_ - 1] == 0 && shape_[rank_ - 1] > 1;
+  return operand.place == Place::filled;
+}
+
 // Of one step; the last instruction. A step has an operand even if its op has none, and it is operands that may be
 // constants.
 void TileProgram::make_chain(Instruction& instruction) {
@@ -198,7 +205,7 @@ void TileProgram::make_chain(Instruction& instruction) {
     inputs[1] = inputs[0];
     ++n_inputs_;
   }
-  const bool swapped = registers_[inputs[0]].place == Place::filled && registers_[inputs[1]].place != Place::filled;
+  const bool swapped = is_constant(inputs[0]) && !is_constant(inputs[1]);
   if (swapped) std::swap(inputs[0], inputs[1]);
   instruction.first_step = static_cast<uint16_t>(n_steps_);
   instruction.n_steps = 1;
@@ -279,9 +286,8 @@ void TileProgram::emit(TileFn fn, int log2, uint16_t out, const uint16_t* in, ui
   next.first_step = 0;
   std::copy_n(in, n_inputs, inputs_ + n_inputs_);
   n_inputs_ += n_inputs;
-  const auto is_filled = [&](uint32_t k) { return registers_[in[k]].place == Place::filled; };
   const bool has_step = context_.kernels.chain->takes[registers_[out].dtype][op];
-  if (has_step && n_inputs == 2 && (is_filled(0) || is_filled(1))) make_chain(next);
+  if (has_step && n_inputs == 2 && (is_constant(in[0]) || is_constant(in[1]))) make_chain(next);
 }
 
 void TileProgram::emit_cast(uint32_t from, uint32_t to, uint16_t in, uint16_t out) {

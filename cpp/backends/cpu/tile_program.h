@@ -3,6 +3,7 @@
 // the cache.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "backends/cpu/call.h"
@@ -38,13 +39,17 @@ class TileProgram {
   uint16_t value_as(const ist_tensor& value, uint32_t dtype);
 
   // To be called when all of the above is done, before tiles are run: fixes how long they may be. 0: as the cache likes
-  // it.
-  void finish(int64_t tile);
+  // it, and tiles keep to length_at(). `in_rows`: no tile goes past the end of a row.
+  void finish(int64_t tile, bool in_rows);
 
   int64_t size() const { return n_; }  // elements of the shape
   // What an element costs, roughly, in additions of numbers in cache.
   int64_t cost() const { return cost_ + bytes_ / kBytesOfAddition; }
   int64_t tile() const { return tile_; }
+  // Of the tile that starts there, so that it stays in one row, or several, of operands that repeat.
+  int64_t length_at(int64_t start) const { return std::min(tile_, cut_ - start % cut_); }
+  // Threads should share work in multiples of this many elements.
+  int64_t unit() const;
   // Rows are the last axis. Where an operand lies the other way round, tiles are read in bands of this many rows;
   // otherwise 0.
   int64_t band_rows() const { return band_rows_; }
@@ -53,6 +58,9 @@ class TileProgram {
   struct Frame {
     char* at[kMaxRegisters];
     char* piece;  // of a result that is streamed
+    struct {
+      int64_t block, phase, count;
+    } filled[kMaxOperands];  // what the tiles of gathers hold
   };
   void enter(Frame& frame) const;
   // After a thread's last tile, before others may read the results.
@@ -63,7 +71,7 @@ class TileProgram {
   void load_band(Frame& frame, int64_t row, int64_t n_rows, int64_t column, int64_t n) const;
 
  private:
-  enum class Place : uint8_t { direct, filled, constant, gathered, banded, slot };
+  enum class Place : uint8_t { direct, filled, constant, gathered, row, banded, slot };
 
   struct Register {
     char* base;  // direct: element 0; otherwise the operand's first element
@@ -85,9 +93,17 @@ class TileProgram {
     uint16_t first_input;  // in inputs_
     uint16_t first_step;   // in steps_
   };
+  // An operand that is neither dense nor a scalar. If its elements repeat, then it is in blocks, each of which holds a
+  // period again and again, and blocks lie as the first `outer` dimensions say.
   struct Gather {
     uint32_t reg;
     Nest<1> nest;
+    int outer = 0;
+    int64_t period = 0, block = 0;
+
+    void find_repetition();
+    bool is_row() const;       // a long dense period can be read where it is
+    bool is_constant() const;  // of a block
   };
   struct Made {
     uint32_t value;
@@ -99,8 +115,12 @@ class TileProgram {
   int factors_of_power(const ist_node& node, const uint16_t* in) const;
   uint32_t link_to_last(const ist_node& node, uint32_t i, const uint16_t* in) const;
   void extend_last(uint32_t op, uint32_t n_inputs, const uint16_t* in, uint16_t out);
+  bool is_constant(uint16_t reg) const;
   void make_chain(Instruction& instruction);
-  void shorten_constants();
+  void place_operands(bool may_band, bool in_rows);
+  void mark_constants();
+  void fit_repetition();
+  void load(Frame& frame, size_t g, int64_t start, int64_t n) const;
   void choose_stores(bool may_stream);
   void forget_slot(uint32_t m);
   uint16_t add_register(Place place, char* base, uint32_t dtype, const int64_t* strides);
@@ -124,6 +144,7 @@ class TileProgram {
   int64_t cost_ = 0;   // of the instructions, in additions
   int64_t bytes_ = 0;  // of an element, in operands and results
   int64_t tile_ = 0, band_rows_ = 0;
+  int64_t cut_ = 1, period_ = 1;  // where tiles end at the latest, and the longest period that a tile holds
   bool reads_ahead_ = false, streams_ = false;
   uint32_t n_buffers_ = 0, n_constants_ = 0, n_bands_ = 0;
   uint16_t asked_ = kMaxRegisters;  // the register of value_as()

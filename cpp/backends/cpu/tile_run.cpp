@@ -1,5 +1,6 @@
 // How the instructions of a tile program run: how long tiles are, where their buffers lie, what is asked for ahead.
 #include <algorithm>
+#include <numeric>
 
 #include "backends/cpu/copy_kernels.h"
 #include "backends/cpu/threads.h"
@@ -13,6 +14,7 @@ constexpr int64_t kTileMin = 512;
 constexpr int64_t kTileMax = 4096;
 constexpr int64_t kTileAhead = 512;         // more lines than so many elements have cannot be on their way together
 constexpr int64_t kUnit = 64;               // elements that threads share work in
+constexpr int64_t kVector = 16;             // elements, at most
 constexpr int64_t kCacheBytes = 16 * 1024;  // of tile buffers
 // Bytes of a result that are in no first-level cache, which matters to a lone addition, or in no second-level one.
 constexpr int64_t kClaimFrom = 32 * 1024;
@@ -23,6 +25,8 @@ constexpr int64_t kCostly = 8;                     // additions, in whose time t
 constexpr int64_t kLine = 64;
 constexpr int64_t kBandBytes = 64;  // of neighbours in memory that a band reads together
 constexpr int64_t kBandColumns = 1024;
+constexpr int64_t kPeriodMax = 1024;  // elements that are repeated in a tile; longer rows are read where they are
+constexpr int64_t kBlockMin = 256;    // elements for which it is worth to end a tile
 // Elements times their cost that are worth another thread, one that is awake or one that sleeps.
 constexpr int64_t kGrainAwake = 16 * 1024;
 constexpr int64_t kGrainAsleep = 64 * 1024;
@@ -41,22 +45,64 @@ bool TileProgram::lies_across(const Register& reg) const {
          reg.strides[rank_ - 1] != 0 && reg.strides[rank_ - 1] != 1;
 }
 
-// Scalars that only steps of chains read need no tile, but as much as a step reads at a time.
-void TileProgram::shorten_constants() {
+void TileProgram::Gather::find_repetition() {
+  int64_t inner = 1;
+  for (int i = nest.rank; i-- > 0; inner *= nest.shape[i]) {
+    if (nest.strides[0][i] != 0 || inner * nest.shape[i] < kBlockMin) continue;
+    const bool is_dense_row = i == nest.rank - 2 && nest.strides[0][i + 1] == 1;
+    if (inner > kPeriodMax && !is_dense_row) continue;
+    outer = i;
+    period = inner;
+    block = inner * nest.shape[i];
+  }
+}
+bool TileProgram::Gather::is_row() const { return period > kPeriodMax; }
+bool TileProgram::Gather::is_constant() const { return period == 1; }
+
+// What is not read where it is gets tile buffers after the slots in a thread's scratch, then constants, then bands.
+void TileProgram::place_operands(bool may_band, bool in_rows) {
+  // Scalars that only steps of chains read need no tile, but as much as a step reads at a time.
   bool needs_tile[kMaxRegisters] = {};
   if (asked_ < kMaxRegisters) needs_tile[asked_] = true;
-  const auto is_operand_of_step = [](const Instruction& made, uint32_t j) { return made.n_steps > 0 && j > 0; };
   for (uint32_t k = 0; k < n_instructions_; ++k) {
     const Instruction& made = instructions_[k];
     for (uint32_t j = 0; j < made.n_inputs; ++j) {
-      if (!is_operand_of_step(made, j)) needs_tile[inputs_[made.first_input + j]] = true;
+      if (made.n_steps == 0 || j == 0) needs_tile[inputs_[made.first_input + j]] = true;
     }
   }
+  n_buffers_ = n_slots_;
+  cut_ = n_;
   for (uint32_t r = 0; r < n_registers_; ++r) {
-    if (registers_[r].place != Place::filled || needs_tile[r]) continue;
-    registers_[r].place = Place::constant;
-    registers_[r].index = static_cast<uint16_t>(n_constants_++);
+    Register& reg = registers_[r];
+    if (reg.place != Place::filled && reg.place != Place::gathered) continue;
+    slot_log2_ = std::max<int>(slot_log2_, reg.log2);
+    if (may_band && reg.place == Place::gathered && lies_across(reg)) {
+      reg.place = Place::banded;
+      reg.index = static_cast<uint16_t>(n_bands_++);
+      band_rows_ = std::max(band_rows_, std::min<int64_t>(shape_[rank_ - 2], kBandBytes >> reg.log2));
+      continue;
+    }
+    bool is_constant = reg.place == Place::filled && !needs_tile[r];
+    if (reg.place == Place::gathered) {
+      Gather& gather = gathers_.emplace_back(Gather{r, {}});
+      for (int i = 0; i < rank_; ++i) gather.nest.add(shape_[i], reg.strides[i]);
+      gather.find_repetition();
+      if (gather.is_row() && !in_rows) gather.block = gather.period = 0;
+      if (gather.is_row()) {
+        reg.place = Place::row;
+        cut_ = std::min(cut_, gather.period);
+        continue;
+      }
+      is_constant = gather.is_constant() && !needs_tile[r] && in_rows;
+      if (gather.block > 0 && in_rows) cut_ = std::min(cut_, gather.block);
+      period_ = std::max(period_, gather.period);
+    }
+    if (is_constant) reg.place = Place::constant;
+    reg.index = static_cast<uint16_t>(is_constant ? n_constants_++ : n_buffers_++);
   }
+}
+
+void TileProgram::mark_constants() {
   for (uint32_t k = 0; k < n_instructions_; ++k) {
     const Instruction& made = instructions_[k];
     for (uint32_t s = 0; s < made.n_steps; ++s) {
@@ -82,26 +128,9 @@ void TileProgram::choose_stores(bool may_stream) {
   }
 }
 
-void TileProgram::finish(int64_t tile) {
-  shorten_constants();
-  // Operands that need a tile of their own come after the slots in a thread's scratch, then constants, then bands.
-  n_buffers_ = n_slots_;
-  const bool may_band = tile == 0;
-  for (uint32_t r = 0; r < n_registers_; ++r) {
-    Register& reg = registers_[r];
-    if (reg.place != Place::filled && reg.place != Place::gathered) continue;
-    slot_log2_ = std::max<int>(slot_log2_, reg.log2);
-    if (may_band && reg.place == Place::gathered && lies_across(reg)) {
-      reg.place = Place::banded;
-      reg.index = static_cast<uint16_t>(n_bands_++);
-      band_rows_ = std::max(band_rows_, std::min<int64_t>(shape_[rank_ - 2], kBandBytes >> reg.log2));
-      continue;
-    }
-    reg.index = static_cast<uint16_t>(n_buffers_++);
-    if (reg.place != Place::gathered) continue;
-    Nest<1>& nest = gathers_.emplace_back(Gather{r, {}}).nest;
-    for (int i = 0; i < rank_; ++i) nest.add(shape_[i], reg.strides[i]);
-  }
+void TileProgram::finish(int64_t tile, bool in_rows) {
+  place_operands(tile == 0, in_rows);
+  mark_constants();
   choose_stores(tile == 0);
   reads_ahead_ = cost_ > kCostly && n_ * bytes_ >= 2 * kClaimFromMemory;
   tile_ = tile;
@@ -115,8 +144,23 @@ void TileProgram::finish(int64_t tile) {
       while (tile_ > kTileMin && (tile_ * n_buffers_ << slot_log2_) > kCacheBytes) tile_ /= 2;
       tile_ = std::min(tile_, n_);
     }
+    fit_repetition();
   }
 }
+
+// Tiles of a row are alike, and all hold whole periods, if they can.
+void TileProgram::fit_repetition() {
+  int64_t step = std::lcm(kVector, period_);
+  if (step > tile_) step = period_ <= tile_ ? period_ : 1;
+  if (cut_ < n_) {
+    const int64_t tiles = (cut_ + tile_ - 1) / tile_, even = (cut_ + tiles - 1) / tiles;
+    tile_ = std::min(cut_, (even + step - 1) / step * step);
+  } else if (tile_ < n_) {
+    tile_ -= tile_ % step;
+  }
+}
+
+int64_t TileProgram::unit() const { return std::lcm(kUnit, period_); }
 
 void TileProgram::enter(Frame& frame) const {
   const int64_t buffer_bytes = ((tile_ << slot_log2_) + 63) / 64 * 64;
@@ -127,9 +171,10 @@ void TileProgram::enter(Frame& frame) const {
   char* constants = memory + buffer_bytes * n_buffers_;
   char* bands = constants + constant_bytes;
   frame.piece = bands + buffer_bytes * (n_bands_ * band_rows_);
+  for (size_t g = 0; g < gathers_.size(); ++g) frame.filled[g].block = -1;
   for (uint32_t r = 0; r < n_registers_; ++r) {
     const Register& reg = registers_[r];
-    if (reg.place == Place::direct) continue;
+    if (reg.place == Place::direct || reg.place == Place::row) continue;
     if (reg.place == Place::banded) {
       frame.at[r] = bands + buffer_bytes * (reg.index * band_rows_);
       continue;
@@ -160,6 +205,34 @@ void TileProgram::load_band(Frame& frame, int64_t row, int64_t n_rows, int64_t c
   }
 }
 
+// Elements [start, start + n) of operand g. What a tile holds already stays.
+void TileProgram::load(Frame& frame, size_t g, int64_t start, int64_t n) const {
+  const Gather& gather = gathers_[g];
+  const Nest<1>& nest = gather.nest;
+  const Register& reg = registers_[gather.reg];
+  char*& tile = frame.at[gather.reg];
+  if (gather.block > 0) {
+    auto& filled = frame.filled[g];
+    const int64_t block = start / gather.block, at = start - block * gather.block;
+    const int64_t phase = gather.is_constant() ? 0 : at % gather.period;
+    const auto start_of_block = [&] {
+      return reg.base + offset_at(block, gather.outer, nest.shape, nest.strides[0]) * (int64_t{1} << reg.log2);
+    };
+    if (reg.place == Place::row) {
+      tile = start_of_block() + (phase << reg.log2);
+      return;
+    }
+    if (filled.block == block && filled.phase == phase && n <= filled.count && at + n <= gather.block) return;
+    filled = {block, phase, n};
+    if (at + n > gather.block) filled.block = -1;
+    if (reg.place == Place::constant) {
+      filled.count = gather.block;
+      return context_.kernels.copy->fill[reg.log2](kChainBlockBytes >> reg.log2, tile, start_of_block());
+    }
+  }
+  context_.kernels.copy->gather[reg.log2](start, n, nest.rank, nest.shape, nest.strides[0], reg.base, tile);
+}
+
 void TileProgram::execute(const Instruction& instruction, int64_t n, char* out, const void* const* in) const {
   if (instruction.n_steps > 0) {
     const ChainFn chain = context_.kernels.chain->fn[registers_[instruction.out].dtype];
@@ -186,11 +259,7 @@ void TileProgram::run(Frame& frame, int64_t start, int64_t n, int64_t band_row) 
     const Register& reg = registers_[r];
     if (reg.place == Place::direct && reg.strides != nullptr) ask_for<0>(frame.at[r] + (n << reg.log2), n << reg.log2);
   }
-  for (const Gather& gather : gathers_) {
-    const Register& reg = registers_[gather.reg];
-    context_.kernels.copy->gather[reg.log2](start, n, gather.nest.rank, gather.nest.shape, gather.nest.strides[0],
-                                            reg.base, frame.at[gather.reg]);
-  }
+  for (size_t g = 0; g < gathers_.size(); ++g) load(frame, g, start, n);
   for (uint32_t k = 0; k < n_instructions_; ++k) {
     const Instruction& instruction = instructions_[k];
     const uint16_t* inputs = inputs_ + instruction.first_input;
@@ -230,8 +299,10 @@ namespace {
 void run_tiles(const TileProgram& program, int64_t begin, int64_t end) {
   TileProgram::Frame frame;
   program.enter(frame);
-  for (int64_t start = begin; start < end; start += program.tile()) {
-    program.run(frame, start, std::min(program.tile(), end - start));
+  int64_t n = 0;
+  for (int64_t start = begin; start < end; start += n) {
+    n = std::min(program.length_at(start), end - start);
+    program.run(frame, start, n);
   }
   program.leave();
 }
@@ -262,7 +333,7 @@ void run_elementwise(const Context& context, uint32_t first, uint32_t end) {
   // A lone copy knows better ways than tiles.
   if (end == first + 1 && node.op == static_cast<uint32_t>(Op::contiguous)) return run_contiguous({context, node});
   TileProgram program(context, first, end, end - 1);
-  program.finish(0);
+  program.finish(0, true);
   const int64_t work = program.size() * program.cost();
   const bool alone = context.threads <= 1 || work < 2 * kGrainAwake;
   const int64_t grain = !alone && helpers_awake() ? kGrainAwake : kGrainAsleep;
@@ -273,10 +344,10 @@ void run_elementwise(const Context& context, uint32_t first, uint32_t end) {
                  [&](int64_t begin, int64_t end) { run_bands(program, rows, columns, begin, end); });
   } else {
     // No two threads write to a cache line, and ranges begin where vectors are aligned.
-    const int64_t n = program.size(), units = (n + kUnit - 1) / kUnit;
+    const int64_t n = program.size(), unit = program.unit(), units = (n + unit - 1) / unit;
     parallel_for(
-        alone ? 1 : context.threads, units, std::max<int64_t>(kTileMin, grain / program.cost()) / kUnit,
-        [&](int64_t begin, int64_t end) { run_tiles(program, begin * kUnit, std::min(n, end * kUnit)); },
+        alone ? 1 : context.threads, units, std::max<int64_t>(kTileMin, grain / program.cost()) / unit,
+        [&](int64_t begin, int64_t end) { run_tiles(program, begin * unit, std::min(n, end * unit)); },
         work < kLongWork ? 1 : 4);
   }
 }

@@ -30,7 +30,11 @@ void Node::set_inputs(std::span<const Tensor> given) {
   n_inputs = static_cast<uint32_t>(given.size());
   void* storage = n_inputs > kInlineInputs ? ::operator new(n_inputs * sizeof(Tensor)) : inline_inputs_;
   inputs_ = static_cast<Tensor*>(storage);
-  for (uint32_t i = 0; i < n_inputs; ++i) new (&inputs_[i]) Tensor(given[i]);
+  height = 0;
+  for (uint32_t i = 0; i < n_inputs; ++i) {
+    new (&inputs_[i]) Tensor(given[i]);
+    if (!given[i].is_ready()) height = std::max(height, given[i]->height + 1);
+  }
 }
 
 void Node::drop_inputs() {

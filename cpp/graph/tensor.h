@@ -89,6 +89,7 @@ struct Node {
   bool taped = false;   // depends on a tensor with requires_grad: edges stay after evaluation
   bool traced = false;  // made inside a functional transform from its arguments: edges stay until the transform ends
   uint32_t n_inputs = 0;
+  uint32_t height = 0;          // of the lazy nodes below this one when it was made
   int64_t size = 0;             // number of elements
   uint64_t mark = 0;            // scratch of the scheduler under its lock: the walk that met this node last,
   uint32_t mark_index = 0;      // and its number there

@@ -31,7 +31,16 @@ struct Workspace {
   Plan plan;
 };
 
-// Every lazy node that `tensors` need, inputs before users. False when another thread is computing one of them.
+uint32_t highest_input(const Node& node) {
+  uint32_t highest = 0;
+  for (uint32_t i = 1; i < node.n_inputs; ++i) {
+    if (node.inputs()[i]->height > node.inputs()[highest]->height) highest = i;
+  }
+  return highest;
+}
+
+// Every lazy node that `tensors` need, inputs before users, and the highest input first: what an op reads besides is
+// then made right before it, where backends can fuse the two. False when another thread is computing one of them.
 bool collect(std::span<const Tensor> tensors, uint64_t epoch, Workspace& work) {
   work.order.clear();
   work.stack.clear();
@@ -48,8 +57,11 @@ bool collect(std::span<const Tensor> tensors, uint64_t epoch, Workspace& work) {
     if (!visit(tensor.node())) return false;
     while (!work.stack.empty()) {
       auto& [node, next] = work.stack.back();
-      if (next < node->n_inputs) {
-        if (!visit(node->inputs()[next++].node())) return false;
+      const bool chooses = node->n_inputs > 1;  // one more visit, which comes first
+      if (next < node->n_inputs + chooses) {
+        const uint32_t input = !chooses ? next : next == 0 ? highest_input(*node) : next - 1;
+        ++next;
+        if (!visit(node->inputs()[input].node())) return false;
         continue;
       }
       node->mark_index = static_cast<uint32_t>(work.order.size());

@@ -181,26 +181,29 @@ bool reads_first(const ist_program& program, uint32_t first, uint32_t end) {
   return false;
 }
 
-// Does the node reduce the last axes of what the run of nodes [first, end) makes? Then each output has neighbours in
-// the run's order.
-bool reduces_run(const ist_program& program, uint32_t first, uint32_t end, const ist_node& node) {
+// How elementwise nodes [first, end) and a reduction of what they make run together: if it reduces the last axes, then
+// each output has neighbours in the run's order, if it reduces the first ones, then outputs are neighbours. Else null.
+using RunTogether = decltype(Step::run_together);
+RunTogether reduces_run(const ist_program& program, uint32_t first, uint32_t end, const ist_node& node) {
   const ist_tensor& in = input_at(node, program.tensor_size, 0);
   bool made = false;
   for (uint32_t m = first; m < end; ++m) made = made || node_at(program, m).output.value == in.value;
-  if (!made || !is_read_as_made(program, first, end, in)) return false;
+  if (!made || !is_read_as_made(program, first, end, in)) return nullptr;
   const auto& attrs = *static_cast<const ist_axes_attrs*>(node.attrs);
   int64_t length = 1, count = 1;
+  bool last = true, first_axes = true;
   for (int axis = static_cast<int>(in.rank); axis-- > 0;) {
     if (in.shape[axis] == 1) continue;
     if (std::find(attrs.axes, attrs.axes + attrs.n_axes, axis) == attrs.axes + attrs.n_axes) {
+      first_axes &= length == 1;
       count *= in.shape[axis];
-    } else if (count == 1) {
-      length *= in.shape[axis];
     } else {
-      return false;
+      last &= count == 1;
+      length *= in.shape[axis];
     }
   }
-  return length >= kShortest && count > 0;
+  if (length < kShortest || count == 0) return nullptr;
+  return last ? &run_elementwise_reduce : first_axes ? &run_elementwise_reduce_columns : nullptr;
 }
 
 }  // namespace
@@ -247,8 +250,9 @@ Step plan_step(const Kernels& kernels, const ist_program& program, uint32_t firs
   if (end < program.n_nodes) {
     const ist_node& next = node_at(program, end);
     const bool reduces = !is_elementwise(next) && supports_node(kernels, next, program.tensor_size) &&
-                         driver(next, program.tensor_size) == &run_reduce && reduces_run(program, first, end, next);
-    if (reduces) return {first, end + 1, nullptr, &run_elementwise_reduce};
+                         driver(next, program.tensor_size) == &run_reduce;
+    const RunTogether together = reduces ? reduces_run(program, first, end, next) : nullptr;
+    if (together != nullptr) return {first, end + 1, nullptr, together};
   }
   return {first, end, nullptr, &run_elementwise};
 }

@@ -42,8 +42,8 @@ void bind_sort(py::module_& m) {
       "order.");
   bind_selection(m, "partition", "kth", &ops::partition,
                  "The elements of `a` along `axis` (None: the flat tensor) in an order in which element `kth` is where "
-                 "sorting\nputs it, none before it is larger and none behind it is smaller. ValueError when kth is out "
-                 "of bounds.");
+                 "sorting\nputs it: first those that are smaller, then those equal to it, then those that are larger; "
+                 "each of the\nthree groups keeps its order. ValueError when kth is out of bounds.");
   bind_selection(m, "argpartition", "kth", &ops::argpartition,
                  "The uint32 indices that `partition` `a`. ValueError when kth is out of bounds.");
   bind_selection(m, "topk", "k", &ops::topk,

@@ -23,10 +23,16 @@ Tensor order(Op op, const Tensor& a, std::optional<int64_t> given) {
   return make_node(op, dtype, x.shape(), std::span<const Tensor>(&x, 1), AxisAttrs{axis, true, true});
 }
 
-// kth, counted from the end when negative, of an axis with `extent` elements.
-void check_kth(int64_t kth, int64_t extent, const char* op) {
+// kth counts from the end when negative.
+Tensor order_around(Op op, const Tensor& a, int64_t kth, std::optional<int64_t> given) {
+  const LabelScope label(public_name(name(op)));
+  const auto [x, axis] = along(a, given, public_name(name(op)));
+  const int64_t extent = x.shape(axis);
   if (kth < -extent || kth >= extent)
-    fail(Code::value, op, "kth ", kth, " is out of bounds for an axis with ", extent, " elements");
+    fail(Code::value, public_name(name(op)), "kth ", kth, " is out of bounds for an axis with ", extent, " elements");
+  const DType dtype = op == Op::argpartition ? DType::uint32 : x.dtype();
+  const CountAttrs attrs = {kth < 0 ? kth + extent : kth, axis, true};
+  return make_node(op, dtype, x.shape(), std::span<const Tensor>(&x, 1), attrs);
 }
 
 std::optional<int64_t> axis_of(const AxisAttrs& attrs) {
@@ -43,22 +49,16 @@ namespace ops {
 Tensor sort(const Tensor& a, std::optional<int64_t> axis) { return order(Op::sort, a, axis); }
 Tensor argsort(const Tensor& a, std::optional<int64_t> axis) { return order(Op::argsort, a, axis); }
 
-// A sorted tensor is partitioned at every place.
 Tensor partition(const Tensor& a, int64_t kth, std::optional<int64_t> axis) {
-  const LabelScope label("partition");
-  const Along x = along(a, axis, "partition");
-  check_kth(kth, x.a.shape(x.axis), "partition");
-  return sort(x.a, x.axis);
+  return order_around(Op::partition, a, kth, axis);
 }
-
 Tensor argpartition(const Tensor& a, int64_t kth, std::optional<int64_t> axis) {
-  const LabelScope label("argpartition");
-  const Along x = along(a, axis, "argpartition");
-  check_kth(kth, x.a.shape(x.axis), "argpartition");
-  return argsort(x.a, x.axis);
+  return order_around(Op::argpartition, a, kth, axis);
 }
 
+// The last k of all in order. Where it is worth it they are found first.
 Tensor topk(const Tensor& a, int64_t k, std::optional<int64_t> axis) {
+  constexpr int64_t kMany = 256;
   const LabelScope label("topk");
   const Along x = along(a, axis, "topk");
   const int64_t extent = x.a.shape(x.axis);
@@ -66,6 +66,9 @@ Tensor topk(const Tensor& a, int64_t k, std::optional<int64_t> axis) {
   Dims starts(x.a.rank(), 0), steps(x.a.rank(), 1), sizes = x.a.shape();
   starts[x.axis] = extent - k;
   sizes[x.axis] = k;
+  if (extent > kMany && k > 0 && k <= extent / 2) {
+    return sort(slice(partition(x.a, extent - k, x.axis), starts, steps, sizes), x.axis);
+  }
   return slice(sort(x.a, x.axis), starts, steps, sizes);
 }
 
@@ -94,6 +97,10 @@ Tensor call_topk(std::span<const Tensor> inputs, const Attrs& attrs) {
 Tensor vjp_sort(const RuleArgs& args, int, const Tensor& g) {
   const int axis = args.get<AxisAttrs>().axis;
   return ops::put_along_axis(ops::zeros_like(g), ops::argsort(args.inputs[0], axis), g, axis);
+}
+Tensor vjp_partition(const RuleArgs& args, int, const Tensor& g) {
+  const auto& [kth, axis, has_axis] = args.get<CountAttrs>();
+  return ops::put_along_axis(ops::zeros_like(g), ops::argpartition(args.inputs[0], kth, axis), g, axis);
 }
 
 }  // namespace ist

@@ -152,6 +152,15 @@ static void sorting(digest_state* s, uint32_t op) {
   }
 }
 
+static void selection(digest_state* s, uint32_t op) {
+  FOR_DTYPES(dtype) {
+    TAKE(s, op, ATTRS(count, .count = 30, .axis = 0, .has_axis = 1), wild(dtype, SHAPE(9001)));
+    TAKE(s, op, ATTRS(count, .count = 40, .axis = 1, .has_axis = 1), turned(wild(dtype, SHAPE(300, 41))));
+    TAKE(s, op, ATTRS(count, .count = 299, .axis = 0, .has_axis = 1), backwards(mild(dtype, SHAPE(600, 7))));
+    TAKE(s, op, ATTRS(count, .count = 150000, .axis = 0, .has_axis = 1), mild(dtype, SHAPE(200003)));
+  }
+}
+
 static void softmax(digest_state* s, uint32_t op) {
   FOR_FLOATING(dtype, 4) {
     TAKE(s, op, ATTRS(axes, .n_axes = 1, .axes = LIST(1)), mild(dtype, SHAPE(41, 300)));
@@ -331,6 +340,8 @@ static const struct {
     {IST_OP_ARGMAX, arg_reduction},
     {IST_OP_SORT, sorting},
     {IST_OP_ARGSORT, sorting},
+    {IST_OP_PARTITION, selection},
+    {IST_OP_ARGPARTITION, selection},
     {IST_OP_ARGMIN, arg_reduction},
     {IST_OP_SOFTMAX, softmax},
     {IST_OP_CUMSUM, scan},

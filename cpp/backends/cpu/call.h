@@ -67,6 +67,8 @@ void run_softmax(const Call&);
 void run_scan(const Call&);  // cumsum cumprod cummax cummin logcumsumexp
 void run_sort(const Call&);
 void run_argsort(const Call&);
+void run_partition(const Call&);
+void run_argpartition(const Call&);
 void run_matmul(const Call&);
 void run_quantized_matmul(const Call&);
 void run_conv(const Call&);

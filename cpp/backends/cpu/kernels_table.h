@@ -26,6 +26,7 @@
   X(level, scan, ScanTable) \
   X(level, row, RowTable) \
   X(level, sort, SortTable) \
+  X(level, select, SelectTable) \
   X(level, matmul, MatmulTable) \
   X(level, quantized, QuantizedTable) \
   X(level, conv, ConvTable) \

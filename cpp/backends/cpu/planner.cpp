@@ -70,6 +70,10 @@ RunFn driver(const ist_node& node, size_t tensor_size) {
       return n == 1 && same && node.output.rank >= 1 ? &run_sort : nullptr;
     case Op::argsort:
       return n == 1 && out == IST_UINT32 && node.output.rank >= 1 ? &run_argsort : nullptr;
+    case Op::partition:
+      return n == 1 && same && node.output.rank >= 1 ? &run_partition : nullptr;
+    case Op::argpartition:
+      return n == 1 && out == IST_UINT32 && node.output.rank >= 1 ? &run_argpartition : nullptr;
     case Op::matmul: {
       const uint32_t rank = node.output.rank;
       const bool fits = in.are(2, 0, out) && rank >= 2 && in.rank(0) == rank && in.rank(1) == rank;

@@ -1,59 +1,22 @@
 // sort and argsort: elements become keys, and keys are sorted.
+#include <bit>
 #include <vector>
 
-#include "backends/cpu/call.h"
-#include "backends/cpu/copy_kernels.h"
+#include "backends/cpu/along_axis.h"
 #include "backends/cpu/sort_kernels.h"
-#include "backends/cpu/temporary.h"
-#include "backends/cpu/threads.h"
 
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kGrain = 8 * 1024;    // elements that are worth another thread
-constexpr int64_t kLong = 64 * 1024;    // and of one sequence, all of them
 constexpr int64_t kPiecesOfThread = 4;  // splits are uneven
-constexpr int64_t kLongest = INT64_C(1) << 32;
-
-// Where the sequences along the axis are.
-struct Sequences {
-  View in, out;
-  int64_t length, count;
-  int64_t in_step, out_step;
-  Nest<2> outer;
-
-  Sequences(const Call& call, int axis) : in(call.input(0)), out(call.output()) {
-    length = in.shape[axis];
-    int64_t strides[kMaxRank];
-    row_major(out.rank, out.shape, strides);
-    in_step = in.strides[axis];
-    out_step = strides[axis];
-    for (int i = 0; i < in.rank; ++i) {
-      if (i != axis) outer.add(in.shape[i], in.strides[i], strides[i]);
-    }
-    outer.finish();
-    count = length == 0 ? 0 : outer.count();
-  }
-
-  // The elements of sequence i one after another: where they lie, or in `memory`.
-  const char* dense(const Call& call, int64_t i, char* memory) const {
-    const char* from = in.data + offset_at(i, outer.rank, outer.shape, outer.strides[0]) * (int64_t{1} << in.log2());
-    if (in_step == 1 || length == 1) return from;
-    call.kernels().copy->strided[in.log2()](length, memory, 1, from, in_step);
-    return memory;
-  }
-  char* target(int64_t i) const {
-    return out.data + offset_at(i, outer.rank, outer.shape, outer.strides[1]) * (int64_t{1} << out.log2());
-  }
-};
 
 // Sorts one long sequence on all threads: each splits a share of it by one pivot, then those that are below it, and the
 // others, come together and are split further, until there are pieces for all.
 class LongSort {
  public:
   // `keys` and `spare` are memory for n keys, `out` is as in Sorter::sort.
-  LongSort(const Sorter& sorter, int threads, int64_t n, char* keys, char* spare, char* out)
-      : sorter_(sorter), threads_(threads), n_(n), keys_(keys), spare_(spare), out_(out) {}
+  LongSort(const Sorter& sorter, const KeyForm& form, int threads, int64_t n, char* keys, char* spare, char* out)
+      : sorter_(sorter), form_(form), threads_(threads), n_(n), keys_(keys), spare_(spare), out_(out) {}
 
   void run(const char* elements, int64_t element_size) {
     split_shares(elements, element_size);
@@ -63,7 +26,7 @@ class LongSort {
     parallel_for(threads_, static_cast<int64_t>(pieces_.size()), 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const auto [from, to] = pieces_[i];
-        sorter_.sort_keys(to - from, at(keys_, from), at(spare_, from), out_ + from * sorter_.out_size);
+        sorter_.sort_keys(to - from, form_, at(keys_, from), at(spare_, from), out_ + from * sorter_.out_size);
       }
     });
   }
@@ -78,14 +41,14 @@ class LongSort {
   // Leaves the keys in two pieces.
   void split_shares(const char* elements, int64_t element_size) {
     alignas(8) char pivot[8];
-    sorter_.pivot(n_, elements, pivot);
+    sorter_.pivot(n_, elements, form_, pivot);
     const int64_t share = (n_ + threads_ - 1) / threads_, shares = (n_ + share - 1) / share;
     std::vector<int64_t> middles(static_cast<size_t>(shares));
     parallel_for(threads_, shares, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t from = i * share, to = std::min(n_, from + share);
         void *front = at(keys_, from), *back = at(keys_, to);
-        sorter_.split(to - from, from, elements + from * element_size, pivot, &front, &back);
+        sorter_.split(to - from, from, elements + from * element_size, form_, pivot, &front, &back);
         middles[i] = (static_cast<char*>(front) - keys_) / sorter_.key_size;
       }
     });
@@ -138,93 +101,115 @@ class LongSort {
   }
 
   const Sorter& sorter_;
+  const KeyForm& form_;
   int threads_;
   int64_t n_;
   char *keys_, *spare_, *out_;
   std::vector<Piece> pieces_;
 };
 
-void sort_each(const Call& call, const Sequences& sequences, const Sorter& sorter) {
-  const int64_t n = sequences.length, key_bytes = n * sorter.key_size;
-  const int64_t in_bytes = n << sequences.in.log2(), out_bytes = n * sorter.out_size;
-  const bool in_place = sequences.out_step == 1 || n == 1, copies = sequences.in_step != 1 && n > 1;
-  const bool out_holds_keys = sorter.out_size == sorter.key_size;
-  const auto finish = [&](int64_t i, const char* result) {
-    if (in_place) return;
-    call.kernels().copy->strided[sequences.out.log2()](n, sequences.target(i), sequences.out_step, result, 1);
-  };
-  if (call.threads() > 1 && sequences.count < call.threads() && n >= kLong) {
-    Temporary memory, copy_memory, result_memory;
-    char* spare = memory.make(call, out_holds_keys ? key_bytes : 2 * key_bytes);
-    char* copied = copies ? copy_memory.make(call, in_bytes) : nullptr;
-    char* result = in_place ? nullptr : result_memory.make(call, out_bytes);
-    for (int64_t i = 0; i < sequences.count; ++i) {
-      char* out = in_place ? sequences.target(i) : result;
-      LongSort sort(sorter, call.threads(), n, out_holds_keys ? out : spare + key_bytes, spare, out);
-      sort.run(sequences.dense(call, i, copied), int64_t{1} << sequences.in.log2());
-      finish(i, out);
-    }
-    return;
-  }
-  // Short sequences keep to a thread's memory.
-  const bool keys_in_out = out_holds_keys && n >= kSortSplits;
-  parallel_for(call.threads(), sequences.count, 1 + kGrain / n, [&](int64_t begin, int64_t end) {
-    char* spare = scratch(static_cast<size_t>(2 * key_bytes + (copies ? in_bytes : 0) + (in_place ? 0 : out_bytes)));
-    char* copied = spare + 2 * key_bytes;
-    char* result = copied + (copies ? in_bytes : 0);
-    for (int64_t i = begin; i < end; ++i) {
-      char* out = in_place ? sequences.target(i) : result;
-      sorter.sort(n, sequences.dense(call, i, copied), keys_in_out ? out : spare + key_bytes, spare, out);
-      finish(i, out);
-    }
-  });
+// `keys` and `spare` are memory for n keys, `out` is as in Sorter::sort.
+void sort_row(const Sorter& sorter, const KeyForm& form, int threads, int64_t n, const char* x, int64_t element_size,
+              char* keys, char* spare, char* out) {
+  if (threads == 1) return sorter.sort(n, x, form, keys, spare, out);
+  LongSort(sorter, form, threads, n, keys, spare, out).run(x, element_size);
 }
 
-// The order of elements that have no key with room for a position: indices, or the elements in their order.
-void order_each(const Call& call, const Sequences& sequences, bool indices) {
-  const int64_t n = sequences.length;
-  const auto order = call.kernels().sort->order[sequences.in.dtype];
-  parallel_for(call.threads(), sequences.count, 1 + kGrain / n, [&](int64_t begin, int64_t end) {
-    char* memory = scratch(static_cast<size_t>(n) * (8 + 8 + 4 + 4));
-    auto* keys = reinterpret_cast<uint64_t*>(memory);
-    auto* copied = reinterpret_cast<char*>(keys + n);
-    auto* index = reinterpret_cast<uint32_t*>(copied + 8 * n);
-    for (int64_t i = begin; i < end; ++i) {
-      const char* dense = sequences.dense(call, i, copied);
-      order(n, dense, index, keys, index + n);
-      char* to = sequences.target(i);
-      if (indices) {
-        call.kernels().copy->strided[2](n, to, sequences.out_step, index, 1);
-      } else {
-        for (int64_t j = 0; j < n; ++j) std::memcpy(to + 8 * j * sequences.out_step, dense + 8 * int64_t{index[j]}, 8);
+// The least key of a sequence, and how many bits tell its keys apart. Where the width of the type tells enough, nothing
+// is read.
+struct Span {
+  uint64_t least;
+  int bits;
+};
+Span span_of(const IndexSorters& sorters, int threads, int64_t n, const char* x, const View& in) {
+  constexpr int64_t kFew = 256;
+  const int64_t element_size = int64_t{1} << in.log2();
+  const bool floating = in.dtype >= IST_FLOAT16;
+  if (element_size <= 2 || (element_size == 4 && (floating || n < kFew)))
+    return {0, static_cast<int>(8 * element_size)};
+  uint64_t least, greatest;
+  if (threads == 1) {
+    sorters.range(n, x, &least, &greatest);
+  } else {
+    const int64_t share = (n + threads - 1) / threads, shares = (n + share - 1) / share;
+    std::vector<uint64_t> lows(static_cast<size_t>(shares)), highs(lows.size());
+    parallel_for(threads, shares, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t from = i * share;
+        sorters.range(std::min(share, n - from), x + from * element_size, &lows[i], &highs[i]);
       }
+    });
+    least = *std::min_element(lows.begin(), lows.end());
+    greatest = *std::max_element(highs.begin(), highs.end());
+  }
+  return {least, static_cast<int>(std::bit_width(greatest - least))};
+}
+
+// Calls IndexSorters::resolve for all keys, on threads that have parts which end where keys differ.
+void resolve(const IndexSorters& sorters, const KeyForm& form, int threads, int64_t n, const char* x, uint64_t* keys,
+             uint64_t* spare, uint32_t* out) {
+  if (threads == 1) return sorters.resolve(n, x, form, keys, spare, out);
+  std::vector<int64_t> starts = {0};
+  for (int64_t i = 1; i < threads; ++i) {
+    int64_t start = std::max(n / threads * i, starts.back() + 1);
+    while (start < n && (keys[start - 1] ^ keys[start]) >> form.position_bits == 0) ++start;
+    starts.push_back(std::min(start, n));
+  }
+  starts.push_back(n);
+  parallel_for(threads, threads, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t from = starts[i];
+      sorters.resolve(starts[i + 1] - from, x, form, keys + from, spare + from, out + from);
     }
   });
 }
 
-Sequences sequences_of(const Call& call) {
-  const Sequences sequences(call, call.attrs<ist_axis_attrs>().axis);
-  if (sequences.length >= kLongest) fail(Code::value, "", "an axis of ", sequences.length, " elements is too long");
-  return sequences;
+// The stable order of a sequence; `memory` is for 2 * n keys of 8 bytes.
+void order_row(const Call& call, const AlongAxis& along, int threads, const char* x, char* memory, uint32_t* out) {
+  const int64_t n = along.length, element_size = int64_t{1} << along.in.log2();
+  const IndexSorters& sorters = call.kernels().sort->argsort[along.in.dtype];
+  const Span span = span_of(sorters, threads, n, x, along.in);
+  const int position_bits = static_cast<int>(std::bit_width(static_cast<uint64_t>(n - 1)));
+  const int bits = span.bits + position_bits;
+  const KeyForm form = {span.least, std::max(bits - 64, 0), position_bits};
+  const auto sort = [&](const Sorter& sorter, void* to) {
+    char* spare = memory + n * sorter.key_size;
+    sort_row(sorter, form, threads, n, x, element_size, memory, spare, static_cast<char*>(to));
+  };
+  if (bits <= 32 && position_bits < 32) return sort(sorters.narrow, out);
+  if (bits <= 64) return sort(sorters.wide, out);
+  sort(sorters.dropping, memory);
+  auto* keys = reinterpret_cast<uint64_t*>(memory);
+  resolve(sorters, form, threads, n, x, keys, keys + n, out);
 }
 
 }  // namespace
 
 void run_sort(const Call& call) {
-  const Sequences sequences = sequences_of(call);
-  if (sequences.count == 0) return;
-  const uint32_t dtype = sequences.in.dtype;
-  const Sorter& sorter = call.kernels().sort->sort[dtype];
-  if (sorter.sort == nullptr) return order_each(call, sequences, false);
-  sort_each(call, sequences, sorter);
+  const AlongAxis along(call, call.attrs<ist_axis_attrs>().axis);
+  const int64_t n = along.length;
+  if (along.in.dtype != IST_COMPLEX64) {
+    const Sorter& sorter = call.kernels().sort->sort[along.in.dtype];
+    // Short sequences keep to a thread's memory.
+    const bool keys_in_out = sorter.out_size == sorter.key_size && n >= kSortSplits;
+    along.for_each(2 * n * sorter.key_size, [&](int threads, const char* x, char* memory, char* out) {
+      char* keys = keys_in_out ? out : memory + n * sorter.key_size;
+      sort_row(sorter, {}, threads, n, x, int64_t{1} << along.in.log2(), keys, memory, out);
+    });
+    return;
+  }
+  along.for_each(20 * n, [&](int threads, const char* x, char* memory, char* out) {
+    auto* order = reinterpret_cast<uint32_t*>(memory + 16 * n);
+    order_row(call, along, threads, x, memory, order);
+    for (int64_t i = 0; i < n; ++i) std::memcpy(out + 8 * i, x + 8 * int64_t{order[i]}, 8);
+  });
 }
 
 void run_argsort(const Call& call) {
-  const Sequences sequences = sequences_of(call);
-  if (sequences.count == 0) return;
-  const Sorter& sorter = call.kernels().sort->argsort[sequences.in.dtype];
-  if (sorter.sort == nullptr) return order_each(call, sequences, true);
-  sort_each(call, sequences, sorter);
+  const AlongAxis along(call, call.attrs<ist_axis_attrs>().axis);
+  along.for_each(16 * along.length, [&](int threads, const char* x, char* memory, char* out) {
+    order_row(call, along, threads, x, memory, reinterpret_cast<uint32_t*>(out));
+  });
 }
 
 }  // namespace ist::cpu

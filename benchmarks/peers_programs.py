@@ -45,8 +45,10 @@ def operators(row: Row) -> dict[str, Program]:
         "chain of one-element adds": lambda a: chain(a, row.ops),
         "matmul": lambda a, b: a @ b,
         "matvec": lambda x, w: x @ w.T,
+        "dot": lambda a, b: a @ b,
         "a + b": lambda a, b: a + b,
         "a.T + b": lambda a, b: a.T + b,
+        "a * row + row": lambda a, b: a * b + b,
         "sum": lambda a: a.sum(),
         "a ** 3": lambda a: a**3,
         "a // 7": lambda a: a // 7,
@@ -67,6 +69,9 @@ def numpy_like(xp: Any, row: Row) -> dict[str, Program]:
         centred = x - x.mean(-1, keepdims=True)
         return centred / xp.sqrt((centred * centred).mean(-1, keepdims=True) + EPSILON) * weight + bias
 
+    def batch_norm(x: Any, weight: Any, bias: Any) -> Any:
+        return (x - x.mean((0, 1, 2))) / xp.sqrt(x.var((0, 1, 2)) + EPSILON) * weight + bias
+
     return operators(row) | {
         "exp": xp.exp,
         "sin": xp.sin,
@@ -75,11 +80,14 @@ def numpy_like(xp: Any, row: Row) -> dict[str, Program]:
         "max axis 0": lambda a: a.max(0),
         "max axis 1": lambda a: a.max(1),
         "var": lambda a: a.var(),
+        "var of columns": lambda a: a.var(0),
+        "batch norm": batch_norm,
         "gelu": gelu(xp.tanh),
         "layer_norm": layer_norm,
         "rms_norm": lambda x, weight: x / xp.sqrt((x * x).mean(-1, keepdims=True) + EPSILON) * weight,
         "sort": xp.sort,
         "sort axis 1": xp.sort,
+        "argsort": xp.argsort,
         "gather": lambda a, i: a[i],
         "gather columns": lambda a, i: xp.take(a, i, axis=1),
     }
@@ -98,6 +106,7 @@ def numpy_call(row: Row, threads: int) -> Call:
 
     generator = np.random.default_rng(0)
     programs = numpy_like(np, row) | {
+        "10 largest": lambda a: np.sort(np.partition(a, a.size - 10)[a.size - 10 :]),
         "softmax": softmax,
         "softmax axis 0": lambda a: softmax(a, 0),
         "uniform": lambda a: generator.random(a.shape, np.float32),
@@ -130,6 +139,8 @@ def torch_call(row: Row, threads: int) -> Call:
         "max axis 0": lambda a: a.amax(0),
         "max axis 1": lambda a: a.amax(1),
         "var": lambda a: a.var(correction=0),
+        "var of columns": lambda a: a.var(0, correction=0),
+        "batch norm": lambda x, weight, bias: functional.batch_norm(x, None, None, weight, bias, True, 0.1, EPSILON),
         "gelu": gelu(torch.tanh),
         "softmax": lambda a: torch.softmax(a, -1),
         "softmax axis 0": lambda a: torch.softmax(a, 0),
@@ -137,6 +148,8 @@ def torch_call(row: Row, threads: int) -> Call:
         "rms_norm": lambda x, weight: functional.rms_norm(x, (x.shape[-1],), weight, EPSILON),
         "sort": lambda a: torch.sort(a).values,
         "sort axis 1": lambda a: torch.sort(a).values,
+        "argsort": torch.argsort,
+        "10 largest": lambda a: torch.topk(a, 10).values,
         "transpose copy": lambda a: a.T.contiguous(),
         "gather": lambda a, i: torch.index_select(a, 0, i),
         "gather columns": lambda a, i: torch.index_select(a, 1, i),
@@ -152,6 +165,8 @@ def torch_call(row: Row, threads: int) -> Call:
     operands = operands_of(row, lambda a: torch.from_numpy(a).to(dtype), lambda a: torch.from_numpy(a).long())
     if row.program == "conv2d":
         operands = [a.permute(0, 3, 1, 2).contiguous() for a in operands]
+    elif row.program == "batch norm":
+        operands[0] = operands[0].permute(0, 3, 1, 2)  # channels last, the faster of the two
     return lambda: program(*operands)
 
 
@@ -162,6 +177,7 @@ def jax_call(row: Row, threads: int) -> Call:
     jax.config.update("jax_enable_x64", row.dtype == "float64")
     key = jax.random.key(0)
     programs = numpy_like(jnp, row) | {
+        "10 largest": lambda a: jax.lax.top_k(a, 10)[0],
         "erf": jax.scipy.special.erf,
         "sigmoid": jax.nn.sigmoid,
         "softmax": lambda a: jax.nn.softmax(a, axis=-1),
@@ -195,6 +211,9 @@ def mlx_like_call(mx: Any, row: Row) -> Call:
     def attention(q: Any, k: Any, v: Any) -> Any:
         return mx.fast.scaled_dot_product_attention(q, k, v, scale=1 / math.sqrt(q.shape[-1]))
 
+    def batch_norm(x: Any, weight: Any, bias: Any) -> Any:
+        return (x - x.mean((0, 1, 2))) * mx.rsqrt(x.var((0, 1, 2)) + EPSILON) * weight + bias
+
     programs = operators(row) | {
         "matvec 4-bit": lambda x, *w: mx.quantized_matmul(x, *w, transpose=True, group_size=64, bits=4),
         "exp": lambda a: mx.exp(a),
@@ -207,6 +226,8 @@ def mlx_like_call(mx: Any, row: Row) -> Call:
         "max axis 0": lambda a: a.max(0),
         "max axis 1": lambda a: a.max(1),
         "var": lambda a: a.var(),
+        "var of columns": lambda a: a.var(0),
+        "batch norm": batch_norm,
         "gelu": gelu(mx.tanh),
         "softmax": lambda a: mx.softmax(a, axis=-1),
         "softmax axis 0": lambda a: mx.softmax(a, axis=0),
@@ -214,6 +235,8 @@ def mlx_like_call(mx: Any, row: Row) -> Call:
         "rms_norm": lambda x, weight: mx.fast.rms_norm(x, weight, EPSILON),
         "sort": lambda a: mx.sort(a),
         "sort axis 1": lambda a: mx.sort(a),
+        "argsort": lambda a: mx.argsort(a),
+        "10 largest": lambda a: mx.topk(a, 10),
         "transpose copy": lambda a: mx.contiguous(a.T),
         "gather": lambda a, i: mx.take(a, i, axis=0),
         "gather columns": lambda a, i: mx.take(a, i, axis=1),

@@ -77,6 +77,7 @@ def matrix_products() -> list[Row]:
     rows.append(row("matmul", "64x32x32", (64, 32, 32), (64, 32, 32)))
     rows += [row("matvec", "4096", (1, 4096), (4096, 4096), dtype=dtype) for dtype in ("float32", "bfloat16")]
     rows.append(row("matvec 4-bit", "4096", (1, 4096), (4096, 4096)))
+    rows.append(row("dot", "100,000", (100_000,), (100_000,)))
     return rows
 
 
@@ -98,6 +99,8 @@ def vectors() -> list[Row]:
         "argmax": {"float32": (100_000, 10_000_000)},
         "cumsum": {"float32": (1_000_000,)},
         "sort": {"float32": (1_000_000,)},
+        "argsort": {"float32": (1_000_000,)},
+        "10 largest": {"float32": (1_000_000,)},
         "sum of a[::2]": {"float32": (10_000_000,)},
     }
     for dtype in ("bfloat16", "float16", "float64", "int32"):
@@ -125,6 +128,9 @@ def matrices() -> list[Row]:
     rows += [row(program, "1024x1024", square) for program in alone]
     rows.append(row("a.T + b", "1024x1024", square, square))
     rows.append(row("max axis 1", "100,000x3", (100_000, 3)))
+    rows.append(row("a * row + row", "1000x100", (1000, 100), (100,)))
+    rows.append(row("var of columns", "12,544x64", (12_544, 64)))
+    rows.append(row("batch norm", "16x28x28x64", (16, 28, 28, 64), (64,), (64,)))
     rows.append(row("flip axis 2", "8x224x224x3", (8, 224, 224, 3)))
     return rows
 

@@ -1,4 +1,4 @@
-"""Sorts and scans: what depends on the order of a row."""
+"""Sorts, selections and scans: what depends on the order of a row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .common import operand, public
 
 
 class Vector:
-    params = (["sort", "argsort", "cumsum", "cummax"], [1_000, 1_000_000], ["float32", "int32"])
+    params = (["sort", "argsort", "cumsum", "cummax"], [1_000, 1_000_000], ["float32", "int32", "int64"])
     param_names = ("op", "size", "dtype")
 
     def setup(self, op: str, size: int, dtype: str) -> None:
@@ -17,6 +17,18 @@ class Vector:
 
     def time_op(self, op: str, size: int, dtype: str) -> None:
         ist.eval(self.function(self.a))
+
+
+class Selection:
+    params = (["partition", "argpartition", "topk"], [(1_000_000,), (1_000, 1_000)], ["float32", "int64"])
+    param_names = ("op", "shape", "dtype")
+
+    def setup(self, op: str, shape: tuple[int, ...], dtype: str) -> None:
+        self.function = public(op)
+        self.a = operand(shape, dtype)
+
+    def time_op(self, op: str, shape: tuple[int, ...], dtype: str) -> None:
+        ist.eval(self.function(self.a, 10))
 
 
 class Axis:

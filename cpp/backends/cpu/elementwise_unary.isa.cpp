@@ -70,6 +70,48 @@ template <class Body>
 concept HasVectorBody = requires(VecMath x) { Body::vector_apply(x); };
 #endif
 
+#if defined(IST_STORES_HALVES)
+// Half types in one pass, for ops that are cheap: the bodies of others want the registers for themselves.
+inline VecF32 negative(VecF32 a) { return {-a.v}; }
+inline VecF32 square(VecF32 a) { return {a.v * a.v}; }
+inline VecF32 abs(VecF32 a) { return {fabs(VecMath(a)).v}; }
+#if defined(IST_VECTOR_SCALE)
+inline VecF32 sqrt(VecF32 a) { return {sqrt(VecMath(a)).v}; }
+inline VecF32 exp(VecF32 a) { return {exp(VecMath(a)).v}; }
+#endif
+
+template <class Body>
+concept HasHalfBody = requires(VecF32 x) { Body::vector_apply(x); };
+
+template <class Body, int D>
+void half_tile(int64_t n, void* out, const void* const* in) {
+  constexpr int W = VecF32::kWidth;
+  const Type<D>* a = static_cast<const Type<D>*>(in[0]);
+  Type<D>* r = static_cast<Type<D>*>(out);
+  int64_t i = 0;
+  for (; i + 2 * W <= n; i += 2 * W) {
+    const VecF32 first = Body::vector_apply(VecF32::load(a + i)), second = Body::vector_apply(VecF32::load(a + i + W));
+    first.store(r + i);
+    second.store(r + i + W);
+  }
+  for (; i < n; i += W) {
+    Type<D> part[W] = {};
+    const size_t bytes = sizeof(Type<D>) * static_cast<size_t>(n - i < W ? n - i : W);
+    __builtin_memcpy(part, a + i, bytes);
+    Body::vector_apply(VecF32::load(part)).store(part);
+    __builtin_memcpy(r + i, part, bytes);
+  }
+}
+#endif
+
+template <class Body, int D>
+constexpr TileFn half_fn() {
+#if defined(IST_STORES_HALVES)
+  if constexpr (HasHalfBody<Body>) return &half_tile<Body, D>;
+#endif
+  return nullptr;
+}
+
 template <class Body, Class c, int D>
 constexpr TileFn unary_fn() {
 #if defined(IST_VECTOR_MATH)
@@ -122,6 +164,8 @@ constexpr UnaryTable make_table() {
     constexpr Class c = Class::dtypes;                                \
     TileFn* row = table.fn[id];                                       \
     IST_FOR_COMPUTE_DTYPES(IST_ENTRY)                                 \
+    row[IST_FLOAT16] = half_fn<Body, IST_FLOAT16>();                  \
+    row[IST_BFLOAT16] = half_fn<Body, IST_BFLOAT16>();                \
   }
 #include "ops/ops.def"
 #undef IST_OP

@@ -15,6 +15,12 @@ TileFn kernel_of(const Kernels& kernels, uint32_t op, uint32_t n_inputs, uint32_
   return kernels.binary->where[size_log2(dtype)];
 }
 
+// One that converts on the way, or null.
+TileFn half_kernel_of(const Kernels& kernels, uint32_t op, uint32_t n_inputs, uint32_t dtype) {
+  if (!is_half(dtype) || n_inputs > 2) return nullptr;
+  return n_inputs == 1 ? kernels.unary->fn[op][dtype] : kernels.binary->fn[op][dtype];
+}
+
 // What an element of a row of ops.def costs, roughly, in additions.
 int64_t cost_of(uint32_t op) {
   switch (op) {
@@ -138,8 +144,7 @@ void TileProgram::add_node(uint32_t i) {
     emit_cast(dtypes[0], out.dtype, in[0], result);
   } else {
     const uint32_t dtype = dtypes[node.n_inputs - 1];
-    const bool may_be_direct = is_half(dtype) && node.n_inputs == 2;
-    const TileFn half = may_be_direct ? context_.kernels.binary->fn[node.op][dtype] : nullptr;
+    const TileFn half = half_kernel_of(context_.kernels, node.op, node.n_inputs, dtype);
     const TileFn fn = half != nullptr ? half : kernel_of(context_.kernels, node.op, node.n_inputs, dtype);
     if (node.n_inputs < 3 && is_half(dtype) && half == nullptr) {
       uint16_t wide[4];

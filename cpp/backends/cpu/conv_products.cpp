@@ -1,0 +1,205 @@
+// Convolutions as matrix products whose left operand, the im2col matrix, is never there: the tiles read windows of the
+// input, in which a row of the matrix is a few runs of neighbouring elements.
+#include <algorithm>
+#include <vector>
+
+#include "backends/cpu/conv.h"
+#include "backends/cpu/conv_window.h"
+#include "backends/cpu/elementwise_kernels.h"
+#include "backends/cpu/matmul_kernels.h"
+#include "backends/cpu/temporary.h"
+#include "backends/cpu/threads.h"
+#include "ops/op_ids.h"
+
+namespace ist::cpu {
+namespace {
+
+constexpr int64_t kPanelBytes = 768 * 1024;  // of weights that many strips are multiplied by
+constexpr int64_t kLongRun = 16;             // elements that are worth a tile of their own
+constexpr int kPanes = 64;                   // at most, that a thread works on together
+
+// A part of a row of the im2col matrix: element k0 + at is `offset` elements into the window of its output.
+struct Piece {
+  int64_t offset, at, length;
+};
+
+// A block of k and a range of the columns of a group.
+struct Part {
+  int64_t group;
+  ConvShape::Depth depth;
+  int64_t j0, columns;
+};
+
+// A block of outputs, its window and the place of its first output in the compute type.
+struct Pane {
+  ConvBlock block;
+  const char* window;
+  char* c;
+};
+
+struct Product {
+  const Call& call;
+  const MatmulKernels& mm;
+  const ConvShape& shape;
+  const ConvWindows& windows;
+  const ConvFilters& filters;
+  const int64_t* runs;
+  int64_t k, outputs;      // of a group
+  int64_t c_row, c_pixel;  // strides of C in elements
+
+  int pieces(const ConvShape::Depth& depth, Piece* list) const {
+    const int64_t length = windows.run_length();
+    int n = 0;
+    for (int64_t t = 0; t < depth.count; ++n) {
+      const int64_t run = (depth.begin + t) / length, skipped = (depth.begin + t) % length;
+      list[n] = {runs[run] + skipped, t, std::min(length - skipped, depth.count - t)};
+      t += list[n].length;
+    }
+    return n;
+  }
+
+  int64_t columns_max() const {
+    const int64_t depth = std::min<int64_t>(k, kMatmulBlock);
+    return std::min(round_up(outputs, mm.cols),
+                    std::max<int64_t>(1, kPanelBytes / (depth * mm.size) / mm.cols) * mm.cols);
+  }
+  int64_t strip_bytes() const { return round_up(std::min<int64_t>(k, kMatmulBlock) * mm.rows * mm.size, 64); }
+  int64_t next_bytes() const { return k > kMatmulBlock ? round_up(columns_max() * windows.width() * mm.size, 64) : 0; }
+  int64_t strip_height(int64_t pixels) const { return divide_up(pixels, divide_up(pixels, mm.rows)); }
+
+  // All of k for some panes and the columns [begin, end): blocks of k on the outside, so that the panels of weights
+  // stay in cache.
+  void run(const Pane* panes, int64_t n_panes, int64_t group, int64_t begin, int64_t end, char* strip,
+           char* next) const {
+    const int64_t step = columns_max();
+    for (const ConvShape::Depth& depth : shape.depths) {
+      Piece list[kMatmulBlock];
+      const int n_pieces = pieces(depth, list);
+      for (int64_t j0 = begin; j0 < end; j0 += step) {
+        const Part part = {group, depth, j0, std::min(step, end - j0)};
+        for (const Pane* pane = panes; pane < panes + n_panes; ++pane) {
+          const ConvBlock& block = pane->block;
+          char* c = pane->c + j0 * mm.size;
+          // Reading in place costs a tile for each piece and panel and stays within rows, gathering a copy of strips.
+          const bool narrow = block.rows > 1 && 4 * strip_height(block.columns) < 3 * mm.rows;
+          if (n_pieces > 1 && (narrow || part.columns > 4 * mm.cols || windows.run_length() < kLongRun)) {
+            multiply_gathered(*pane, list, n_pieces, part, c, strip);
+            continue;
+          }
+          for (int64_t row = 0; row < block.rows; ++row) {
+            multiply(pane->window + row * windows.row_step() * mm.size, windows.column_step(), list, n_pieces,
+                     block.columns, part, c + row * c_row * mm.size, next);
+          }
+        }
+      }
+    }
+  }
+
+  void multiply_gathered(const Pane& pane, const Piece* list, int n_pieces, const Part& part, char* c,
+                         char* strip) const {
+    const Piece whole = {0, 0, part.depth.count};
+    const int64_t width = pane.block.columns;
+    const bool flat = c_row == width * c_pixel;  // strips may go over the ends of rows
+    const int64_t lines = flat ? 1 : pane.block.rows, pixels = flat ? pane.block.rows * width : width;
+    const int64_t height = strip_height(pixels);
+    for (int64_t line = 0; line < lines; ++line) {
+      for (int64_t i = 0; i < pixels; i += height) {
+        const int64_t rows = std::min(height, pixels - i);
+        for (int64_t r = 0; r < rows; ++r) {
+          const int64_t y = line + (i + r) / width, x = (i + r) % width;
+          const char* a = pane.window + (y * windows.row_step() + x * windows.column_step()) * mm.size;
+          char* to = strip + r * part.depth.count * mm.size;
+          for (const Piece* piece = list; piece < list + n_pieces; ++piece) {
+            std::memcpy(to + piece->at * mm.size, a + piece->offset * mm.size,
+                        static_cast<size_t>(piece->length * mm.size));
+          }
+        }
+        multiply(strip, part.depth.count, &whole, 1, rows, part, c + (line * c_row + i * c_pixel) * mm.size, nullptr);
+      }
+    }
+  }
+
+  // Some pixels by the columns of a part, piece after piece, so that what strips share stays in the first-level cache.
+  // Chains that go through several pieces wait in C, or in `next` until they are added to the blocks before.
+  void multiply(const char* a, int64_t a_row, const Piece* list, int n_pieces, int64_t pixels, const Part& part,
+                char* c, char* next) const {
+    const bool adds_later = part.depth.begin > 0 && n_pieces > 1;
+    const int64_t panel = filters.panel_width(), into_row = adds_later ? part.columns : c_pixel;
+    const int64_t height = strip_height(pixels);
+    for (int64_t p = 0; p < part.columns; p += panel) {
+      const char* b = filters.panel(part.group, part.depth, part.j0 + p);
+      const int width = static_cast<int>(std::min(panel, part.columns - p));
+      char* into = (adds_later ? next : c) + p * mm.size;
+      for (int n = 0; n < n_pieces; ++n) {
+        const TileMode mode = n > 0 ? kTileContinue : part.depth.begin > 0 && !adds_later ? kTileAdd : kTileStore;
+        for (int64_t i = 0; i < pixels; i += height) {
+          mm.tile(static_cast<int>(std::min(height, pixels - i)), width, list[n].length,
+                  a + (i * a_row + list[n].offset) * mm.size, a_row, 1, b + list[n].at * panel * mm.size, panel,
+                  into + i * into_row * mm.size, into_row, mode, nullptr);
+        }
+      }
+    }
+    if (!adds_later) return;
+    const auto add = call.kernels().binary->fn[static_cast<int>(Op::add)][mm.size == 8 ? IST_FLOAT64 : IST_FLOAT32];
+    for (int64_t i = 0; i < pixels; ++i) {
+      char* to = c + i * c_pixel * mm.size;
+      const void* terms[] = {to, next + i * part.columns * mm.size};
+      add(part.columns, to, terms);
+    }
+  }
+};
+
+}  // namespace
+
+void convolve_products(const Call& call, const ConvShape& shape, const char* input, const char* filters,
+                       const View& out) {
+  const MatmulKernels& mm = conv_kernels_of(call, out);
+  const int64_t channels = shape.group_channels(), outputs = shape.group_outputs(), k = shape.k();
+  const ConvFilters panels(call, mm, shape, filters, std::min<int64_t>(mm.cols, outputs));
+  const int64_t wanted = call.threads() == 1 ? 1 : divide_up(4 * call.threads(), shape.groups);
+  const ConvWindows windows(shape, channels, outputs, mm.size, kConvBlockBytes, mm.rows, wanted);
+  std::vector<int64_t> runs(static_cast<size_t>(windows.n_runs()));
+  windows.runs(runs.data());
+
+  const bool half = is_half(out.dtype);
+  const int64_t c_row = half ? windows.width() * outputs : shape.row_step;
+  const Product product = {call,        mm, shape,   windows, panels,
+                           runs.data(), k,  outputs, c_row,   half ? outputs : shape.column_step};
+
+  // Small panes share what they read of the weights, which come from farther away than windows that do not stay in the
+  // second-level cache. Where there are few, columns are divided as well.
+  const int64_t window_bytes = round_up(windows.nbytes(), 64);
+  const int64_t wide_bytes = half ? round_up(windows.height() * c_row * 4, 64) : 0;
+  const int64_t fitting = 4 * kConvBlockBytes / std::max<int64_t>(1, window_bytes + wide_bytes);
+  const int64_t together = std::clamp<int64_t>(std::min(fitting, windows.count() / wanted), 1, kPanes);
+  const int64_t down = divide_up(windows.count(), together);
+  const int64_t columns = round_up(divide_up(outputs, divide_up(wanted, down)), mm.cols);
+  const int64_t across = divide_up(outputs, columns);
+  const int64_t work = windows.height() * windows.width() * k * std::min(columns, outputs) * together;
+  parallel_for(
+      call.threads(), shape.groups * down * across, 1 + kConvThreadWork / work, [&](int64_t begin, int64_t end) {
+        const int64_t strip_bytes = product.strip_bytes(), next_bytes = product.next_bytes();
+        char* strip = scratch(static_cast<size_t>(strip_bytes + next_bytes + together * (window_bytes + wide_bytes)));
+        char* next = strip + strip_bytes;
+        char* memory = next + next_bytes;
+        Pane panes[kPanes];
+        for (int64_t task = begin; task < end; ++task) {
+          const int64_t group = task / (down * across), first = task / across % down * together;
+          const int64_t j = task % across * columns, n_columns = std::min(columns, outputs - j);
+          const int64_t n_panes = std::min(together, windows.count() - first);
+          for (int64_t i = 0; i < n_panes; ++i) {
+            char* mine = memory + i * (window_bytes + wide_bytes);
+            const ConvBlock block = windows.block(first + i);
+            char* c = half ? mine + window_bytes : out.data + (shape.place(block) + group * outputs) * mm.size;
+            panes[i] = {block, windows.at(block, input, group * channels, mine), c};
+          }
+          product.run(panes, n_panes, group, j, j + n_columns, strip, next);
+          for (int64_t i = 0; half && i < n_panes; ++i) {
+            round_block(call, out, shape, panes[i].block, group * outputs + j, n_columns, panes[i].c + j * 4, c_row,
+                        outputs);
+          }
+        }
+      });
+}
+
+}  // namespace ist::cpu

@@ -43,8 +43,19 @@ void round_block(const Call& call, const View& out, const ConvShape& shape, cons
 
 namespace {
 
+// The elements in row-major order, in the compute type.
+char* dense(const Call& call, const View& view, Temporary& copy) {
+  return view.dense() && !is_half(view.dtype) ? view.data : copy.make_row_major(call, view);
+}
+
+constexpr int64_t kFewChannels = 32;  // for which planes are worth turning to
+
+bool has_one_filter_a_channel(const ConvShape& shape) {
+  return shape.groups > 1 && shape.groups == shape.channels && shape.groups == shape.outputs;
+}
+
 // `filters` has all taps of the whole that the shape may be a part of.
-void convolve(const Call& call, const ConvShape& shape, const char* input, const View& filters, const View& out) {
+void convolve(const Call& call, const ConvShape& shape, const View& input, const View& filters, const View& out) {
   // (outputs, d, h, w, channels) with the taps of the shape.
   const ConvAxis* axes[] = {&shape.d, &shape.h, &shape.w};
   int64_t count[] = {shape.outputs, 1, 1, 1, shape.group_channels()}, strides[5];
@@ -52,19 +63,19 @@ void convolve(const Call& call, const ConvShape& shape, const char* input, const
   View part = filters;
   for (int i = 0; i < 3; ++i) {
     count[i + 1] = axes[i]->taps;
-    part.data += axes[i]->first_tap * strides[i + 1] << part.log2();
+    part.data += axes[i]->first_tap * strides[i + 1] * (int64_t{1} << part.log2());
     strides[i + 1] *= axes[i]->tap_step;
   }
   part.shape = count;
   part.strides = strides;
+  const bool few = shape.channels <= kFewChannels && suits_planes(call, shape);
+  if (has_one_filter_a_channel(shape) && !few) return convolve_channels(call, shape, input, part, out);
   Temporary copy;
-  const char* taps = part.dense() ? part.data : copy.make_row_major(call, part);
-  if (shape.groups > 1 && shape.groups == shape.channels && shape.groups == shape.outputs) {
-    convolve_channels(call, shape, input, taps, out);
-  } else if (suits_planes(call, shape)) {
-    convolve_planes(call, shape, input, taps, out);
+  const char* taps = dense(call, part, copy);
+  if (suits_planes(call, shape)) {
+    convolve_planes(call, shape, input.data, taps, out);
   } else {
-    convolve_products(call, shape, input, taps, out);
+    convolve_products(call, shape, input.data, taps, out);
   }
 }
 
@@ -94,14 +105,23 @@ void run_conv(const Call& call) {
     return;
   }
   Temporary input_copy, weight_copy;
-  const auto dense = [&](const View& view, Temporary& copy) {
-    return view.dense() && !is_half(view.dtype) ? view.data : copy.make_row_major(call, view);
-  };
-  const char* x = dense(input, input_copy);
-  const int64_t count[] = {whole.outputs, whole.d.taps, whole.h.taps, whole.w.taps, whole.group_channels()};
-  int64_t strides[5];
-  row_major(5, count, strides);
-  const View filters = {dense(weight, weight_copy), compute_dtype(weight.dtype), 5, count, strides};
+  View x = input;
+  // That way converts as it reads.
+  if (!has_one_filter_a_channel(whole) || whole.channels <= kFewChannels || !input.dense()) {
+    x.data = dense(call, input, input_copy);
+    x.dtype = compute_dtype(input.dtype);
+  }
+  // (outputs, d, h, w, channels)
+  int64_t count[] = {whole.outputs, whole.d.taps, whole.h.taps, whole.w.taps, whole.group_channels()}, strides[5] = {};
+  const int n_dims = weight.rank - 2;
+  strides[0] = weight.strides[0];
+  std::copy(weight.strides + 1, weight.strides + weight.rank, strides + 4 - n_dims);
+  View filters = {weight.data, weight.dtype, 5, count, strides};
+  if (whole.is_spread()) {
+    filters.data = dense(call, filters, weight_copy);
+    filters.dtype = compute_dtype(weight.dtype);
+    row_major(5, count, strides);
+  }
   // The zeros between the elements of a spread input are left out where the weights are finite. What they add is zero,
   // which changes nothing but -0 (of products too small for the dtype) to +0: so the result is right unless it has
   // a -0.

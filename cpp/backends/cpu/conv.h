@@ -1,5 +1,4 @@
-// The ways to compute a convolution, and what they share. Each takes the input and the filters as dense elements of the
-// compute type, the filters with only the taps of the shape: (outputs, taps, channels of a group).
+// The ways to compute a convolution, and what they share.
 #pragma once
 
 #include "backends/cpu/conv_shape.h"
@@ -10,11 +9,14 @@ namespace ist::cpu {
 inline constexpr int64_t kConvBlockBytes = 384 * 1024;  // of what a block reads or writes, for the second-level cache
 inline constexpr int64_t kConvThreadWork = 256 * 1024;  // multiply-adds that are worth another thread
 
+// One channel and one output for each group: vectors along the channels. `input` is dense, `filters` are strided, with
+// only the taps of the shape: (outputs, d, h, w, channels of a group).
+void convolve_channels(const Call& call, const ConvShape& shape, const View& input, const View& filters,
+                       const View& out);
+// The other ways take the input and these filters as dense elements of the compute type.
+//
 // Matrix products of windows and filters: vectors along the outputs of a group.
 void convolve_products(const Call& call, const ConvShape& shape, const char* input, const char* filters,
-                       const View& out);
-// One channel and one output for each group: vectors along the channels.
-void convolve_channels(const Call& call, const ConvShape& shape, const char* input, const char* filters,
                        const View& out);
 // Few outputs for each group: vectors along the pixels of planes, one for each channel. For an input without spread.
 bool suits_planes(const Call& call, const ConvShape& shape);

@@ -115,7 +115,7 @@ void convolve_planes(const Call& call, const ConvShape& shape, const char* input
                      const View& out) {
   const bool half = is_half(out.dtype);
   const MatmulKernels& mm = conv_kernels_of(call, out);
-  const ConvKernels& kernels = call.kernels().conv->of[mm.size == 8 ? 1 : 0];
+  const ConvKernels& kernels = call.kernels().conv->of[out.dtype - IST_FLOAT16];
   const int64_t channels = shape.group_channels(), outputs = shape.group_outputs(), k = shape.k();
   const int64_t strips = divide_up(outputs, kernels.plane_outputs), strip = divide_up(outputs, strips);
   const ConvFilters panels(call, mm, shape, filters, strip);
@@ -143,6 +143,7 @@ void convolve_planes(const Call& call, const ConvShape& shape, const char* input
   const int64_t wide_bytes = half ? grid.height * grid.width * outputs * together * mm.size : 0;
   const int64_t work = grid.height * grid.width * k * outputs * together;
   const auto transpose = call.kernels().copy->transpose[mm.size == 8 ? 3 : 2];
+  const auto strided = call.kernels().copy->strided[mm.size == 8 ? 3 : 2];
   parallel_for(call.threads(), grid.count() * parts, 1 + kConvThreadWork / work, [&](int64_t begin, int64_t end) {
     const int64_t offset_bytes = round_up(k * 8, 64);
     char* memory = scratch(static_cast<size_t>(offset_bytes + plane_bytes + line_bytes + wide_bytes));
@@ -169,7 +170,15 @@ void convolve_planes(const Call& call, const ConvShape& shape, const char* input
       const int64_t c_row = half ? block.columns * n : shape.row_step, c_pixel = half ? n : shape.column_step;
       char* c = half ? wide : out.data + (shape.place(block) + group * outputs) * mm.size;
       for (int64_t i = 0; i < block.rows; ++i) {
-        transpose(block.columns, n, c + i * c_row * mm.size, c_pixel, sums + i * row * mm.size, line);
+        char* to = c + i * c_row * mm.size;
+        const char* from = sums + i * row * mm.size;
+        if (n == 1 && c_pixel == 1) {
+          std::memcpy(to, from, static_cast<size_t>(block.columns * mm.size));
+        } else if (n == 1) {
+          strided(block.columns, to, c_pixel, from, 1);
+        } else {
+          transpose(block.columns, n, to, c_pixel, from, line);
+        }
       }
       if (half) round_block(call, out, shape, block, group * outputs, n, wide, c_row, n);
     }

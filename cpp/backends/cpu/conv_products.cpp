@@ -44,8 +44,8 @@ struct Product {
   const ConvWindows& windows;
   const ConvFilters& filters;
   const int64_t* runs;
-  int64_t k, outputs;      // of a group
-  int64_t c_row, c_pixel;  // strides of C in elements
+  int64_t k, outputs;               // of a group
+  int64_t c_image, c_row, c_pixel;  // strides of C in elements
 
   int pieces(const ConvShape::Depth& depth, Piece* list) const {
     const int64_t length = windows.run_length();
@@ -77,13 +77,17 @@ struct Product {
       const int n_pieces = pieces(depth, list);
       for (int64_t j0 = begin; j0 < end; j0 += step) {
         const Part part = {group, depth, j0, std::min(step, end - j0)};
+        if (n_panes > 1 && joins(panes[0].block)) {
+          multiply_gathered(panes, n_panes, list, n_pieces, part, panes[0].c + j0 * mm.size, strip);
+          continue;
+        }
         for (const Pane* pane = panes; pane < panes + n_panes; ++pane) {
           const ConvBlock& block = pane->block;
           char* c = pane->c + j0 * mm.size;
           // Reading in place costs a tile for each piece and panel and stays within rows, gathering a copy of strips.
           const bool narrow = block.rows > 1 && 4 * strip_height(block.columns) < 3 * mm.rows;
           if (n_pieces > 1 && (narrow || part.columns > 4 * mm.cols || windows.run_length() < kLongRun)) {
-            multiply_gathered(*pane, list, n_pieces, part, c, strip);
+            multiply_gathered(pane, 1, list, n_pieces, part, c, strip);
             continue;
           }
           for (int64_t row = 0; row < block.rows; ++row) {
@@ -95,19 +99,26 @@ struct Product {
     }
   }
 
-  void multiply_gathered(const Pane& pane, const Piece* list, int n_pieces, const Part& part, char* c,
+  // Do strips go over the ends of images? Where these are whole, follow each other in C and have too few pixels.
+  bool joins(const ConvBlock& block) const {
+    const int64_t pixels = block.rows * block.columns;
+    return shape.d.out == 1 && block.rows == shape.h.out && block.columns == shape.w.out &&
+           c_row == shape.w.out * c_pixel && c_image == shape.h.out * c_row && 8 * strip_height(pixels) < 7 * mm.rows;
+  }
+
+  void multiply_gathered(const Pane* panes, int64_t n_panes, const Piece* list, int n_pieces, const Part& part, char* c,
                          char* strip) const {
     const Piece whole = {0, 0, part.depth.count};
-    const int64_t width = pane.block.columns;
+    const int64_t width = panes->block.columns, image = panes->block.rows * width;
     const bool flat = c_row == width * c_pixel;  // strips may go over the ends of rows
-    const int64_t lines = flat ? 1 : pane.block.rows, pixels = flat ? pane.block.rows * width : width;
+    const int64_t lines = flat ? 1 : panes->block.rows, pixels = flat ? n_panes * image : width;
     const int64_t height = strip_height(pixels);
     for (int64_t line = 0; line < lines; ++line) {
       for (int64_t i = 0; i < pixels; i += height) {
         const int64_t rows = std::min(height, pixels - i);
         for (int64_t r = 0; r < rows; ++r) {
-          const int64_t y = line + (i + r) / width, x = (i + r) % width;
-          const char* a = pane.window + (y * windows.row_step() + x * windows.column_step()) * mm.size;
+          const int64_t pixel = line * width + i + r, y = pixel % image / width, x = pixel % width;
+          const char* a = panes[pixel / image].window + (y * windows.row_step() + x * windows.column_step()) * mm.size;
           char* to = strip + r * part.depth.count * mm.size;
           for (const Piece* piece = list; piece < list + n_pieces; ++piece) {
             std::memcpy(to + piece->at * mm.size, a + piece->offset * mm.size,
@@ -163,13 +174,14 @@ void convolve_products(const Call& call, const ConvShape& shape, const char* inp
 
   const bool half = is_half(out.dtype);
   const int64_t c_row = half ? windows.width() * outputs : shape.row_step;
-  const Product product = {call,        mm, shape,   windows, panels,
-                           runs.data(), k,  outputs, c_row,   half ? outputs : shape.column_step};
+  const int64_t c_image = half ? windows.height() * c_row : shape.image_step;
+  const Product product = {
+      call, mm, shape, windows, panels, runs.data(), k, outputs, c_image, c_row, half ? outputs : shape.column_step};
 
   // Small panes share what they read of the weights, which come from farther away than windows that do not stay in the
   // second-level cache. Where there are few, columns are divided as well.
   const int64_t window_bytes = round_up(windows.nbytes(), 64);
-  const int64_t wide_bytes = half ? round_up(windows.height() * c_row * 4, 64) : 0;
+  const int64_t wide_bytes = half ? c_image * 4 : 0;
   const int64_t fitting = 4 * kConvBlockBytes / std::max<int64_t>(1, window_bytes + wide_bytes);
   const int64_t together = std::clamp<int64_t>(std::min(fitting, windows.count() / wanted), 1, kPanes);
   const int64_t down = divide_up(windows.count(), together);
@@ -182,16 +194,16 @@ void convolve_products(const Call& call, const ConvShape& shape, const char* inp
         char* strip = scratch(static_cast<size_t>(strip_bytes + next_bytes + together * (window_bytes + wide_bytes)));
         char* next = strip + strip_bytes;
         char* memory = next + next_bytes;
+        char* wide = memory + together * window_bytes;
         Pane panes[kPanes];
         for (int64_t task = begin; task < end; ++task) {
           const int64_t group = task / (down * across), first = task / across % down * together;
           const int64_t j = task % across * columns, n_columns = std::min(columns, outputs - j);
           const int64_t n_panes = std::min(together, windows.count() - first);
           for (int64_t i = 0; i < n_panes; ++i) {
-            char* mine = memory + i * (window_bytes + wide_bytes);
             const ConvBlock block = windows.block(first + i);
-            char* c = half ? mine + window_bytes : out.data + (shape.place(block) + group * outputs) * mm.size;
-            panes[i] = {block, windows.at(block, input, group * channels, mine), c};
+            char* c = half ? wide + i * wide_bytes : out.data + (shape.place(block) + group * outputs) * mm.size;
+            panes[i] = {block, windows.at(block, input, group * channels, memory + i * window_bytes), c};
           }
           product.run(panes, n_panes, group, j, j + n_columns, strip, next);
           for (int64_t i = 0; half && i < n_panes; ++i) {

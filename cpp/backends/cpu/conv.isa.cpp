@@ -191,6 +191,24 @@ void planes(int n_outputs, int64_t pixels, int64_t depth, const int64_t* offsets
                             weight_step, static_cast<T*>(out), out_row, adds);
 }
 
+// Pieces are short: calls of memcpy would take longer than the copies.
+template <class T, class V>
+void gather(int64_t rows, int n_pieces, const ConvPiece* pieces, const void* from, int64_t from_row, void* to,
+            int64_t to_row) {
+  constexpr int W = V::kWidth;
+  for (const ConvPiece* piece = pieces; piece < pieces + n_pieces; ++piece) {
+    const T* in = static_cast<const T*>(from) + piece->offset;
+    T* out = static_cast<T*>(to) + piece->at;
+    const int64_t whole = piece->length / W * W;
+    const int rest = static_cast<int>(piece->length - whole);
+    const auto mask = V::mask(rest);
+    for (int64_t r = 0; r < rows; ++r, in += from_row, out += to_row) {
+      for (int64_t i = 0; i < whole; i += W) V::load(in + i).store(out + i);
+      if (rest > 0) V::load(in + whole, mask).store(out + whole, mask);
+    }
+  }
+}
+
 template <class Bits>
 int32_t negative_zero(int64_t n, const void* x) {
   constexpr Bits kNegativeZero = static_cast<Bits>(Bits{1} << (8 * sizeof(Bits) - 1));
@@ -203,7 +221,7 @@ int32_t negative_zero(int64_t n, const void* x) {
 template <int D, class V>
 constexpr ConvKernels kernels() {
   using T = typename Storage<D>::compute;
-  return {kChannelPixels, &channels<Type<D>, T, V>, kPlaneOutputs, &planes<T, V>};
+  return {kChannelPixels, &channels<Type<D>, T, V>, kPlaneOutputs, &planes<T, V>, &gather<T, V>};
 }
 
 constexpr ConvTable table = {{kernels<IST_FLOAT16, VecF32>(), kernels<IST_BFLOAT16, VecF32>(),

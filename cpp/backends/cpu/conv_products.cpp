@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "backends/cpu/conv.h"
+#include "backends/cpu/conv_kernels.h"
 #include "backends/cpu/conv_window.h"
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/matmul_kernels.h"
@@ -17,11 +18,6 @@ namespace {
 constexpr int64_t kPanelBytes = 768 * 1024;  // of weights that many strips are multiplied by
 constexpr int64_t kLongRun = 16;             // elements that are worth a tile of their own
 constexpr int kPanes = 64;                   // at most, that a thread works on together
-
-// A part of a row of the im2col matrix: element k0 + at is `offset` elements into the window of its output.
-struct Piece {
-  int64_t offset, at, length;
-};
 
 // A block of k and a range of the columns of a group.
 struct Part {
@@ -44,10 +40,11 @@ struct Product {
   const ConvWindows& windows;
   const ConvFilters& filters;
   const int64_t* runs;
+  decltype(ConvKernels::gather) gather;
   int64_t k, outputs;               // of a group
   int64_t c_image, c_row, c_pixel;  // strides of C in elements
 
-  int pieces(const ConvShape::Depth& depth, Piece* list) const {
+  int pieces(const ConvShape::Depth& depth, ConvPiece* list) const {
     const int64_t length = windows.run_length();
     int n = 0;
     for (int64_t t = 0; t < depth.count; ++n) {
@@ -73,7 +70,7 @@ struct Product {
            char* next) const {
     const int64_t step = columns_max();
     for (const ConvShape::Depth& depth : shape.depths) {
-      Piece list[kMatmulBlock];
+      ConvPiece list[kMatmulBlock];
       const int n_pieces = pieces(depth, list);
       for (int64_t j0 = begin; j0 < end; j0 += step) {
         const Part part = {group, depth, j0, std::min(step, end - j0)};
@@ -106,9 +103,9 @@ struct Product {
            c_row == shape.w.out * c_pixel && c_image == shape.h.out * c_row && 8 * strip_height(pixels) < 7 * mm.rows;
   }
 
-  void multiply_gathered(const Pane* panes, int64_t n_panes, const Piece* list, int n_pieces, const Part& part, char* c,
-                         char* strip) const {
-    const Piece whole = {0, 0, part.depth.count};
+  void multiply_gathered(const Pane* panes, int64_t n_panes, const ConvPiece* list, int n_pieces, const Part& part,
+                         char* c, char* strip) const {
+    const ConvPiece whole = {0, 0, part.depth.count};
     const int64_t width = panes->block.columns, image = panes->block.rows * width;
     const bool flat = c_row == width * c_pixel;  // strips may go over the ends of rows
     const int64_t lines = flat ? 1 : panes->block.rows, pixels = flat ? n_panes * image : width;
@@ -116,14 +113,13 @@ struct Product {
     for (int64_t line = 0; line < lines; ++line) {
       for (int64_t i = 0; i < pixels; i += height) {
         const int64_t rows = std::min(height, pixels - i);
-        for (int64_t r = 0; r < rows; ++r) {
+        for (int64_t r = 0; r < rows;) {
           const int64_t pixel = line * width + i + r, y = pixel % image / width, x = pixel % width;
-          const char* a = panes[pixel / image].window + (y * windows.row_step() + x * windows.column_step()) * mm.size;
-          char* to = strip + r * part.depth.count * mm.size;
-          for (const Piece* piece = list; piece < list + n_pieces; ++piece) {
-            std::memcpy(to + piece->at * mm.size, a + piece->offset * mm.size,
-                        static_cast<size_t>(piece->length * mm.size));
-          }
+          const int64_t n = std::min(rows - r, width - x);
+          gather(n, n_pieces, list,
+                 panes[pixel / image].window + (y * windows.row_step() + x * windows.column_step()) * mm.size,
+                 windows.column_step(), strip + r * part.depth.count * mm.size, part.depth.count);
+          r += n;
         }
         multiply(strip, part.depth.count, &whole, 1, rows, part, c + (line * c_row + i * c_pixel) * mm.size, nullptr);
       }
@@ -132,7 +128,7 @@ struct Product {
 
   // Some pixels by the columns of a part, piece after piece, so that what strips share stays in the first-level cache.
   // Chains that go through several pieces wait in C, or in `next` until they are added to the blocks before.
-  void multiply(const char* a, int64_t a_row, const Piece* list, int n_pieces, int64_t pixels, const Part& part,
+  void multiply(const char* a, int64_t a_row, const ConvPiece* list, int n_pieces, int64_t pixels, const Part& part,
                 char* c, char* next) const {
     const bool adds_later = part.depth.begin > 0 && n_pieces > 1;
     const int64_t panel = filters.panel_width(), into_row = adds_later ? part.columns : c_pixel;
@@ -175,8 +171,18 @@ void convolve_products(const Call& call, const ConvShape& shape, const char* inp
   const bool half = is_half(out.dtype);
   const int64_t c_row = half ? windows.width() * outputs : shape.row_step;
   const int64_t c_image = half ? windows.height() * c_row : shape.image_step;
-  const Product product = {
-      call, mm, shape, windows, panels, runs.data(), k, outputs, c_image, c_row, half ? outputs : shape.column_step};
+  const Product product = {call,
+                           mm,
+                           shape,
+                           windows,
+                           panels,
+                           runs.data(),
+                           call.kernels().conv->of[out.dtype - IST_FLOAT16].gather,
+                           k,
+                           outputs,
+                           c_image,
+                           c_row,
+                           half ? outputs : shape.column_step};
 
   // Small panes share what they read of the weights, which come from farther away than windows that do not stay in the
   // second-level cache. Where there are few, columns are divided as well.

@@ -16,7 +16,8 @@ namespace ist::cpu {
 namespace {
 
 constexpr int64_t kPanelBytes = 768 * 1024;  // of weights that many strips are multiplied by
-constexpr int64_t kLongRun = 16;             // elements that are worth a tile of their own
+constexpr int64_t kLongRun = 16;             // elements that are worth a tile of their own, for each panel
+constexpr int64_t kFewWeights = 24 * 1024;   // bytes that leave room for others in the first-level cache
 constexpr int kPanes = 64;                   // at most, that a thread works on together
 
 // A block of k and a range of the columns of a group.
@@ -83,7 +84,8 @@ struct Product {
           char* c = pane->c + j0 * mm.size;
           // Reading in place costs a tile for each piece and panel and stays within rows, gathering a copy of strips.
           const bool narrow = block.rows > 1 && 4 * strip_height(block.columns) < 3 * mm.rows;
-          if (n_pieces > 1 && (narrow || part.columns > 4 * mm.cols || windows.run_length() < kLongRun)) {
+          if (n_pieces > 1 && (narrow || part.columns > 4 * mm.cols ||
+                               windows.run_length() < kLongRun * divide_up(part.columns, mm.cols))) {
             multiply_gathered(pane, 1, list, n_pieces, part, c, strip);
             continue;
           }
@@ -133,17 +135,22 @@ struct Product {
     const bool adds_later = part.depth.begin > 0 && n_pieces > 1;
     const int64_t panel = filters.panel_width(), into_row = adds_later ? part.columns : c_pixel;
     const int64_t height = strip_height(pixels);
-    for (int64_t p = 0; p < part.columns; p += panel) {
+    const auto tile = [&](int64_t p, const ConvPiece& piece, int64_t i, TileMode mode) {
       const char* b = filters.panel(part.group, part.depth, part.j0 + p);
-      const int width = static_cast<int>(std::min(panel, part.columns - p));
-      char* into = (adds_later ? next : c) + p * mm.size;
+      mm.tile(static_cast<int>(std::min(height, pixels - i)), static_cast<int>(std::min(panel, part.columns - p)),
+              piece.length, a + (i * a_row + piece.offset) * mm.size, a_row, 1, b + piece.at * panel * mm.size, panel,
+              (adds_later ? next : c) + (i * into_row + p) * mm.size, into_row, mode, nullptr);
+    };
+    const TileMode first = part.depth.begin > 0 && !adds_later ? kTileAdd : kTileStore;
+    if (n_pieces == 1 && part.depth.count * part.columns * mm.size <= kFewWeights) {  // C row after row
+      for (int64_t i = 0; i < pixels; i += height) {
+        for (int64_t p = 0; p < part.columns; p += panel) tile(p, *list, i, first);
+      }
+      return;
+    }
+    for (int64_t p = 0; p < part.columns; p += panel) {
       for (int n = 0; n < n_pieces; ++n) {
-        const TileMode mode = n > 0 ? kTileContinue : part.depth.begin > 0 && !adds_later ? kTileAdd : kTileStore;
-        for (int64_t i = 0; i < pixels; i += height) {
-          mm.tile(static_cast<int>(std::min(height, pixels - i)), width, list[n].length,
-                  a + (i * a_row + list[n].offset) * mm.size, a_row, 1, b + list[n].at * panel * mm.size, panel,
-                  into + i * into_row * mm.size, into_row, mode, nullptr);
-        }
+        for (int64_t i = 0; i < pixels; i += height) tile(p, list[n], i, n > 0 ? kTileContinue : first);
       }
     }
     if (!adds_later) return;

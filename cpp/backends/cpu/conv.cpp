@@ -10,20 +10,50 @@
 
 namespace ist::cpu {
 
-ConvFilters::ConvFilters(const Call& call, const MatmulKernels& mm, const ConvShape& shape, const char* filters,
+namespace {
+
+constexpr int64_t kLine = 64;  // bytes
+
+// The elements in row-major order, in the compute type.
+char* dense(const Call& call, const View& view, Temporary& copy) {
+  return view.dense() && !is_half(view.dtype) ? view.data : copy.make_row_major(call, view);
+}
+
+}  // namespace
+
+ConvFilters::ConvFilters(const Call& call, const MatmulKernels& mm, const ConvShape& shape, const View& filters,
                          int64_t panel)
     : k_(shape.k()), panel_(panel), padded_(round_up(shape.group_outputs(), panel)), size_(mm.size) {
-  const int64_t outputs = shape.group_outputs(), panels = padded_ / panel_;
+  const int64_t outputs = shape.group_outputs(), channels = shape.group_channels(), panels = padded_ / panel_;
+  // Columns that lie side by side, as those of a gradient do, are packed tap by tap, others from filters that are
+  // dense.
+  const bool beside = filters.strides[0] == 1 && panel_ * size_ >= kLine && !is_half(filters.dtype) && !filters.dense();
+  Temporary copy;
+  const char* rows = beside ? filters.data : dense(call, filters, copy);
   data_ = memory_.make(call, shape.groups * padded_ * k_ * size_);
+  const auto pack = [&](int64_t group, int64_t j, const ConvShape::Depth& depth) {
+    char* to = const_cast<char*>(this->panel(group, depth, j));
+    const int64_t first = group * outputs + j, count = std::min(panel_, outputs - j);
+    if (!beside) {
+      mm.pack(depth.count, count, panel_, rows + (first * k_ + depth.begin) * size_, 1, k_, to);
+      return;
+    }
+    const int64_t* steps = filters.strides;
+    for (int64_t k = depth.begin; k < depth.begin + depth.count;) {
+      const int64_t tap = k / channels, c = k % channels;
+      const int64_t n = std::min(channels - c, depth.begin + depth.count - k);
+      const int64_t at = tap / (shape.h.taps * shape.w.taps) * steps[1] + tap / shape.w.taps % shape.h.taps * steps[2] +
+                         tap % shape.w.taps * steps[3] + c * steps[4] + first;
+      mm.pack(n, count, panel_, rows + at * size_, steps[4], 1, to);
+      to += n * panel_ * size_;
+      k += n;
+    }
+  };
   parallel_for(call.threads(), shape.groups * panels, 1 + kConvThreadWork / (k_ * panel_),
                [&](int64_t begin, int64_t end) {
                  for (int64_t task = begin; task < end; ++task) {
-                   const int64_t group = task / panels, j = task % panels * panel_;
-                   const char* rows = filters + (group * outputs + j) * k_ * size_;
-                   for (const ConvShape::Depth& depth : shape.depths) {
-                     mm.pack(depth.count, std::min(panel_, outputs - j), panel_, rows + depth.begin * size_, 1, k_,
-                             const_cast<char*>(this->panel(group, depth, j)));
-                   }
+                   for (const ConvShape::Depth& depth : shape.depths)
+                     pack(task / panels, task % panels * panel_, depth);
                  }
                });
 }
@@ -42,11 +72,6 @@ void round_block(const Call& call, const View& out, const ConvShape& shape, cons
 }
 
 namespace {
-
-// The elements in row-major order, in the compute type.
-char* dense(const Call& call, const View& view, Temporary& copy) {
-  return view.dense() && !is_half(view.dtype) ? view.data : copy.make_row_major(call, view);
-}
 
 constexpr int64_t kFewChannels = 32;  // for which planes are worth turning to
 
@@ -70,12 +95,10 @@ void convolve(const Call& call, const ConvShape& shape, const View& input, const
   part.strides = strides;
   const bool few = shape.channels <= kFewChannels && suits_planes(call, shape);
   if (has_one_filter_a_channel(shape) && !few) return convolve_channels(call, shape, input, part, out);
-  Temporary copy;
-  const char* taps = dense(call, part, copy);
   if (suits_planes(call, shape)) {
-    convolve_planes(call, shape, input.data, taps, out);
+    convolve_planes(call, shape, input.data, part, out);
   } else {
-    convolve_products(call, shape, input.data, taps, out);
+    convolve_products(call, shape, input.data, part, out);
   }
 }
 

@@ -9,18 +9,18 @@ namespace ist::cpu {
 inline constexpr int64_t kConvBlockBytes = 384 * 1024;  // of what a block reads or writes, for the second-level cache
 inline constexpr int64_t kConvThreadWork = 256 * 1024;  // multiply-adds that are worth another thread
 
-// One channel and one output for each group: vectors along the channels. `input` is dense, `filters` are strided, with
-// only the taps of the shape: (outputs, d, h, w, channels of a group).
+// Filters are strided, with only the taps of the shape: (outputs, d, h, w, channels of a group).
+//
+// One channel and one output for each group: vectors along the channels. `input` is dense.
 void convolve_channels(const Call& call, const ConvShape& shape, const View& input, const View& filters,
                        const View& out);
-// The other ways take the input and these filters as dense elements of the compute type.
-//
-// Matrix products of windows and filters: vectors along the outputs of a group.
-void convolve_products(const Call& call, const ConvShape& shape, const char* input, const char* filters,
+// Matrix products of windows and filters: vectors along the outputs of a group. `input` is dense, in the compute type.
+void convolve_products(const Call& call, const ConvShape& shape, const char* input, const View& filters,
                        const View& out);
-// Few outputs for each group: vectors along the pixels of planes, one for each channel. For an input without spread.
+// Few outputs for each group: vectors along the pixels of planes, one for each channel. `input` is dense, in the
+// compute type, and not spread.
 bool suits_planes(const Call& call, const ConvShape& shape);
-void convolve_planes(const Call& call, const ConvShape& shape, const char* input, const char* filters, const View& out);
+void convolve_planes(const Call& call, const ConvShape& shape, const char* input, const View& filters, const View& out);
 
 inline const MatmulKernels& conv_kernels_of(const Call& call, const View& out) {
   return call.kernels().matmul->of[compute_dtype(out.dtype) - IST_FLOAT16];
@@ -29,7 +29,7 @@ inline const MatmulKernels& conv_kernels_of(const Call& call, const View& out) {
 // The filters of each group as panels of columns, for one block of k after another.
 class ConvFilters {
  public:
-  ConvFilters(const Call& call, const MatmulKernels& mm, const ConvShape& shape, const char* filters, int64_t panel);
+  ConvFilters(const Call& call, const MatmulKernels& mm, const ConvShape& shape, const View& filters, int64_t panel);
 
   int64_t panel_width() const { return panel_; }
   // Columns [j, j + panel_width()) of a group, j a multiple of the width.

@@ -173,9 +173,11 @@ void convolve_channels(const Call& call, const ConvShape& shape, const View& inp
                            weights + (depth.begin * channels + first) * size, channels, c, half ? n : shape.column_step,
                            depth.begin > 0);
         }
-        for (int64_t i = 0; half && i < tile.count; ++i) {
+        const int64_t side = n == shape.column_step ? tile.count : 1;  // pixels that lie side by side
+        for (int64_t i = 0; half && i < tile.count; i += side) {
           const void* wide = c + i * n * size;
-          call.kernels().cast->fn[IST_FLOAT32][out.dtype](n, out.data + (place + i * shape.column_step) * 2, &wide);
+          call.kernels().cast->fn[IST_FLOAT32][out.dtype](n * side, out.data + (place + i * shape.column_step) * 2,
+                                                          &wide);
         }
       });
     }

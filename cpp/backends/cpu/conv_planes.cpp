@@ -111,7 +111,7 @@ bool suits_planes(const Call& call, const ConvShape& shape) {
   return outputs * planes.pixels(shape.h.out, shape.w.out) <= width * shape.h.out * shape.w.out;
 }
 
-void convolve_planes(const Call& call, const ConvShape& shape, const char* input, const char* filters,
+void convolve_planes(const Call& call, const ConvShape& shape, const char* input, const View& filters,
                      const View& out) {
   const bool half = is_half(out.dtype);
   const MatmulKernels& mm = conv_kernels_of(call, out);

@@ -75,8 +75,12 @@ struct Product {
       const int n_pieces = pieces(depth, list);
       for (int64_t j0 = begin; j0 < end; j0 += step) {
         const Part part = {group, depth, j0, std::min(step, end - j0)};
-        if (n_panes > 1 && joins(panes[0].block)) {
-          multiply_gathered(panes, n_panes, list, n_pieces, part, panes[0].c + j0 * mm.size, strip);
+        if (n_panes > 1 && are_small_images(panes[0].block)) {
+          if (c_row == shape.w.out * c_pixel && c_image == shape.h.out * c_row) {
+            multiply_gathered(panes, n_panes, list, n_pieces, part, panes[0].c + j0 * mm.size, strip);
+          } else {
+            multiply_across(panes, n_panes, list, n_pieces, part, panes[0].c + j0 * mm.size, strip);
+          }
           continue;
         }
         for (const Pane* pane = panes; pane < panes + n_panes; ++pane) {
@@ -91,18 +95,35 @@ struct Product {
           }
           for (int64_t row = 0; row < block.rows; ++row) {
             multiply(pane->window + row * windows.row_step() * mm.size, windows.column_step(), list, n_pieces,
-                     block.columns, part, c + row * c_row * mm.size, next);
+                     block.columns, part, c + row * c_row * mm.size, c_pixel, next);
           }
         }
       }
     }
   }
 
-  // Do strips go over the ends of images? Where these are whole, follow each other in C and have too few pixels.
-  bool joins(const ConvBlock& block) const {
-    const int64_t pixels = block.rows * block.columns;
+  // Whole images of fewer pixels than fill strips, which go over several of them.
+  bool are_small_images(const ConvBlock& block) const {
     return shape.d.out == 1 && block.rows == shape.h.out && block.columns == shape.w.out &&
-           c_row == shape.w.out * c_pixel && c_image == shape.h.out * c_row && 8 * strip_height(pixels) < 7 * mm.rows;
+           8 * strip_height(block.rows * block.columns) < 7 * mm.rows;
+  }
+
+  // One pixel of all images after another: C need not be dense.
+  void multiply_across(const Pane* panes, int64_t n_panes, const ConvPiece* list, int n_pieces, const Part& part,
+                       char* c, char* strip) const {
+    const ConvPiece whole = {0, 0, part.depth.count};
+    const int64_t height = strip_height(n_panes), step = (panes[1].window - panes[0].window) / mm.size;
+    for (int64_t y = 0; y < shape.h.out; ++y) {
+      for (int64_t x = 0; x < shape.w.out; ++x) {
+        const int64_t pixel = y * windows.row_step() + x * windows.column_step();
+        for (int64_t i = 0; i < n_panes; i += height) {
+          const int64_t rows = std::min(height, n_panes - i);
+          gather(rows, n_pieces, list, panes[i].window + pixel * mm.size, step, strip, part.depth.count);
+          multiply(strip, part.depth.count, &whole, 1, rows, part,
+                   c + (y * c_row + x * c_pixel + i * c_image) * mm.size, c_image, nullptr);
+        }
+      }
+    }
   }
 
   void multiply_gathered(const Pane* panes, int64_t n_panes, const ConvPiece* list, int n_pieces, const Part& part,
@@ -123,7 +144,8 @@ struct Product {
                  windows.column_step(), strip + r * part.depth.count * mm.size, part.depth.count);
           r += n;
         }
-        multiply(strip, part.depth.count, &whole, 1, rows, part, c + (line * c_row + i * c_pixel) * mm.size, nullptr);
+        multiply(strip, part.depth.count, &whole, 1, rows, part, c + (line * c_row + i * c_pixel) * mm.size, c_pixel,
+                 nullptr);
       }
     }
   }
@@ -131,9 +153,9 @@ struct Product {
   // Some pixels by the columns of a part, piece after piece, so that what strips share stays in the first-level cache.
   // Chains that go through several pieces wait in C, or in `next` until they are added to the blocks before.
   void multiply(const char* a, int64_t a_row, const ConvPiece* list, int n_pieces, int64_t pixels, const Part& part,
-                char* c, char* next) const {
+                char* c, int64_t c_step, char* next) const {
     const bool adds_later = part.depth.begin > 0 && n_pieces > 1;
-    const int64_t panel = filters.panel_width(), into_row = adds_later ? part.columns : c_pixel;
+    const int64_t panel = filters.panel_width(), into_row = adds_later ? part.columns : c_step;
     const int64_t height = strip_height(pixels);
     const auto tile = [&](int64_t p, const ConvPiece& piece, int64_t i, TileMode mode) {
       const char* b = filters.panel(part.group, part.depth, part.j0 + p);
@@ -156,7 +178,7 @@ struct Product {
     if (!adds_later) return;
     const auto add = call.kernels().binary->fn[static_cast<int>(Op::add)][mm.size == 8 ? IST_FLOAT64 : IST_FLOAT32];
     for (int64_t i = 0; i < pixels; ++i) {
-      char* to = c + i * c_pixel * mm.size;
+      char* to = c + i * c_step * mm.size;
       const void* terms[] = {to, next + i * part.columns * mm.size};
       add(part.columns, to, terms);
     }
@@ -165,7 +187,7 @@ struct Product {
 
 }  // namespace
 
-void convolve_products(const Call& call, const ConvShape& shape, const char* input, const char* filters,
+void convolve_products(const Call& call, const ConvShape& shape, const char* input, const View& filters,
                        const View& out) {
   const MatmulKernels& mm = conv_kernels_of(call, out);
   const int64_t channels = shape.group_channels(), outputs = shape.group_outputs(), k = shape.k();

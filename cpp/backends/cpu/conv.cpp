@@ -102,8 +102,19 @@ void convolve(const Call& call, const ConvShape& shape, const View& input, const
   }
 }
 
-bool all_finite(const Call& call, const View& dense) {
-  return call.kernels().row->fn[dense.dtype == IST_FLOAT64 ? 1 : 0].all_finite(dense.count(), dense.data) != 0;
+// Are the elements a dense stretch of memory, in whatever order?
+bool fills_memory(const View& view) {
+  int64_t last = 0;
+  for (int i = 0; i < view.rank; ++i) {
+    if (view.shape[i] > 1 && view.strides[i] <= 0) return false;
+    last += (view.shape[i] - 1) * view.strides[i];
+  }
+  return last + 1 == view.count();
+}
+
+// Of elements that fill memory.
+bool all_finite(const Call& call, const View& view) {
+  return call.kernels().row->fn[view.dtype == IST_FLOAT64 ? 1 : 0].all_finite(view.count(), view.data) != 0;
 }
 
 // In a dense tensor.
@@ -140,7 +151,7 @@ void run_conv(const Call& call) {
   strides[0] = weight.strides[0];
   std::copy(weight.strides + 1, weight.strides + weight.rank, strides + 4 - n_dims);
   View filters = {weight.data, weight.dtype, 5, count, strides};
-  if (whole.is_spread()) {
+  if (whole.is_spread() && (is_half(weight.dtype) || !fills_memory(filters))) {
     filters.data = dense(call, filters, weight_copy);
     filters.dtype = compute_dtype(weight.dtype);
     row_major(5, count, strides);

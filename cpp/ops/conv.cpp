@@ -235,7 +235,7 @@ Tensor vjp_conv_general(const RuleArgs& args, int i, const Tensor& g) {
     return ops::conv_general(g, exchange_in_groups(weight, conv.groups), {window, conv.groups, true});
   }
   // With one input channel for each group there is no sum over channels that the batch could be: it is another axis.
-  if (conv.groups == input.shape(-1) && conv.groups > 1 && conv.n_dims() < 3) {
+  if (conv.groups == input.shape(-1) && conv.groups > 1 && conv.n_dims() < 3 && input.shape(0) > 0) {
     const Dims one = {1}, none = {0};
     const Dims window =
         joined({one, conv.kernel_dilation(), none, low, none, high, one, conv.strides(), one, conv.input_dilation()});

@@ -131,6 +131,12 @@ def test_an_image_has_the_same_bits_alone_and_in_a_batch() -> None:
         np.testing.assert_array_equal(arrays.bits(alone)[0], together[i])
 
 
+def test_an_empty_batch_has_a_gradient_for_depthwise_weights() -> None:
+    x, w = ist.ones((0, 5, 4)), ist.ones((4, 3, 1))
+    gradient = ist.grad(lambda v: ist.conv1d(x, v, groups=4).sum())(w)
+    assert gradient.shape == w.shape and not np.any(np.asarray(gradient))
+
+
 @pytest.mark.parametrize("device", ["cpu", "reference"])
 @pytest.mark.parametrize(
     ("shape", "weight_shape", "result"),

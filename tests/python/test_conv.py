@@ -45,6 +45,11 @@ SHAPES: dict[str, tuple[tuple[int, ...], tuple[int, ...], Window]] = {
     "a long filter": ((1, 5000, 1), (1, 900, 1), {"padding": 899}),
     "spread": ((2, 13, 14, 70), (33, 4, 5, 70), {"input_dilation": 2, "padding": ((2, 3), (1, 4))}),
     "spread far, chains over k-blocks": ((1, 50, 30), (20, 41, 30), {"input_dilation": 12, "padding": 30}),
+    "spread, short phases over the ends of k-blocks": (
+        (2, 2, 1, 31, 70),
+        (35, 2, 2, 2, 70),
+        {"input_dilation": (2, 1, 1), "padding": 1},
+    ),
     "spread, steps": ((1, 30, 19, 8), (3, 4, 5, 8), {"input_dilation": (4, 6), "stride": (6, 3), "padding": 4}),
     "spread, taps that never meet": ((1, 30, 19, 4), (3, 3, 1, 4), {"input_dilation": (2, 3), "kernel_dilation": 4}),
     "spread, one filter for each channel": (

@@ -62,7 +62,9 @@ struct Product {
                     std::max<int64_t>(1, kPanelBytes / (depth * mm.size) / mm.cols) * mm.cols);
   }
   int64_t strip_bytes() const { return round_up(std::min<int64_t>(k, kMatmulBlock) * mm.rows * mm.size, 64); }
-  int64_t next_bytes() const { return k > kMatmulBlock ? round_up(columns_max() * windows.width() * mm.size, 64) : 0; }
+  int64_t next_bytes() const {
+    return shape.depths.size() > 1 ? round_up(columns_max() * windows.width() * mm.size, 64) : 0;
+  }
   int64_t strip_height(int64_t pixels) const { return divide_up(pixels, divide_up(pixels, mm.rows)); }
 
   // All of k for some panes and the columns [begin, end): blocks of k on the outside, so that the panels of weights

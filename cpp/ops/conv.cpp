@@ -216,7 +216,8 @@ Tensor call_convolve(std::span<const Tensor> inputs, const Attrs& attrs) {
 // position o * s + k * e - p, which is input i where it equals i * d.
 //
 // Input: the cotangent spread by s, the kernel backwards, steps of d. Weight: tap k sums over o, so that the cotangent
-// is the kernel, its taps s apart, and k the output, in steps of e; the batch is summed over, as channels are.
+// is the kernel, its taps s apart, and k the output, in steps of e; the batch is summed over, as channels are, or as
+// one more axis.
 Tensor vjp_conv_general(const RuleArgs& args, int i, const Tensor& g) {
   const auto& conv = args.get<ConvAttrs>();
   const Tensor &input = args.inputs[0], &weight = args.inputs[1];
@@ -232,6 +233,15 @@ Tensor vjp_conv_general(const RuleArgs& args, int i, const Tensor& g) {
   if (i == 0) {
     const Dims window = joined({conv.input_dilation(), low, high, conv.kernel_dilation(), conv.strides()});
     return ops::conv_general(g, exchange_in_groups(weight, conv.groups), {window, conv.groups, true});
+  }
+  // With one input channel for each group there is no sum over channels that the batch could be: it is another axis.
+  if (conv.groups == input.shape(-1) && conv.groups > 1 && conv.n_dims() < 3 && input.shape(0) > 0) {
+    const Dims one = {1}, none = {0};
+    const Dims window =
+        joined({one, conv.kernel_dilation(), none, low, none, high, one, conv.strides(), one, conv.input_dilation()});
+    const Tensor taps = ops::expand_dims(ops::moveaxis(g, -1, 0), {-1});
+    const Tensor sums = ops::conv_general(ops::expand_dims(input, {0}), taps, {window, conv.groups, false});
+    return ops::swapaxes(ops::squeeze(sums, Dims{0}), 0, -1);
   }
   const Dims window = joined({conv.kernel_dilation(), low, high, conv.strides(), conv.input_dilation()});
   const Tensor taps = ops::swapaxes(g, 0, -1);

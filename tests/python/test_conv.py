@@ -32,6 +32,32 @@ SHAPES: dict[str, tuple[tuple[int, ...], tuple[int, ...], Window]] = {
     "one filter, many taps": ((1, 30, 25, 19), (19, 20, 21, 1), {"groups": 19, "padding": 3}),
     "one filter in a volume": ((2, 5, 6, 7, 20), (20, 3, 2, 3, 1), {"groups": 20, "kernel_dilation": 2}),
     "two filters for each channel": ((2, 9, 10, 5), (10, 3, 3, 1), {"groups": 5}),
+    "one output": ((2, 40, 37, 50), (1, 3, 3, 50), {"padding": 1}),
+    "few outputs, strides that share factors with dilations": (
+        (2, 61, 67, 5),
+        (3, 4, 5, 5),
+        {"stride": (6, 4), "kernel_dilation": (4, 2), "padding": 7},
+    ),
+    "few outputs, wide and high": ((1, 150, 170, 20), (10, 3, 3, 4), {"groups": 5, "padding": ((2, -1), (0, 3))}),
+    "few outputs, steps over elements": ((3, 50, 50, 2), (4, 2, 2, 2), {"stride": 5, "padding": ((-3, 0), (2, 4))}),
+    "many groups of few channels": ((1, 13, 90, 260), (260, 3, 3, 4), {"groups": 65, "padding": 1}),
+    "few outputs in a volume": ((2, 7, 12, 21, 6), (4, 2, 3, 3, 3), {"groups": 2, "stride": (2, 1, 2), "padding": 1}),
+    "a long filter": ((1, 5000, 1), (1, 900, 1), {"padding": 899}),
+    "spread": ((2, 13, 14, 70), (33, 4, 5, 70), {"input_dilation": 2, "padding": ((2, 3), (1, 4))}),
+    "spread far, chains over k-blocks": ((1, 50, 30), (20, 41, 30), {"input_dilation": 12, "padding": 30}),
+    "spread, short phases over the ends of k-blocks": (
+        (2, 2, 1, 31, 70),
+        (35, 2, 2, 2, 70),
+        {"input_dilation": (2, 1, 1), "padding": 1},
+    ),
+    "spread, steps": ((1, 30, 19, 8), (3, 4, 5, 8), {"input_dilation": (4, 6), "stride": (6, 3), "padding": 4}),
+    "spread, taps that never meet": ((1, 30, 19, 4), (3, 3, 1, 4), {"input_dilation": (2, 3), "kernel_dilation": 4}),
+    "spread, one filter for each channel": (
+        (1, 20, 21, 18),
+        (18, 20, 21, 1),
+        {"groups": 18, "input_dilation": (2, 1), "padding": 5},
+    ),
+    "spread, groups": ((2, 13, 14, 12), (6, 4, 3, 4), {"groups": 3, "input_dilation": (3, 2), "padding": 2}),
 }
 
 
@@ -56,6 +82,31 @@ def test_cpu_equals_reference(name: str, dtype: str) -> None:
     exact = run("reference", 1, "plain")
     for threads in (1, 2, 5):
         np.testing.assert_array_equal(run("cpu", threads, "transposed" if threads == 2 else "plain"), exact)
+
+
+# What the zeros between the elements of a spread input do: an infinite weight makes them NaN, and sums of products too
+# small for the dtype are -0 until a zero is added.
+@pytest.mark.parametrize("outputs", [1, 3, 40])
+@pytest.mark.parametrize("groups", [1, 2, 4])
+@pytest.mark.parametrize(
+    ("scale", "extra"),
+    [(1e-24, 0.0), (1e-24, -0.0), (1e-24, np.inf), (1e-24, np.nan), (1, np.inf), (1, -0.0), (3e-23, 1e-30)],
+)
+def test_zeros_of_a_spread_input_take_part(outputs: int, groups: int, scale: float, extra: float) -> None:
+    rng = np.random.default_rng(outputs)
+    for in_weight in (False, True):
+        x = (scale * rng.standard_normal((2, 9, 8, 4))).astype(np.float32)
+        w = (scale * rng.standard_normal((outputs * groups, 5, 4, 4 // groups))).astype(np.float32)
+        target = w if in_weight else x
+        target[rng.random(target.shape) < (0.01 if in_weight and not np.isfinite(extra) else 0.3)] = extra
+        results = []
+        for device, layout in (("reference", "plain"), ("cpu", "plain"), ("cpu", "transposed")):
+            with ist.device(device):
+                a, b = (arrays.place(ist, v, layout, device) for v in (x, w))
+                out = ist.conv_general(a, b, input_dilation=(2, 3), padding=3, groups=groups)
+                results.append(arrays.bits(out))
+        np.testing.assert_array_equal(results[1], results[0])
+        np.testing.assert_array_equal(results[2], results[0])
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -83,6 +134,12 @@ def test_an_image_has_the_same_bits_alone_and_in_a_batch() -> None:
     for i in (0, 4, 8):
         alone = ist.conv_general(ist.array(x[i : i + 1]), ist.array(w), **window)
         np.testing.assert_array_equal(arrays.bits(alone)[0], together[i])
+
+
+def test_an_empty_batch_has_a_gradient_for_depthwise_weights() -> None:
+    x, w = ist.ones((0, 5, 4)), ist.ones((4, 3, 1))
+    gradient = ist.grad(lambda v: ist.conv1d(x, v, groups=4).sum())(w)
+    assert gradient.shape == w.shape and not np.any(np.asarray(gradient))
 
 
 @pytest.mark.parametrize("device", ["cpu", "reference"])

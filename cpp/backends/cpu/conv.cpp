@@ -1,326 +1,174 @@
-// Convolutions as matrix products whose left operand, the im2col matrix, is never there: the tiles read windows of the
-// input, in which a row of the matrix is a few runs of neighbouring elements.
-#include <algorithm>
-#include <vector>
+// Convolutions: what all ways of computing them share, and which of them is taken.
+#include "backends/cpu/conv.h"
 
-#include "backends/cpu/call.h"
+#include <atomic>
+
 #include "backends/cpu/conv_kernels.h"
-#include "backends/cpu/conv_window.h"
 #include "backends/cpu/elementwise_kernels.h"
-#include "backends/cpu/matmul_kernels.h"
-#include "backends/cpu/temporary.h"
+#include "backends/cpu/reduce_kernels.h"
 #include "backends/cpu/threads.h"
-#include "ops/op_ids.h"
 
 namespace ist::cpu {
+
 namespace {
 
-constexpr int64_t kBlockBytes = 384 * 1024;  // of a window or of its outputs, which stay in the second-level cache
-constexpr int64_t kPanelBytes = 768 * 1024;  // of weights that many strips are multiplied by
-constexpr int64_t kLongRun = 16;             // elements that are worth a tile of their own
-constexpr int kPanes = 64;                   // at most, that a thread works on together
-constexpr int64_t kThreadWork = 256 * 1024;  // multiply-adds that are worth another thread
+constexpr int64_t kLine = 64;  // bytes
 
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t round_up(int64_t a, int64_t unit) { return divide_up(a, unit) * unit; }
-
-// The weights of each group as panels of columns, for one block of k after another.
-class Weights {
- public:
-  Weights(const Call& call, const MatmulKernels& mm, int64_t groups, int64_t outputs, int64_t k)
-      : k_(k), panel_(std::min<int64_t>(mm.cols, outputs)), padded_(round_up(outputs, panel_)), size_(mm.size) {
-    const View view = call.input(1);
-    Temporary copy;
-    const char* rows = view.dense() && !is_half(view.dtype) ? view.data : copy.make_row_major(call, view);
-    char* packed = memory_.make(call, groups * padded_ * k * size_);
-    data_ = packed;
-    const int64_t panels = padded_ / panel_;
-    parallel_for(call.threads(), groups * panels, 1 + kThreadWork / (k * panel_), [&](int64_t begin, int64_t end) {
-      for (int64_t task = begin; task < end; ++task) {
-        const int64_t group = task / panels, j = task % panels * panel_;
-        for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
-          const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
-          mm.pack(depth, std::min(panel_, outputs - j), panel_, rows + ((group * outputs + j) * k + k0) * size_, 1, k,
-                  packed + offset(group, k0, depth, j));
-        }
-      }
-    });
-  }
-
-  int64_t panel_width() const { return panel_; }
-  const char* panel(int64_t group, int64_t k0, int64_t depth, int64_t j) const {
-    return data_ + offset(group, k0, depth, j);
-  }
-
- private:
-  int64_t offset(int64_t group, int64_t k0, int64_t depth, int64_t j) const {
-    return ((group * k_ + k0) * padded_ + j * depth) * size_;
-  }
-
-  int64_t k_, panel_, padded_;
-  int size_;
-  const char* data_;
-  Temporary memory_;
-};
-
-// A part of a row of the im2col matrix: element k0 + at is `offset` elements into the window of its output.
-struct Piece {
-  int64_t offset, at, length;
-};
-
-// A block of k and a range of the columns of a group.
-struct Part {
-  int64_t group, k0, depth, j0, columns;
-};
-
-// A block of outputs, its window and the place of its first output in the compute type.
-struct Pane {
-  ConvBlock block;
-  const char* window;
-  char* c;
-};
-
-struct Product {
-  const Call& call;
-  const MatmulKernels& mm;
-  const ConvShape& shape;
-  const ConvWindows& windows;
-  const Weights& weights;
-  const int64_t* runs;
-  int64_t k, outputs;      // of a group
-  int64_t c_row, c_pixel;  // strides of C in elements
-
-  int pieces(int64_t k0, int64_t depth, Piece* list) const {
-    const int64_t length = windows.run_length();
-    int n = 0;
-    for (int64_t t = 0; t < depth; ++n) {
-      const int64_t run = (k0 + t) / length, skipped = (k0 + t) % length;
-      list[n] = {runs[run] + skipped, t, std::min(length - skipped, depth - t)};
-      t += list[n].length;
-    }
-    return n;
-  }
-
-  int64_t columns_max() const {
-    const int64_t depth = std::min<int64_t>(k, kMatmulBlock);
-    return std::min(round_up(outputs, mm.cols),
-                    std::max<int64_t>(1, kPanelBytes / (depth * mm.size) / mm.cols) * mm.cols);
-  }
-  int64_t strip_bytes() const { return round_up(std::min<int64_t>(k, kMatmulBlock) * mm.rows * mm.size, 64); }
-  int64_t next_bytes() const { return k > kMatmulBlock ? round_up(columns_max() * windows.width() * mm.size, 64) : 0; }
-  int64_t strip_height(int64_t pixels) const { return divide_up(pixels, divide_up(pixels, mm.rows)); }
-
-  // All of k for some panes and the columns [begin, end): blocks of k on the outside, so that the panels of weights
-  // stay in cache.
-  void run(const Pane* panes, int64_t n_panes, int64_t group, int64_t begin, int64_t end, char* strip,
-           char* next) const {
-    const int64_t step = columns_max();
-    for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
-      const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
-      Piece list[kMatmulBlock];
-      const int n_pieces = pieces(k0, depth, list);
-      for (int64_t j0 = begin; j0 < end; j0 += step) {
-        const Part part = {group, k0, depth, j0, std::min(step, end - j0)};
-        for (const Pane* pane = panes; pane < panes + n_panes; ++pane) {
-          const ConvBlock& block = pane->block;
-          char* c = pane->c + j0 * mm.size;
-          // Reading in place costs a tile for each piece and panel and stays within rows, gathering a copy of strips.
-          const bool narrow = block.rows > 1 && 4 * strip_height(block.columns) < 3 * mm.rows;
-          if (n_pieces > 1 && (narrow || part.columns > 4 * mm.cols || windows.run_length() < kLongRun)) {
-            multiply_gathered(*pane, list, n_pieces, part, c, strip);
-            continue;
-          }
-          for (int64_t row = 0; row < block.rows; ++row) {
-            multiply(pane->window + row * windows.row_step() * mm.size, windows.column_step(), list, n_pieces,
-                     block.columns, part, c + row * c_row * mm.size, next);
-          }
-        }
-      }
-    }
-  }
-
-  void multiply_gathered(const Pane& pane, const Piece* list, int n_pieces, const Part& part, char* c,
-                         char* strip) const {
-    const Piece whole = {0, 0, part.depth};
-    const int64_t width = pane.block.columns;
-    const bool flat = c_row == width * c_pixel;  // strips may go over the ends of rows
-    const int64_t lines = flat ? 1 : pane.block.rows, pixels = flat ? pane.block.rows * width : width;
-    const int64_t height = strip_height(pixels);
-    for (int64_t line = 0; line < lines; ++line) {
-      for (int64_t i = 0; i < pixels; i += height) {
-        const int64_t rows = std::min(height, pixels - i);
-        for (int64_t r = 0; r < rows; ++r) {
-          const int64_t y = line + (i + r) / width, x = (i + r) % width;
-          const char* a = pane.window + (y * windows.row_step() + x * windows.column_step()) * mm.size;
-          char* to = strip + r * part.depth * mm.size;
-          for (const Piece* piece = list; piece < list + n_pieces; ++piece) {
-            std::memcpy(to + piece->at * mm.size, a + piece->offset * mm.size,
-                        static_cast<size_t>(piece->length * mm.size));
-          }
-        }
-        multiply(strip, part.depth, &whole, 1, rows, part, c + (line * c_row + i * c_pixel) * mm.size, nullptr);
-      }
-    }
-  }
-
-  // Some pixels by the columns of a part, piece after piece, so that what strips share stays in the first-level cache.
-  // Chains that go through several pieces wait in C, or in `next` until they are added to the blocks before.
-  void multiply(const char* a, int64_t a_row, const Piece* list, int n_pieces, int64_t pixels, const Part& part,
-                char* c, char* next) const {
-    const bool adds_later = part.k0 > 0 && n_pieces > 1;
-    const int64_t panel = weights.panel_width(), into_row = adds_later ? part.columns : c_pixel;
-    const int64_t height = strip_height(pixels);
-    for (int64_t p = 0; p < part.columns; p += panel) {
-      const char* b = weights.panel(part.group, part.k0, part.depth, part.j0 + p);
-      const int width = static_cast<int>(std::min(panel, part.columns - p));
-      char* into = (adds_later ? next : c) + p * mm.size;
-      for (int n = 0; n < n_pieces; ++n) {
-        const TileMode mode = n > 0 ? kTileContinue : part.k0 > 0 && !adds_later ? kTileAdd : kTileStore;
-        for (int64_t i = 0; i < pixels; i += height) {
-          mm.tile(static_cast<int>(std::min(height, pixels - i)), width, list[n].length,
-                  a + (i * a_row + list[n].offset) * mm.size, a_row, 1, b + list[n].at * panel * mm.size, panel,
-                  into + i * into_row * mm.size, into_row, mode, nullptr);
-        }
-      }
-    }
-    if (!adds_later) return;
-    const auto add = call.kernels().binary->fn[static_cast<int>(Op::add)][mm.size == 8 ? IST_FLOAT64 : IST_FLOAT32];
-    for (int64_t i = 0; i < pixels; ++i) {
-      char* to = c + i * c_pixel * mm.size;
-      const void* terms[] = {to, next + i * part.columns * mm.size};
-      add(part.columns, to, terms);
-    }
-  }
-};
-
-// Where the first output of a block lies in a dense (batch, d, h, w, outputs).
-int64_t first_output(const ConvShape& shape, const ConvBlock& block) {
-  return (((block.image * shape.d.out + block.depth) * shape.h.out + block.h0) * shape.w.out + block.w0) *
-         shape.outputs;
+// The elements in row-major order, in the compute type.
+char* dense(const Call& call, const View& view, Temporary& copy) {
+  return view.dense() && !is_half(view.dtype) ? view.data : copy.make_row_major(call, view);
 }
 
-// Rounds the channels [first, first + count) of a block to the half type of `out`.
+}  // namespace
+
+ConvFilters::ConvFilters(const Call& call, const MatmulKernels& mm, const ConvShape& shape, const View& filters,
+                         int64_t panel)
+    : k_(shape.k()), panel_(panel), padded_(round_up(shape.group_outputs(), panel)), size_(mm.size) {
+  const int64_t outputs = shape.group_outputs(), channels = shape.group_channels(), panels = padded_ / panel_;
+  // Columns that lie side by side, as those of a gradient do, are packed tap by tap, others from filters that are
+  // dense.
+  const bool beside = filters.strides[0] == 1 && panel_ * size_ >= kLine && !is_half(filters.dtype) && !filters.dense();
+  Temporary copy;
+  const char* rows = beside ? filters.data : dense(call, filters, copy);
+  data_ = memory_.make(call, shape.groups * padded_ * k_ * size_);
+  const auto pack = [&](int64_t group, int64_t j, const ConvShape::Depth& depth) {
+    char* to = const_cast<char*>(this->panel(group, depth, j));
+    const int64_t first = group * outputs + j, count = std::min(panel_, outputs - j);
+    if (!beside) {
+      mm.pack(depth.count, count, panel_, rows + (first * k_ + depth.begin) * size_, 1, k_, to);
+      return;
+    }
+    const int64_t* steps = filters.strides;
+    for (int64_t k = depth.begin; k < depth.begin + depth.count;) {
+      const int64_t tap = k / channels, c = k % channels;
+      const int64_t n = std::min(channels - c, depth.begin + depth.count - k);
+      const int64_t at = tap / (shape.h.taps * shape.w.taps) * steps[1] + tap / shape.w.taps % shape.h.taps * steps[2] +
+                         tap % shape.w.taps * steps[3] + c * steps[4] + first;
+      mm.pack(n, count, panel_, rows + at * size_, steps[4], 1, to);
+      to += n * panel_ * size_;
+      k += n;
+    }
+  };
+  parallel_for(call.threads(), shape.groups * panels, 1 + kConvThreadWork / (k_ * panel_),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t task = begin; task < end; ++task) {
+                   for (const ConvShape::Depth& depth : shape.depths)
+                     pack(task / panels, task % panels * panel_, depth);
+                 }
+               });
+}
+
 void round_block(const Call& call, const View& out, const ConvShape& shape, const ConvBlock& block, int64_t first,
                  int64_t count, const char* wide, int64_t wide_row, int64_t wide_pixel) {
   const auto cast = call.kernels().cast->fn[IST_FLOAT32][out.dtype];
-  const int64_t n = count == shape.outputs ? block.columns : 1;  // pixels that lie side by side
+  const int64_t n = count == shape.column_step ? block.columns : 1;  // pixels that lie side by side
   for (int64_t row = 0; row < block.rows; ++row) {
-    char* to = out.data + (first_output(shape, block) + row * shape.w.out * shape.outputs + first) * 2;
+    char* to = out.data + (shape.place(block) + row * shape.row_step + first) * 2;
     for (int64_t i = 0; i < block.columns; i += n) {
       const void* from = wide + (row * wide_row + i * wide_pixel) * 4;
-      cast(n * count, to + i * shape.outputs * 2, &from);
+      cast(n * count, to + i * shape.column_step * 2, &from);
     }
   }
 }
 
-void multiply_groups(const Call& call, const ConvShape& shape, const char* input, const View& out) {
-  const MatmulKernels& mm =
-      call.kernels().matmul->of[(out.dtype == IST_FLOAT64 ? IST_FLOAT64 : IST_FLOAT32) - IST_FLOAT16];
-  const int64_t channels = shape.channels / shape.groups, outputs = shape.outputs / shape.groups;
-  const int64_t k = shape.taps() * channels;
-  const Weights weights(call, mm, shape.groups, outputs, k);
-  const int64_t wanted = call.threads() == 1 ? 1 : divide_up(4 * call.threads(), shape.groups);
-  const ConvWindows windows(shape, channels, outputs, mm.size, kBlockBytes, mm.rows, wanted);
-  std::vector<int64_t> runs(static_cast<size_t>(windows.n_runs()));
-  windows.runs(runs.data());
+namespace {
 
-  const bool half = is_half(out.dtype);
-  const int64_t c_row = half ? windows.width() * outputs : shape.w.out * shape.outputs;
-  const Product product = {call,        mm, shape,   windows, weights,
-                           runs.data(), k,  outputs, c_row,   half ? outputs : shape.outputs};
+constexpr int64_t kFewChannels = 32;  // for which planes are worth turning to
 
-  // Small panes share what they read of the weights, which come from farther away than windows that do not stay in the
-  // second-level cache. Where there are few, columns are divided as well.
-  const int64_t window_bytes = round_up(windows.nbytes(), 64);
-  const int64_t wide_bytes = half ? round_up(windows.height() * c_row * 4, 64) : 0;
-  const int64_t fitting = 4 * kBlockBytes / std::max<int64_t>(1, window_bytes + wide_bytes);
-  const int64_t together = std::clamp<int64_t>(std::min(fitting, windows.count() / wanted), 1, kPanes);
-  const int64_t down = divide_up(windows.count(), together);
-  const int64_t columns = round_up(divide_up(outputs, divide_up(wanted, down)), mm.cols);
-  const int64_t across = divide_up(outputs, columns);
-  const int64_t work = windows.height() * windows.width() * k * std::min(columns, outputs) * together;
-  parallel_for(call.threads(), shape.groups * down * across, 1 + kThreadWork / work, [&](int64_t begin, int64_t end) {
-    const int64_t strip_bytes = product.strip_bytes(), next_bytes = product.next_bytes();
-    char* strip = scratch(static_cast<size_t>(strip_bytes + next_bytes + together * (window_bytes + wide_bytes)));
-    char* next = strip + strip_bytes;
-    char* memory = next + next_bytes;
-    Pane panes[kPanes];
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t group = task / (down * across), first = task / across % down * together;
-      const int64_t j = task % across * columns, n_columns = std::min(columns, outputs - j);
-      const int64_t n_panes = std::min(together, windows.count() - first);
-      for (int64_t i = 0; i < n_panes; ++i) {
-        char* mine = memory + i * (window_bytes + wide_bytes);
-        const ConvBlock block = windows.block(first + i);
-        char* c = half ? mine + window_bytes : out.data + (first_output(shape, block) + group * outputs) * mm.size;
-        panes[i] = {block, windows.at(block, input, group * channels, mine), c};
-      }
-      product.run(panes, n_panes, group, j, j + n_columns, strip, next);
-      for (int64_t i = 0; half && i < n_panes; ++i) {
-        round_block(call, out, shape, panes[i].block, group * outputs + j, n_columns, panes[i].c + j * 4, c_row,
-                    outputs);
-      }
-    }
-  });
+bool has_one_filter_a_channel(const ConvShape& shape) {
+  return shape.groups > 1 && shape.groups == shape.channels && shape.groups == shape.outputs;
 }
 
-// One filter for each channel: a window holds all channels.
-void filter_channels(const Call& call, const ConvShape& shape, const char* input, const View& out) {
-  const bool half = is_half(out.dtype), is_double = out.dtype == IST_FLOAT64;
-  const int size = is_double ? 8 : 4;
-  const int64_t channels = shape.channels, taps = shape.taps();
-  const auto depthwise = call.kernels().conv->depthwise[is_double ? 1 : 0];
-  // Taps outermost.
-  View turned = call.input(1);
-  const int64_t count[] = {taps, channels}, one_filter[] = {1, taps};
-  Temporary copy, filters;
-  const char* dense = turned.dense() && !half ? turned.data : copy.make_row_major(call, turned);
-  turned = {const_cast<char*>(dense), is_double ? uint32_t{IST_FLOAT64} : uint32_t{IST_FLOAT32}, 2, count, one_filter};
-  const char* weights = filters.make_row_major(call, turned);
-
-  const int64_t wanted = call.threads() == 1 ? 1 : 4 * call.threads();
-  const ConvWindows windows(shape, channels, channels, size, kBlockBytes, 1, wanted);
-  std::vector<int64_t> runs(static_cast<size_t>(windows.n_runs()));
-  windows.runs(runs.data());
-  std::vector<int64_t> offsets;
-  for (const int64_t run : runs) {
-    for (int64_t at = 0; at < windows.run_length(); at += channels) offsets.push_back(run + at);
+// `filters` has all taps of the whole that the shape may be a part of.
+void convolve(const Call& call, const ConvShape& shape, const View& input, const View& filters, const View& out) {
+  // (outputs, d, h, w, channels) with the taps of the shape.
+  const ConvAxis* axes[] = {&shape.d, &shape.h, &shape.w};
+  int64_t count[] = {shape.outputs, 1, 1, 1, shape.group_channels()}, strides[5];
+  std::copy(filters.strides, filters.strides + 5, strides);
+  View part = filters;
+  for (int i = 0; i < 3; ++i) {
+    count[i + 1] = axes[i]->taps;
+    part.data += axes[i]->first_tap * strides[i + 1] * (int64_t{1} << part.log2());
+    strides[i + 1] *= axes[i]->tap_step;
   }
-  const int64_t c_row = half ? windows.width() * channels : shape.w.out * channels;
-  const int64_t window_bytes = round_up(windows.nbytes(), 64);
-  const int64_t work = windows.height() * windows.width() * taps * channels;
-  parallel_for(call.threads(), windows.count(), 1 + kThreadWork / work, [&](int64_t begin, int64_t end) {
-    char* memory = scratch(static_cast<size_t>(window_bytes + (half ? windows.height() * c_row * size : 0)));
-    for (int64_t i = begin; i < end; ++i) {
-      const ConvBlock block = windows.block(i);
-      const char* window = windows.at(block, input, 0, memory);
-      char* c = half ? memory + window_bytes : out.data + first_output(shape, block) * size;
-      for (int64_t row = 0; row < block.rows; ++row) {
-        depthwise(block.columns, channels, taps, offsets.data(), window + row * windows.row_step() * size,
-                  windows.column_step(), weights, c + row * c_row * size, channels);
-      }
-      if (half) round_block(call, out, shape, block, 0, channels, c, c_row, channels);
-    }
+  part.shape = count;
+  part.strides = strides;
+  const bool few = shape.channels <= kFewChannels && suits_planes(call, shape);
+  if (has_one_filter_a_channel(shape) && !few) return convolve_channels(call, shape, input, part, out);
+  if (suits_planes(call, shape)) {
+    convolve_planes(call, shape, input.data, part, out);
+  } else {
+    convolve_products(call, shape, input.data, part, out);
+  }
+}
+
+// Are the elements a dense stretch of memory, in whatever order?
+bool fills_memory(const View& view) {
+  int64_t last = 0;
+  for (int i = 0; i < view.rank; ++i) {
+    if (view.shape[i] > 1 && view.strides[i] <= 0) return false;
+    last += (view.shape[i] - 1) * view.strides[i];
+  }
+  return last + 1 == view.count();
+}
+
+// Of elements that fill memory.
+bool all_finite(const Call& call, const View& view) {
+  return call.kernels().row->fn[view.dtype == IST_FLOAT64 ? 1 : 0].all_finite(view.count(), view.data) != 0;
+}
+
+// In a dense tensor.
+bool has_negative_zero(const Call& call, const View& out) {
+  std::atomic<bool> found = false;
+  const auto any = call.kernels().conv->negative_zero[out.log2() - 1];
+  parallel_for(call.threads(), out.count(), kConvThreadWork, [&](int64_t begin, int64_t end) {
+    if (any(end - begin, out.data + (begin << out.log2())) != 0) found.store(true, std::memory_order_relaxed);
   });
+  return found;
 }
 
 }  // namespace
 
 void run_conv(const Call& call) {
-  const View input = call.input(0), out = call.output();
-  const ConvShape shape(call);
+  const View input = call.input(0), weight = call.input(1), out = call.output();
+  const ConvShape whole(call);
   if (out.count() == 0) return;
-  if (shape.taps() * shape.channels == 0) {
-    std::memset(out.data, 0, static_cast<size_t>(out.count()) << out.log2());
+  const size_t nbytes = static_cast<size_t>(out.count()) << out.log2();
+  if (whole.k() == 0) {
+    std::memset(out.data, 0, nbytes);
     return;
   }
-  Temporary copy;
-  const char* x = input.dense() && !is_half(input.dtype) ? input.data : copy.make_row_major(call, input);
-  if (shape.groups > 1 && shape.groups == shape.channels && shape.groups == shape.outputs) {
-    filter_channels(call, shape, x, out);
-  } else {
-    multiply_groups(call, shape, x, out);
+  Temporary input_copy, weight_copy;
+  View x = input;
+  // That way converts as it reads.
+  if (!has_one_filter_a_channel(whole) || whole.channels <= kFewChannels || !input.dense()) {
+    x.data = dense(call, input, input_copy);
+    x.dtype = compute_dtype(input.dtype);
   }
+  // (outputs, d, h, w, channels)
+  int64_t count[] = {whole.outputs, whole.d.taps, whole.h.taps, whole.w.taps, whole.group_channels()}, strides[5] = {};
+  const int n_dims = weight.rank - 2;
+  strides[0] = weight.strides[0];
+  std::copy(weight.strides + 1, weight.strides + weight.rank, strides + 4 - n_dims);
+  View filters = {weight.data, weight.dtype, 5, count, strides};
+  if (whole.is_spread() && (is_half(weight.dtype) || !fills_memory(filters))) {
+    filters.data = dense(call, filters, weight_copy);
+    filters.dtype = compute_dtype(weight.dtype);
+    row_major(5, count, strides);
+  }
+  // The zeros between the elements of a spread input are left out where the weights are finite. What they add is zero,
+  // which changes nothing but -0 (of products too small for the dtype) to +0: so the result is right unless it has
+  // a -0.
+  if (whole.is_spread() && all_finite(call, filters)) {
+    const ConvPhases phases(whole);
+    if (!phases.all_have_taps()) std::memset(out.data, 0, nbytes);
+    for (int64_t i = 0; i < phases.count(); ++i) {
+      const ConvShape phase = phases[i];
+      if (phase.taps() > 0) convolve(call, phase, x, filters, out);
+    }
+    if (!has_negative_zero(call, out)) return;
+  }
+  convolve(call, whole, x, filters, out);
 }
 
 }  // namespace ist::cpu

@@ -3,80 +3,22 @@
 #include <algorithm>
 
 namespace ist::cpu {
-namespace {
-
-constexpr int64_t kEnough = 8;  // units of outputs in a block, below which it is not cut for more blocks alone
-
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-}  // namespace
-
-ConvShape::ConvShape(const Call& call) {
-  const auto& attrs = call.attrs<ist_conv_attrs>();
-  const View input = call.input(0), weight = call.input(1), out = call.output();
-  const int n_dims = out.rank - 2;
-  ConvAxis* axes[] = {&d, &h, &w};
-  for (int i = 0; i < n_dims; ++i) {
-    *axes[3 - n_dims + i] = {input.shape[i + 1],   out.shape[i + 1],         weight.shape[i + 1],    attrs.strides[i],
-                             attrs.padding_low[i], attrs.kernel_dilation[i], attrs.input_dilation[i]};
-  }
-  batch = out.shape[0];
-  channels = input.shape[n_dims + 1];
-  outputs = weight.shape[0];
-  groups = attrs.groups;
-  if (!d.is_pointwise() || !h.is_pointwise() || !w.is_pointwise()) return;
-  // A matrix product: all pixels are one row.
-  w.in = w.out = batch * d.out * h.out * w.out;
-  d = h = ConvAxis();
-  batch = 1;
-}
-
 ConvWindows::ConvWindows(const ConvShape& shape, int64_t channels, int64_t outputs, int size, int64_t bytes,
                          int64_t unit, int64_t wanted)
     : shape_(shape),
       channels_(channels),
-      outputs_(outputs),
-      height_(shape.h.out),
-      width_(shape.w.out),
       size_(size),
-      direct_(shape.d.inside() && shape.h.inside() && shape.w.inside()) {
-  const auto cut = [&] {
-    down_ = divide_up(shape.h.out, height_);
-    across_ = divide_up(shape.w.out, width_);
-  };
-  cut();
-  for (;;) {
-    const bool few = count() < wanted && height_ * width_ >= 2 * kEnough * unit;
-    if (block_bytes() <= bytes && !few) break;
-    if (height_ > 1 && height_ / 2 >= shape.h.overlap()) {
-      height_ = divide_up(height_, 2);
-    } else if (width_ > 4 * unit && width_ / 2 >= shape.w.overlap()) {
-      width_ = divide_up(divide_up(width_, 2), unit) * unit;
-    } else {
-      break;
-    }
-    cut();
-  }
-  height_ = divide_up(shape.h.out, down_);  // all alike
-  down_ = divide_up(shape.h.out, height_);
+      direct_(shape.d.inside() && shape.h.inside() && shape.w.inside()),
+      grid_(
+          shape,
+          [&](int64_t height, int64_t width) {
+            const int64_t window = shape.d.taps * shape.h.reach(height) * shape.w.reach(width) * channels;
+            return std::max(window, height * width * outputs) * size;
+          },
+          bytes, unit, wanted) {
   column_ = direct_ ? shape.channels : channels;
-  row_ = column_ * (direct_ ? shape.w.in : shape.w.reach(width_));
-  plane_ = row_ * (direct_ ? shape.h.in : shape.h.reach(height_));
-}
-
-int64_t ConvWindows::block_bytes() const {
-  const int64_t window = shape_.d.taps * shape_.h.reach(height_) * shape_.w.reach(width_) * channels_;
-  return std::max(window, height_ * width_ * outputs_) * size_;
-}
-
-ConvBlock ConvWindows::block(int64_t i) const {
-  const int64_t w0 = i % across_ * width_, h0 = i / across_ % down_ * height_, plane = i / (across_ * down_);
-  return {plane / shape_.d.out,
-          plane % shape_.d.out,
-          h0,
-          w0,
-          std::min(height_, shape_.h.out - h0),
-          std::min(width_, shape_.w.out - w0)};
+  row_ = column_ * (direct_ ? shape.w.in : shape.w.reach(grid_.width));
+  plane_ = row_ * (direct_ ? shape.h.in : shape.h.reach(grid_.height));
 }
 
 void ConvWindows::runs(int64_t* offsets) const {

@@ -1,0 +1,188 @@
+// Convolutions with few outputs for each group: vectors along the pixels. The input of a block is turned into planes,
+// one for each channel, in which positions that are a stride apart are neighbours. So a tap of all outputs of a block
+// is one run of elements, the columns that the rows of a plane have more than the outputs being computed as well.
+#include <numeric>
+
+#include "backends/cpu/conv.h"
+#include "backends/cpu/conv_kernels.h"
+#include "backends/cpu/copy_kernels.h"
+#include "backends/cpu/threads.h"
+
+namespace ist::cpu {
+namespace {
+
+constexpr int64_t kLine = 16;  // channels that are worth being read together
+
+// The positions of an axis by their remainders of the stride.
+struct Remainders {
+  const ConvAxis& axis;
+  int64_t count;  // of remainders that taps meet; tap t meets the one of tap t % count
+
+  explicit Remainders(const ConvAxis& of)
+      : axis(of), count(std::min(of.taps, of.stride / std::gcd(of.stride, of.dilation))) {}
+  int64_t of(int64_t i) const { return i * axis.dilation % axis.stride; }
+  int64_t shift(int64_t tap) const { return tap * axis.dilation / axis.stride; }
+  int64_t extent(int64_t outputs) const { return outputs + shift(axis.taps - 1); }
+};
+
+class Planes {
+ public:
+  Planes(const Call& call, const ConvShape& shape, const char* input, int size)
+      : shape_(shape), input_(input), size_(size), copy_(*call.kernels().copy), h_(shape.h), w_(shape.w) {}
+
+  // Elements of the plane of one channel, and of one output's pixels, for a block.
+  int64_t plane(int64_t height, int64_t width) const {
+    return shape_.d.taps * h_.count * w_.count * h_.extent(height) * w_.extent(width);
+  }
+  int64_t pixels(int64_t height, int64_t width) const { return (height - 1) * w_.extent(width) + width; }
+  int64_t row(int64_t width) const { return w_.extent(width); }
+
+  // Where the channels of each tap begin in planes of `plane` elements, k after k.
+  void offsets(const ConvBlock& block, int64_t plane, int64_t* to) const {
+    const int64_t across = w_.extent(block.columns), part = h_.extent(block.rows) * across;
+    for (int64_t d = 0; d < shape_.d.taps; ++d) {
+      for (int64_t h = 0; h < shape_.h.taps; ++h) {
+        for (int64_t w = 0; w < shape_.w.taps; ++w) {
+          const int64_t at =
+              ((d * h_.count + h % h_.count) * w_.count + w % w_.count) * part + h_.shift(h) * across + w_.shift(w);
+          for (int64_t c = 0; c < shape_.group_channels(); ++c) *to++ = c * plane + at;
+        }
+      }
+    }
+  }
+
+  // Writes the planes of some channels.
+  void fill(const ConvBlock& block, int64_t first, int64_t channels, int64_t plane, char* to) const {
+    const ConvAxis &d = shape_.d, &h = shape_.h, &w = shape_.w;
+    const int64_t down = h_.extent(block.rows), across = w_.extent(block.columns);
+    for (int64_t tap = 0; tap < d.taps; ++tap) {
+      const int64_t z = d.position(block.depth) + tap * d.dilation;
+      for (int64_t i = 0; i < h_.count; ++i) {
+        for (int64_t j = 0; j < w_.count; ++j) {
+          for (int64_t q = 0; q < down; ++q, to += across * size_) {
+            const int64_t y = h.position(block.h0 + q) + h_.of(i);
+            const bool inside = z >= 0 && z < d.in && y >= 0 && y < h.in;
+            const char* row = input_ + (((block.image * d.in + z) * h.in + y) * w.in * shape_.channels + first) * size_;
+            fill_row(inside ? row : nullptr, w.position(block.w0) + w_.of(j), across, channels, plane, to);
+          }
+        }
+      }
+    }
+  }
+
+ private:
+  // Positions x, x + stride, ... of a row of the input, where there is one.
+  void fill_row(const char* row, int64_t x, int64_t n, int64_t channels, int64_t plane, char* to) const {
+    const int64_t stride = shape_.w.stride, step = stride * shape_.channels;
+    const int64_t begin = row == nullptr ? n : std::clamp<int64_t>(divide_up(std::max<int64_t>(-x, 0), stride), 0, n);
+    const int64_t last = shape_.w.in - x;
+    const int64_t end = row == nullptr ? n : std::clamp<int64_t>(last > 0 ? divide_up(last, stride) : 0, begin, n);
+    for (int64_t c = 0; c < channels; ++c) {
+      char* line = to + c * plane * size_;
+      std::memset(line, 0, static_cast<size_t>(begin * size_));
+      std::memset(line + end * size_, 0, static_cast<size_t>((n - end) * size_));
+    }
+    if (begin == end) return;
+    const char* from = row + (x + begin * stride) * shape_.channels * size_;
+    char* start = to + begin * size_;
+    const int log2 = size_ == 8 ? 3 : 2;
+    if (channels == 1) {
+      copy_.strided[log2](end - begin, start, 1, from, step);
+    } else {
+      copy_.transpose[log2](channels, end - begin, start, plane, from, step);
+    }
+  }
+
+  const ConvShape& shape_;
+  const char* input_;
+  int size_;
+  const CopyTable& copy_;
+  Remainders h_, w_;
+};
+
+}  // namespace
+
+bool suits_planes(const Call& call, const ConvShape& shape) {
+  const MatmulKernels& mm = conv_kernels_of(call, call.output());
+  const int64_t outputs = shape.group_outputs(), width = mm.cols / 2;
+  if (shape.is_spread() || 2 * outputs > width) return false;
+  // A tile of a matrix product has `width` columns at least, of which outputs are few.
+  const Planes planes(call, shape, nullptr, mm.size);
+  return outputs * planes.pixels(shape.h.out, shape.w.out) <= width * shape.h.out * shape.w.out;
+}
+
+void convolve_planes(const Call& call, const ConvShape& shape, const char* input, const View& filters,
+                     const View& out) {
+  const bool half = is_half(out.dtype);
+  const MatmulKernels& mm = conv_kernels_of(call, out);
+  const ConvKernels& kernels = call.kernels().conv->of[out.dtype - IST_FLOAT16];
+  const int64_t channels = shape.group_channels(), outputs = shape.group_outputs(), k = shape.k();
+  const int64_t strips = divide_up(outputs, kernels.plane_outputs), strip = divide_up(outputs, strips);
+  const ConvFilters panels(call, mm, shape, filters, strip);
+
+  // As many groups together as a block of some rows has room for.
+  const Planes planes(call, shape, input, mm.size);
+  int64_t together = shape.groups;
+  const auto nbytes = [&](int64_t height, int64_t width) {
+    const int64_t line = planes.plane(height, width) * channels + planes.pixels(height, width) * outputs;
+    return line * together * mm.size;
+  };
+  constexpr int64_t kRows = 8;
+  while (together * std::max(channels, outputs) > kLine &&
+         nbytes(std::min(kRows, shape.h.out), std::min(kRows * kLine, shape.w.out)) > kConvBlockBytes && together > 1) {
+    together = divide_up(together, 2);
+  }
+  const int64_t parts = divide_up(shape.groups, together);
+  const int64_t wanted = call.threads() == 1 ? 1 : divide_up(4 * call.threads(), parts);
+  const ConvGrid grid(shape, nbytes, kConvBlockBytes, kLine, wanted);
+
+  const int64_t plane = planes.plane(grid.height, grid.width);
+  const int64_t line = round_up(planes.pixels(grid.height, grid.width), kLine);
+  const int64_t plane_bytes = round_up(plane * channels * together * mm.size, 64);
+  const int64_t line_bytes = round_up(line * outputs * together * mm.size, 64);
+  const int64_t wide_bytes = half ? grid.height * grid.width * outputs * together * mm.size : 0;
+  const int64_t work = grid.height * grid.width * k * outputs * together;
+  const auto transpose = call.kernels().copy->transpose[mm.size == 8 ? 3 : 2];
+  const auto strided = call.kernels().copy->strided[mm.size == 8 ? 3 : 2];
+  parallel_for(call.threads(), grid.count() * parts, 1 + kConvThreadWork / work, [&](int64_t begin, int64_t end) {
+    const int64_t offset_bytes = round_up(k * 8, 64);
+    char* memory = scratch(static_cast<size_t>(offset_bytes + plane_bytes + line_bytes + wide_bytes));
+    int64_t* offsets = reinterpret_cast<int64_t*>(memory);
+    char* window = memory + offset_bytes;
+    char* sums = window + plane_bytes;
+    char* wide = sums + line_bytes;
+    for (int64_t task = begin; task < end; ++task) {
+      const ConvBlock block = grid.block(task / parts);
+      const int64_t group = task % parts * together, n_groups = std::min(together, shape.groups - group);
+      const int64_t pixels = planes.pixels(block.rows, block.columns), row = planes.row(block.columns);
+      planes.offsets(block, plane, offsets);
+      planes.fill(block, group * channels, n_groups * channels, plane, window);
+      for (int64_t g = 0; g < n_groups; ++g) {
+        for (int64_t j = 0; j < outputs; j += strip) {
+          for (const ConvShape::Depth& depth : shape.depths) {
+            kernels.planes(static_cast<int>(std::min(strip, outputs - j)), pixels, depth.count, offsets + depth.begin,
+                           window + g * channels * plane * mm.size, panels.panel(group + g, depth, j), strip,
+                           sums + (g * outputs + j) * line * mm.size, line, depth.begin > 0);
+          }
+        }
+      }
+      const int64_t n = n_groups * outputs;
+      const int64_t c_row = half ? block.columns * n : shape.row_step, c_pixel = half ? n : shape.column_step;
+      char* c = half ? wide : out.data + (shape.place(block) + group * outputs) * mm.size;
+      for (int64_t i = 0; i < block.rows; ++i) {
+        char* to = c + i * c_row * mm.size;
+        const char* from = sums + i * row * mm.size;
+        if (n == 1 && c_pixel == 1) {
+          std::memcpy(to, from, static_cast<size_t>(block.columns * mm.size));
+        } else if (n == 1) {
+          strided(block.columns, to, c_pixel, from, 1);
+        } else {
+          transpose(block.columns, n, to, c_pixel, from, line);
+        }
+      }
+      if (half) round_block(call, out, shape, block, group * outputs, n, wide, c_row, n);
+    }
+  });
+}
+
+}  // namespace ist::cpu

@@ -1,0 +1,254 @@
+// Convolutions as matrix products whose left operand, the im2col matrix, is never there: the tiles read windows of the
+// input, in which a row of the matrix is a few runs of neighbouring elements.
+#include <algorithm>
+#include <vector>
+
+#include "backends/cpu/conv.h"
+#include "backends/cpu/conv_kernels.h"
+#include "backends/cpu/conv_window.h"
+#include "backends/cpu/elementwise_kernels.h"
+#include "backends/cpu/matmul_kernels.h"
+#include "backends/cpu/temporary.h"
+#include "backends/cpu/threads.h"
+#include "ops/op_ids.h"
+
+namespace ist::cpu {
+namespace {
+
+constexpr int64_t kPanelBytes = 768 * 1024;  // of weights that many strips are multiplied by
+constexpr int64_t kLongRun = 16;             // elements that are worth a tile of their own, for each panel
+constexpr int64_t kFewWeights = 24 * 1024;   // bytes that leave room for others in the first-level cache
+constexpr int kPanes = 64;                   // at most, that a thread works on together
+
+// A block of k and a range of the columns of a group.
+struct Part {
+  int64_t group;
+  ConvShape::Depth depth;
+  int64_t j0, columns;
+};
+
+// A block of outputs, its window and the place of its first output in the compute type.
+struct Pane {
+  ConvBlock block;
+  const char* window;
+  char* c;
+};
+
+struct Product {
+  const Call& call;
+  const MatmulKernels& mm;
+  const ConvShape& shape;
+  const ConvWindows& windows;
+  const ConvFilters& filters;
+  const int64_t* runs;
+  decltype(ConvKernels::gather) gather;
+  int64_t k, outputs;               // of a group
+  int64_t c_image, c_row, c_pixel;  // strides of C in elements
+
+  int pieces(const ConvShape::Depth& depth, ConvPiece* list) const {
+    const int64_t length = windows.run_length();
+    int n = 0;
+    for (int64_t t = 0; t < depth.count; ++n) {
+      const int64_t run = (depth.begin + t) / length, skipped = (depth.begin + t) % length;
+      list[n] = {runs[run] + skipped, t, std::min(length - skipped, depth.count - t)};
+      t += list[n].length;
+    }
+    return n;
+  }
+
+  int64_t columns_max() const {
+    const int64_t depth = std::min<int64_t>(k, kMatmulBlock);
+    return std::min(round_up(outputs, mm.cols),
+                    std::max<int64_t>(1, kPanelBytes / (depth * mm.size) / mm.cols) * mm.cols);
+  }
+  int64_t strip_bytes() const { return round_up(std::min<int64_t>(k, kMatmulBlock) * mm.rows * mm.size, 64); }
+  int64_t next_bytes() const {
+    return shape.depths.size() > 1 ? round_up(columns_max() * windows.width() * mm.size, 64) : 0;
+  }
+  int64_t strip_height(int64_t pixels) const { return divide_up(pixels, divide_up(pixels, mm.rows)); }
+
+  // All of k for some panes and the columns [begin, end): blocks of k on the outside, so that the panels of weights
+  // stay in cache.
+  void run(const Pane* panes, int64_t n_panes, int64_t group, int64_t begin, int64_t end, char* strip,
+           char* next) const {
+    const int64_t step = columns_max();
+    for (const ConvShape::Depth& depth : shape.depths) {
+      ConvPiece list[kMatmulBlock];
+      const int n_pieces = pieces(depth, list);
+      for (int64_t j0 = begin; j0 < end; j0 += step) {
+        const Part part = {group, depth, j0, std::min(step, end - j0)};
+        if (n_panes > 1 && are_small_images(panes[0].block)) {
+          if (c_row == shape.w.out * c_pixel && c_image == shape.h.out * c_row) {
+            multiply_gathered(panes, n_panes, list, n_pieces, part, panes[0].c + j0 * mm.size, strip);
+          } else {
+            multiply_across(panes, n_panes, list, n_pieces, part, panes[0].c + j0 * mm.size, strip);
+          }
+          continue;
+        }
+        for (const Pane* pane = panes; pane < panes + n_panes; ++pane) {
+          const ConvBlock& block = pane->block;
+          char* c = pane->c + j0 * mm.size;
+          // Reading in place costs a tile for each piece and panel and stays within rows, gathering a copy of strips.
+          const bool narrow = block.rows > 1 && 4 * strip_height(block.columns) < 3 * mm.rows;
+          if (n_pieces > 1 && (narrow || part.columns > 4 * mm.cols ||
+                               windows.run_length() < kLongRun * divide_up(part.columns, mm.cols))) {
+            multiply_gathered(pane, 1, list, n_pieces, part, c, strip);
+            continue;
+          }
+          for (int64_t row = 0; row < block.rows; ++row) {
+            multiply(pane->window + row * windows.row_step() * mm.size, windows.column_step(), list, n_pieces,
+                     block.columns, part, c + row * c_row * mm.size, c_pixel, next);
+          }
+        }
+      }
+    }
+  }
+
+  // Whole images of fewer pixels than fill strips, which go over several of them.
+  bool are_small_images(const ConvBlock& block) const {
+    return shape.d.out == 1 && block.rows == shape.h.out && block.columns == shape.w.out &&
+           8 * strip_height(block.rows * block.columns) < 7 * mm.rows;
+  }
+
+  // One pixel of all images after another: C need not be dense.
+  void multiply_across(const Pane* panes, int64_t n_panes, const ConvPiece* list, int n_pieces, const Part& part,
+                       char* c, char* strip) const {
+    const ConvPiece whole = {0, 0, part.depth.count};
+    const int64_t height = strip_height(n_panes), step = (panes[1].window - panes[0].window) / mm.size;
+    for (int64_t y = 0; y < shape.h.out; ++y) {
+      for (int64_t x = 0; x < shape.w.out; ++x) {
+        const int64_t pixel = y * windows.row_step() + x * windows.column_step();
+        for (int64_t i = 0; i < n_panes; i += height) {
+          const int64_t rows = std::min(height, n_panes - i);
+          gather(rows, n_pieces, list, panes[i].window + pixel * mm.size, step, strip, part.depth.count);
+          multiply(strip, part.depth.count, &whole, 1, rows, part,
+                   c + (y * c_row + x * c_pixel + i * c_image) * mm.size, c_image, nullptr);
+        }
+      }
+    }
+  }
+
+  void multiply_gathered(const Pane* panes, int64_t n_panes, const ConvPiece* list, int n_pieces, const Part& part,
+                         char* c, char* strip) const {
+    const ConvPiece whole = {0, 0, part.depth.count};
+    const int64_t width = panes->block.columns, image = panes->block.rows * width;
+    const bool flat = c_row == width * c_pixel;  // strips may go over the ends of rows
+    const int64_t lines = flat ? 1 : panes->block.rows, pixels = flat ? n_panes * image : width;
+    const int64_t height = strip_height(pixels);
+    for (int64_t line = 0; line < lines; ++line) {
+      for (int64_t i = 0; i < pixels; i += height) {
+        const int64_t rows = std::min(height, pixels - i);
+        for (int64_t r = 0; r < rows;) {
+          const int64_t pixel = line * width + i + r, y = pixel % image / width, x = pixel % width;
+          const int64_t n = std::min(rows - r, width - x);
+          gather(n, n_pieces, list,
+                 panes[pixel / image].window + (y * windows.row_step() + x * windows.column_step()) * mm.size,
+                 windows.column_step(), strip + r * part.depth.count * mm.size, part.depth.count);
+          r += n;
+        }
+        multiply(strip, part.depth.count, &whole, 1, rows, part, c + (line * c_row + i * c_pixel) * mm.size, c_pixel,
+                 nullptr);
+      }
+    }
+  }
+
+  // Some pixels by the columns of a part, piece after piece, so that what strips share stays in the first-level cache.
+  // Chains that go through several pieces wait in C, or in `next` until they are added to the blocks before.
+  void multiply(const char* a, int64_t a_row, const ConvPiece* list, int n_pieces, int64_t pixels, const Part& part,
+                char* c, int64_t c_step, char* next) const {
+    const bool adds_later = part.depth.begin > 0 && n_pieces > 1;
+    const int64_t panel = filters.panel_width(), into_row = adds_later ? part.columns : c_step;
+    const int64_t height = strip_height(pixels);
+    const auto tile = [&](int64_t p, const ConvPiece& piece, int64_t i, TileMode mode) {
+      const char* b = filters.panel(part.group, part.depth, part.j0 + p);
+      mm.tile(static_cast<int>(std::min(height, pixels - i)), static_cast<int>(std::min(panel, part.columns - p)),
+              piece.length, a + (i * a_row + piece.offset) * mm.size, a_row, 1, b + piece.at * panel * mm.size, panel,
+              (adds_later ? next : c) + (i * into_row + p) * mm.size, into_row, mode, nullptr);
+    };
+    const TileMode first = part.depth.begin > 0 && !adds_later ? kTileAdd : kTileStore;
+    if (n_pieces == 1 && part.depth.count * part.columns * mm.size <= kFewWeights) {  // C row after row
+      for (int64_t i = 0; i < pixels; i += height) {
+        for (int64_t p = 0; p < part.columns; p += panel) tile(p, *list, i, first);
+      }
+      return;
+    }
+    for (int64_t p = 0; p < part.columns; p += panel) {
+      for (int n = 0; n < n_pieces; ++n) {
+        for (int64_t i = 0; i < pixels; i += height) tile(p, list[n], i, n > 0 ? kTileContinue : first);
+      }
+    }
+    if (!adds_later) return;
+    const auto add = call.kernels().binary->fn[static_cast<int>(Op::add)][mm.size == 8 ? IST_FLOAT64 : IST_FLOAT32];
+    for (int64_t i = 0; i < pixels; ++i) {
+      char* to = c + i * c_step * mm.size;
+      const void* terms[] = {to, next + i * part.columns * mm.size};
+      add(part.columns, to, terms);
+    }
+  }
+};
+
+}  // namespace
+
+void convolve_products(const Call& call, const ConvShape& shape, const char* input, const View& filters,
+                       const View& out) {
+  const MatmulKernels& mm = conv_kernels_of(call, out);
+  const int64_t channels = shape.group_channels(), outputs = shape.group_outputs(), k = shape.k();
+  const ConvFilters panels(call, mm, shape, filters, std::min<int64_t>(mm.cols, outputs));
+  const int64_t wanted = call.threads() == 1 ? 1 : divide_up(4 * call.threads(), shape.groups);
+  const ConvWindows windows(shape, channels, outputs, mm.size, kConvBlockBytes, mm.rows, wanted);
+  std::vector<int64_t> runs(static_cast<size_t>(windows.n_runs()));
+  windows.runs(runs.data());
+
+  const bool half = is_half(out.dtype);
+  const int64_t c_row = half ? windows.width() * outputs : shape.row_step;
+  const int64_t c_image = half ? windows.height() * c_row : shape.image_step;
+  const Product product = {call,
+                           mm,
+                           shape,
+                           windows,
+                           panels,
+                           runs.data(),
+                           call.kernels().conv->of[out.dtype - IST_FLOAT16].gather,
+                           k,
+                           outputs,
+                           c_image,
+                           c_row,
+                           half ? outputs : shape.column_step};
+
+  // Small panes share what they read of the weights, which come from farther away than windows that do not stay in the
+  // second-level cache. Where there are few, columns are divided as well.
+  const int64_t window_bytes = round_up(windows.nbytes(), 64);
+  const int64_t wide_bytes = half ? c_image * 4 : 0;
+  const int64_t fitting = 4 * kConvBlockBytes / std::max<int64_t>(1, window_bytes + wide_bytes);
+  const int64_t together = std::clamp<int64_t>(std::min(fitting, windows.count() / wanted), 1, kPanes);
+  const int64_t down = divide_up(windows.count(), together);
+  const int64_t columns = round_up(divide_up(outputs, divide_up(wanted, down)), mm.cols);
+  const int64_t across = divide_up(outputs, columns);
+  const int64_t work = windows.height() * windows.width() * k * std::min(columns, outputs) * together;
+  parallel_for(
+      call.threads(), shape.groups * down * across, 1 + kConvThreadWork / work, [&](int64_t begin, int64_t end) {
+        const int64_t strip_bytes = product.strip_bytes(), next_bytes = product.next_bytes();
+        char* strip = scratch(static_cast<size_t>(strip_bytes + next_bytes + together * (window_bytes + wide_bytes)));
+        char* next = strip + strip_bytes;
+        char* memory = next + next_bytes;
+        char* wide = memory + together * window_bytes;
+        Pane panes[kPanes];
+        for (int64_t task = begin; task < end; ++task) {
+          const int64_t group = task / (down * across), first = task / across % down * together;
+          const int64_t j = task % across * columns, n_columns = std::min(columns, outputs - j);
+          const int64_t n_panes = std::min(together, windows.count() - first);
+          for (int64_t i = 0; i < n_panes; ++i) {
+            const ConvBlock block = windows.block(first + i);
+            char* c = half ? wide + i * wide_bytes : out.data + (shape.place(block) + group * outputs) * mm.size;
+            panes[i] = {block, windows.at(block, input, group * channels, memory + i * window_bytes), c};
+          }
+          product.run(panes, n_panes, group, j, j + n_columns, strip, next);
+          for (int64_t i = 0; half && i < n_panes; ++i) {
+            round_block(call, out, shape, panes[i].block, group * outputs + j, n_columns, panes[i].c + j * 4, c_row,
+                        outputs);
+          }
+        }
+      });
+}
+
+}  // namespace ist::cpu

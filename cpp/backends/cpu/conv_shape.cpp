@@ -1,0 +1,119 @@
+#include "backends/cpu/conv_shape.h"
+
+#include <numeric>
+
+namespace ist::cpu {
+namespace {
+
+std::vector<ConvAxis> phases_of(const ConvAxis& axis) {
+  if (axis.spread == 1) return {axis};
+  std::vector<ConvAxis> phases;
+  const int64_t period = axis.spread / std::gcd(axis.spread, axis.stride);
+  const int64_t tap_step = axis.spread / std::gcd(axis.spread, axis.dilation);
+  for (int64_t o = 0; o < std::min(period, axis.out); ++o) {
+    const auto meets = [&](int64_t tap) { return (axis.position(o) + tap * axis.dilation) % axis.spread == 0; };
+    int64_t tap = 0;
+    while (tap < std::min(tap_step, axis.taps) && !meets(tap)) ++tap;
+    const bool none = tap == std::min(tap_step, axis.taps);
+    ConvAxis phase;
+    phase.in = axis.in;
+    phase.out = divide_up(axis.out - o, period);
+    phase.taps = none ? 0 : divide_up(axis.taps - tap, tap_step);
+    phase.stride = period * axis.stride / axis.spread;
+    phase.low = none ? 0 : -(axis.position(o) + tap * axis.dilation) / axis.spread;
+    phase.dilation = tap_step * axis.dilation / axis.spread;
+    phase.first_out = o;
+    phase.out_step = period;
+    phase.first_tap = tap;
+    phase.tap_step = tap_step;
+    phases.push_back(phase);
+  }
+  return phases;
+}
+
+}  // namespace
+
+ConvShape::ConvShape(const Call& call) {
+  const auto& attrs = call.attrs<ist_conv_attrs>();
+  const View input = call.input(0), weight = call.input(1), out = call.output();
+  const int n_dims = out.rank - 2;
+  ConvAxis* axes[] = {&d, &h, &w};
+  for (int i = 0; i < n_dims; ++i) {
+    ConvAxis& axis = *axes[3 - n_dims + i];
+    axis.in = input.shape[i + 1];
+    axis.out = out.shape[i + 1];
+    axis.taps = weight.shape[i + 1];
+    axis.stride = attrs.strides[i];
+    axis.low = attrs.padding_low[i];
+    axis.dilation = attrs.kernel_dilation[i];
+    axis.spread = attrs.input_dilation[i];
+  }
+  batch = out.shape[0];
+  channels = input.shape[n_dims + 1];
+  outputs = weight.shape[0];
+  groups = attrs.groups;
+  if (d.is_pointwise() && h.is_pointwise() && w.is_pointwise()) {
+    // A matrix product: all pixels are one row.
+    w.in = w.out = batch * d.out * h.out * w.out;
+    d = h = ConvAxis();
+    batch = 1;
+  }
+  column_step = outputs;
+  row_step = w.out * column_step;
+  plane_step = h.out * row_step;
+  image_step = d.out * plane_step;
+  if (k() > 0) find_depths(h.taps, w.taps);
+}
+
+void ConvShape::find_depths(int64_t h_taps, int64_t w_taps) {
+  depths.clear();
+  const int64_t length = group_channels();
+  int64_t begin = 0, end = 0, last = -1;  // `last` is the contract's block that [begin, end) belongs to
+  for (int64_t tap = 0; tap < taps(); ++tap) {
+    const int64_t z = d.first_tap + tap / (h.taps * w.taps) * d.tap_step;
+    const int64_t y = h.first_tap + tap / w.taps % h.taps * h.tap_step;
+    const int64_t x = w.first_tap + tap % w.taps * w.tap_step;
+    const int64_t start = ((z * h_taps + y) * w_taps + x) * length;
+    for (int64_t i = 0; i < length;) {
+      const int64_t block = (start + i) / kMatmulBlock;
+      if (block != last && end > begin) {
+        depths.push_back({begin, end - begin});
+        begin = end;
+      }
+      last = block;
+      const int64_t n = std::min(length, (block + 1) * kMatmulBlock - start) - i;
+      i += n;
+      end += n;
+    }
+  }
+  depths.push_back({begin, end - begin});
+}
+
+ConvPhases::ConvPhases(const ConvShape& whole)
+    : whole_(whole), d_(phases_of(whole.d)), h_(phases_of(whole.h)), w_(phases_of(whole.w)) {}
+
+bool ConvPhases::all_have_taps() const {
+  for (const std::vector<ConvAxis>* axis : {&d_, &h_, &w_}) {
+    for (const ConvAxis& phase : *axis) {
+      if (phase.taps == 0) return false;
+    }
+  }
+  return true;
+}
+
+ConvShape ConvPhases::operator[](int64_t i) const {
+  const auto n_h = static_cast<int64_t>(h_.size()), n_w = static_cast<int64_t>(w_.size());
+  ConvShape phase = whole_;
+  phase.d = d_[static_cast<size_t>(i / (n_h * n_w))];
+  phase.h = h_[static_cast<size_t>(i / n_w % n_h)];
+  phase.w = w_[static_cast<size_t>(i % n_w)];
+  phase.first_out +=
+      phase.d.first_out * phase.plane_step + phase.h.first_out * phase.row_step + phase.w.first_out * phase.column_step;
+  phase.plane_step *= phase.d.out_step;
+  phase.row_step *= phase.h.out_step;
+  phase.column_step *= phase.w.out_step;
+  if (phase.taps() > 0) phase.find_depths(whole_.h.taps, whole_.w.taps);
+  return phase;
+}
+
+}  // namespace ist::cpu

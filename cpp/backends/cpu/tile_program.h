@@ -48,8 +48,6 @@ class TileProgram {
   int64_t tile() const { return tile_; }
   // Of the tile that starts there, so that it stays in one row, or several, of operands that repeat.
   int64_t length_at(int64_t start) const { return std::min(tile_, cut_ - start % cut_); }
-  // Threads should share work in multiples of this many elements.
-  int64_t unit() const;
   // Rows are the last axis. Where an operand lies the other way round, tiles are read in bands of this many rows;
   // otherwise 0.
   int64_t band_rows() const { return band_rows_; }

@@ -114,15 +114,15 @@ void TileProgram::mark_constants() {
 
 // What arithmetic waits for memory less has time to fetch the lines that it writes.
 void TileProgram::choose_stores(bool may_stream) {
-  may_stream &= cost_ <= kCostly;
+  const bool is_cheap = cost_ <= kCostly;
   const int64_t claim_from = n_instructions_ == 1 ? kClaimFrom : kClaimFromMemory;
   bool is_read[kMaxRegisters] = {};
   for (uint32_t k = n_instructions_; k-- > 0;) {
     Instruction& made = instructions_[k];
     const Register& result = registers_[made.out];
     const int64_t bytes = result.place == Place::direct ? n_ << result.log2 : 0;
-    made.streams = may_stream && bytes >= kStreamFrom && !is_read[made.out];
-    made.claims &= bytes >= claim_from && !made.streams;
+    made.streams = may_stream && is_cheap && bytes >= kStreamFrom && !is_read[made.out];
+    made.claims &= is_cheap && bytes >= claim_from && !made.streams;
     streams_ |= made.streams;
     for (uint32_t j = 0; j < made.n_inputs; ++j) is_read[inputs_[made.first_input + j]] = true;
   }
@@ -159,8 +159,6 @@ void TileProgram::fit_repetition() {
     tile_ -= tile_ % step;
   }
 }
-
-int64_t TileProgram::unit() const { return std::lcm(kUnit, period_); }
 
 void TileProgram::enter(Frame& frame) const {
   const int64_t buffer_bytes = ((tile_ << slot_log2_) + 63) / 64 * 64;
@@ -344,10 +342,10 @@ void run_elementwise(const Context& context, uint32_t first, uint32_t end) {
                  [&](int64_t begin, int64_t end) { run_bands(program, rows, columns, begin, end); });
   } else {
     // No two threads write to a cache line, and ranges begin where vectors are aligned.
-    const int64_t n = program.size(), unit = program.unit(), units = (n + unit - 1) / unit;
+    const int64_t n = program.size(), units = (n + kUnit - 1) / kUnit;
     parallel_for(
-        alone ? 1 : context.threads, units, std::max<int64_t>(kTileMin, grain / program.cost()) / unit,
-        [&](int64_t begin, int64_t end) { run_tiles(program, begin * unit, std::min(n, end * unit)); },
+        alone ? 1 : context.threads, units, std::max<int64_t>(kTileMin, grain / program.cost()) / kUnit,
+        [&](int64_t begin, int64_t end) { run_tiles(program, begin * kUnit, std::min(n, end * kUnit)); },
         work < kLongWork ? 1 : 4);
   }
 }

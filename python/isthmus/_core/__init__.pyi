@@ -2383,7 +2383,8 @@ def partition(
 ) -> Tensor:
     """
     The elements of `a` along `axis` (None: the flat tensor) in an order in which element `kth` is where sorting
-    puts it, none before it is larger and none behind it is smaller. ValueError when kth is out of bounds.
+    puts it: first those that are smaller, then those equal to it, then those that are larger; each of the
+    three groups keeps its order. ValueError when kth is out of bounds.
     """
 
 def permute_dims(

@@ -285,8 +285,14 @@ Tensor get_item(const Tensor& a, std::span<const Index> indices) {
   const char* op = "getitem";
   const LabelScope label(op);
   const Plan plan = resolve(a, indices, op);
-  if (plan.tensors.empty()) return reshape(sliced(a, plan), plan.result);
-  const Tensor found = gather(sliced(a, plan), plan.tensors, plan.tensor_axes, slice_sizes(plan));
+  const Tensor part = sliced(a, plan);
+  if (plan.tensors.empty()) return reshape(part, plan.result);
+  // `take` knows the better way along the last axis.
+  const int last = part.rank() - 1;
+  if (last > 0 && plan.tensor_axes == Dims{last} && plan.position == plan.free_axes.size() && part.shape(last) > 0) {
+    return reshape(take(part, plan.tensors[0], last), plan.result);
+  }
+  const Tensor found = gather(part, plan.tensors, plan.tensor_axes, slice_sizes(plan));
   return reshape(transpose(found, gathered_order(plan)), plan.result);
 }
 

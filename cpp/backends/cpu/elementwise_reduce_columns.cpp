@@ -1,6 +1,7 @@
 // Elementwise nodes and the reduction of their result over its first axes: the rows of a tile are added to the
 // contract's lanes, each of which is a row of accumulators, while the tile is in cache.
 #include <algorithm>
+#include <bit>
 
 #include "backends/cpu/columns.h"
 #include "backends/cpu/temporary.h"
@@ -29,7 +30,7 @@ struct Cut {
     if (rows >= kLanes) {
       rows -= rows % kLanes;
     } else {
-      while ((rows & (rows - 1)) != 0) rows &= rows - 1;
+      rows = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(rows)));
     }
     group = kLanes;
     while (group > rows && tasks() < 2 * threads) group /= 2;

@@ -26,7 +26,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from peers_limits import measure_limits, thread_environment
+from peers_limits import Limits, thread_environment
 from peers_programs import CALLS
 from peers_rows import Row, rows_of
 
@@ -92,9 +92,11 @@ class Worker:
         self.process.wait()
 
 
-def measure(row: Row, workers: list[Worker], args: argparse.Namespace) -> dict[str, Any]:
+def measure(row: Row, workers: list[Worker], limits: Limits, args: argparse.Namespace) -> dict[str, Any]:
+    """Samples of every library, in turns; and of the limit that bounds the row, in the same minute: it moves, too."""
     seconds: dict[str, list[float]] = {}
     problems: dict[str, str] = {}
+    rates: list[float] = []
     # A call may take longer than a sample should; a library gets twice the time of the others, and three samples.
     left: dict[str, float] = {}
     for worker in workers:
@@ -105,6 +107,8 @@ def measure(row: Row, workers: list[Worker], args: argparse.Namespace) -> dict[s
             left[worker.library] = 2 * args.rounds * args.budget
     for i in range(args.rounds):
         turn = i % len(workers)
+        if row.limit is not None:
+            rates.append(limits.measure()[row.limit[0]])
         # Nobody is always the one who runs after the same neighbour.
         for worker in workers[turn:] + workers[:turn]:
             library = worker.library
@@ -124,13 +128,15 @@ def measure(row: Row, workers: list[Worker], args: argparse.Namespace) -> dict[s
         for library, samples in seconds.items()
         if library not in problems
     }
-    return {"seconds": times, "problems": problems, "numpy_counts": row.numpy_counts}
+    measured = {"seconds": times, "problems": problems, "numpy_counts": row.numpy_counts}
+    if row.limit is not None:
+        name, amount = row.limit
+        measured["limit"] = {"name": name, "amount": amount, "rate": statistics.median(rates), "by": limits.by}
+    return measured
 
 
 def run(rows: list[Row], threads: int, args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, str]]:
     """What these rows took with so many threads, and the versions of the libraries."""
-    # Tiny rows say nothing about them.
-    limits = None if args.small else measure_limits(threads)
     started = [Worker(library, threads) for library in dict.fromkeys(["isthmus", *args.libraries])]
     workers, versions = [], {}
     for worker in started:
@@ -144,12 +150,13 @@ def run(rows: list[Row], threads: int, args: argparse.Namespace) -> tuple[dict[s
     if "isthmus" not in versions:
         raise SystemExit("peers.py needs isthmus: just build")
     measured = {}
-    for row in rows:
-        print(f"{row.name}, threads: {threads} ...", file=sys.stderr, flush=True)
-        measured[row.name] = measure(row, workers, args)
+    with Limits(threads) as limits:
+        for row in rows:
+            print(f"{row.name}, threads: {threads} ...", file=sys.stderr, flush=True)
+            measured[row.name] = measure(row, workers, limits, args)
     for worker in workers:
         worker.close()
-    return {"limits": limits, "rows": measured}, versions
+    return {"rows": measured}, versions
 
 
 def merged(report: dict[str, Any], older: dict[str, Any]) -> dict[str, Any]:

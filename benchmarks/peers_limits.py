@@ -65,20 +65,40 @@ def bounded_by_numpy() -> dict[str, float]:
     }
 
 
-def measure_limits(threads: int) -> dict[str, Any]:
-    """Bytes per second of c = a + b and of reading, flops per second, at the size of the largest elementwise rows."""
-    with tempfile.TemporaryDirectory() as directory:
-        program = Path(directory) / "limits"
+class Limits:
+    """Measures bytes per second of c = a + b and of reading, at the size of the largest elementwise rows, and flops per
+    second. A context: the compiled program lives in a temporary folder."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self.directory = tempfile.TemporaryDirectory()
+        program = Path(self.directory.name) / "limits"
         if compiled(program):
-            command, by = [str(program), str(threads), str(ELEMENTS)], "C"
+            self.command, self.by = [str(program), str(threads), str(ELEMENTS)], "peers_limits.c"
         else:
-            command, by = [sys.executable, __file__, "--numpy"], "NumPy"
-        printed = subprocess.run(
-            command, env=thread_environment(threads), check=True, capture_output=True, text=True
-        ).stdout
-    return json.loads(printed) | {"by": by}
+            self.command, self.by = [sys.executable, __file__, "--numpy"], "NumPy"
+
+    def measure(self) -> dict[str, float]:
+        environment = thread_environment(self.threads)
+        run = subprocess.run(self.command, env=environment, check=True, capture_output=True, text=True)
+        measured: dict[str, float] = json.loads(run.stdout)
+        return measured
+
+    def __enter__(self) -> Limits:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self.directory.cleanup()
+
+
+def main() -> None:
+    argument = sys.argv[1] if len(sys.argv) > 1 else "1"
+    if argument == "--numpy":
+        print(json.dumps(bounded_by_numpy()))
+        return
+    with Limits(int(argument)) as limits:
+        print(json.dumps(limits.measure() | {"by": limits.by}))
 
 
 if __name__ == "__main__":
-    argument = sys.argv[1] if len(sys.argv) > 1 else "1"
-    print(json.dumps(bounded_by_numpy() if argument == "--numpy" else measure_limits(int(argument))))
+    main()

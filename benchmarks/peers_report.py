@@ -1,8 +1,9 @@
 """What peers.py measured, as numbers, as a table on a terminal and as Markdown.
 
-A report is what the JSON file holds: {"machine": ..., "versions": ..., "runs": {threads: {"limits": ..., "rows":
-{name: {"seconds": {library: {"median": ..., "best": ..., "samples": [...]}}, "problems": {library: text},
-"numpy_counts": bool}}}}}. Ratios are the median of Isthmus over the median of the best peer: at most 1 is good.
+A report is what the JSON file holds: {"machine": ..., "versions": ..., "runs": {threads: {"rows": {name: row}}}}. A row
+is {"seconds": {library: {"median": ..., "best": ..., "samples": [...]}}, "problems": {library: text}, "numpy_counts":
+bool}, with "limit": {"name": ..., "amount": ..., "rate": ..., "by": ...} where the machine bounds it. Ratios are the
+median of Isthmus over the median of the best peer: at most 1 is good.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from peers_limits import ELEMENTS
 from rich.console import Console
 from rich.table import Table
 
@@ -60,33 +60,27 @@ def machine_line(report: Report) -> str:
     return f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}; {bfloat16}; {versions}."
 
 
-def limit_lines(run: Report) -> list[str]:
-    """The machine's limits, and how far Isthmus and its best peer get in the rows that one of them bounds."""
-    limits, rows = run["limits"], run["rows"]
-    if limits is None:
-        return []
-    add, read, fma = limits["add_bytes"], limits["read_bytes"], limits["fma_flops"]
-    source = "peers_limits.c" if limits["by"] == "C" else "NumPy"
-    lines = [
-        f"limits by {source}: c = a + b {add / 1e9:.1f} GB/s, reading {read / 1e9:.1f} GB/s "
-        f"({ELEMENTS:,} elements), fma {fma / 1e9:.0f} GFLOP/s in float32"
-    ]
+LIMITS = {
+    "add_bytes": ("c = a + b", "GB/s"),
+    "read_bytes": ("reading", "GB/s"),
+    "fma_flops": ("fma in registers", "GFLOP/s"),
+}
 
-    def line(name: str, amount: float, limit: float, unit: str) -> None:
-        if name not in rows:
-            return
-        row, parts = rows[name], []
+
+def limit_lines(rows: dict[str, Report]) -> list[str]:
+    """How near Isthmus and its best peer get to what the machine can do at most, and the speed of bfloat16."""
+    lines = []
+    for name, row in rows.items():
+        if "limit" not in row:
+            continue
+        limit, parts = row["limit"], []
+        title, unit = LIMITS[limit["name"]]
         for library in dict.fromkeys(("isthmus", best_peer(row))):
             if library and (seconds := median_of(row, library)):
-                rate = amount / seconds
-                parts.append(f"{library} {rate / 1e9:.1f} {unit}, {rate / limit:.0%}")
-        if parts:
-            lines.append(f"{name}: " + "; ".join(parts))
-
-    for program, bytes_per_element, limit in (("a + b", 12, add), ("exp", 8, add), ("gelu", 8, add), ("sum", 4, read)):
-        line(f"{program} {ELEMENTS:,}", bytes_per_element * ELEMENTS, limit, "GB/s")
-    for extent in (256, 1024, 2048):
-        line(f"matmul {extent}", 2 * extent**3, fma, "GFLOP/s")
+                rate = limit["amount"] / seconds
+                parts.append(f"{library} {rate / 1e9:.1f} {unit}, {rate / limit['rate']:.0%}")
+        parts.append(f"{title} by {limit['by']} {limit['rate'] / 1e9:.1f}")
+        lines.append(f"{name}: " + "; ".join(parts))
     for extent in (256, 1024):
         single, half = rows.get(f"matmul {extent}"), rows.get(f"matmul {extent} bf16")
         if single and half:
@@ -140,7 +134,7 @@ def show(report: Report, threads: str) -> None:
     for name, row in run["rows"].items():
         for library, problem in row["problems"].items():
             console.print(f"{name}: {library}: {problem}", markup=False)
-    for line in [*limit_lines(run), summary(run["rows"])]:
+    for line in [*limit_lines(run["rows"]), summary(run["rows"])]:
         console.print(line, markup=False, highlight=False)
 
 
@@ -167,7 +161,7 @@ def markdown(report: Report) -> str:
         lines.append("| " + " | ".join(cells) + " |")
     for threads, run in runs.items():
         lines += ["", f"Threads: {threads}."]
-        lines += [f"- {line}" for line in [summary(run["rows"]), *limit_lines(run)]]
+        lines += [f"- {line}" for line in [summary(run["rows"]), *limit_lines(run["rows"])]]
     return "\n".join(lines) + "\n"
 
 

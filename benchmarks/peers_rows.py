@@ -8,7 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 SHORT = {"float16": "f16", "bfloat16": "bf16", "float32": "f32", "float64": "f64", "int32": "int32"}
+SIZES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8, "int32": 4}
 SMALL_EXTENT = 64
+BEYOND_CACHE = 10_000_000
+# What of the machine bounds a program beyond cache, and how many elements it moves for each of its operand's.
+BOUND_BY = {"a + b": ("add_bytes", 3), "exp": ("add_bytes", 2), "gelu": ("add_bytes", 2), "sum": ("read_bytes", 1)}
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,16 @@ class Row:
     def numpy_counts(self) -> bool:
         """Below this size NumPy, which neither plans nor traces, is measured and shown, but is not a peer."""
         return self.elements >= 100_000 or self.program == "matmul"
+
+    @property
+    def limit(self) -> tuple[str, int] | None:
+        """The limit of peers_limits that bounds this row, and how much of it a call takes: bytes or flops."""
+        if self.program in BOUND_BY and self.elements == BEYOND_CACHE:
+            name, moves = BOUND_BY[self.program]
+            return name, moves * SIZES[self.dtype] * self.elements
+        if self.program == "matmul" and self.dtype == "float32" and self.elements >= 256 * 256:
+            return "fma_flops", 2 * self.operands[0].shape[0] ** 3
+        return None
 
     def shrunk(self) -> Row:
         operands = tuple(

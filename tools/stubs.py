@@ -302,12 +302,16 @@ def alias_names() -> list[str]:
 def stubs(notice: str) -> dict[str, str]:
     """The stub files of isthmus._core and its submodules, by path; from the installed package."""
     made: dict[str, str] = {}
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    if search := os.environ.get("PYTHONPATH"):
+        # Relative folders would be looked for in `out`, and another installation described without a word.
+        environment["PYTHONPATH"] = os.pathsep.join(str(Path(folder).resolve()) for folder in search.split(os.pathsep))
     with tempfile.TemporaryDirectory() as out:
         # Not from ROOT: there, a source tree without its extension could shadow the installed package.
         run = subprocess.run(
             [sys.executable, "-c", RUN_STUBGEN, "isthmus._core", "-o", out, "--numpy-array-remove-parameters"],
             cwd=out,
-            env={**os.environ, "PYTHONHASHSEED": "0"},
+            env=environment,
             capture_output=True,
             text=True,
         )

@@ -19,6 +19,7 @@ constexpr int64_t kSmallPanel = 32 * 1024;        // of B read where it is, whil
 constexpr int64_t kThreadWork = 256 * 1024;       // multiply-adds that are worth another thread
 constexpr int64_t kTasks = 4;                     // for each thread
 constexpr int64_t kStripsToShare = 3;             // for each thread
+constexpr int64_t kDotBlocks = 128;               // of k that are worth another thread, in a row times a column
 constexpr int kChunks = 16;                       // of strips for each thread
 constexpr int64_t kPackWork = 8 * 1024;           // elements that are worth another thread
 constexpr int64_t kPackPanels = 8;                // packed side by side
@@ -64,6 +65,7 @@ struct Product {
   int64_t m, n, k;
 
   bool half() const { return is_half(dtype); }
+  auto block_sums() const { return call.kernels().matmul->block_sums[dtype - IST_FLOAT16]; }
   const char* at(const Matrix& x, int64_t i, int64_t j) const {
     return x.data + (i * x.row + j * x.column) * (int64_t{1} << in_log2);
   }
@@ -298,17 +300,42 @@ struct Product {
   // One row and dense columns.
   void row_block(const Matrix& a, const Matrix& b, char* c, int64_t columns) const {
     const bool packs = !mm.in_place || a.column != 1;
+    const MatmulTable& table = *call.kernels().matmul;
+    const auto block_sums = columns == 1 ? this->block_sums() : nullptr;
     const int64_t row_bytes = packs ? round_up(k * mm.size, kLine) : 0;
-    char* packed_row = scratch(static_cast<size_t>(row_bytes + mm.row_cols * mm.size));
+    const int64_t n_blocks = divide_up(k, kMatmulBlock);
+    char* packed_row =
+        scratch(static_cast<size_t>(row_bytes + (block_sums != nullptr ? n_blocks : mm.row_cols) * mm.size));
     char* wide = packed_row + row_bytes;
-    if (packs) call.kernels().matmul->widening_pack[dtype - IST_FLOAT16](1, k, k, a.data, 0, a.column, packed_row);
+    if (packs) table.widening_pack[dtype - IST_FLOAT16](1, k, k, a.data, 0, a.column, packed_row);
     const char* row = packs ? packed_row : a.data;
+    if (block_sums != nullptr) {
+      parallel_for(threads, n_blocks, kDotBlocks, [&](int64_t begin, int64_t end) {
+        const int64_t k0 = begin * kMatmulBlock, k1 = std::min(k, end * kMatmulBlock);
+        block_sums(k1 - k0, row + k0 * mm.size, at(b, k0, 0), wide + begin * mm.size);
+      });
+      if (mm.size == 4) {
+        add_in_order<float>(n_blocks, wide);
+      } else {
+        add_in_order<double>(n_blocks, wide);
+      }
+      if (half()) return mm.round(1, 1, wide, 1, c, 1);
+      std::memcpy(c, wide, static_cast<size_t>(mm.size));
+      return;
+    }
     for (int64_t j = 0; j < columns; j += mm.row_cols) {
       const int count = static_cast<int>(std::min<int64_t>(mm.row_cols, columns - j));
       char* into = c + (j << in_log2);
       mm.row(count, k, row, at(b, 0, j), b.column, half() ? wide : into);
       if (half()) mm.round(1, count, wide, mm.row_cols, into, mm.row_cols);
     }
+  }
+
+  // All of them into the first.
+  template <class T>
+  static void add_in_order(int64_t n, char* sums) {
+    T* x = reinterpret_cast<T*>(sums);
+    for (int64_t i = 1; i < n; ++i) x[0] = x[0] + x[i];
   }
 
   void add_row(int64_t n_elements, void* out, const void* const* terms) const {
@@ -352,8 +379,10 @@ void multiply(const Call& call, const TileProgram* program) {
   // for itself: whole matrices, or parts of them.
   const int threads = call.threads();
   const bool flat = m <= mm.rows;
-  const bool divides = threads > 1 && batches < 2 * threads && m * n * product.k >= 2 * product.thread_work();
-  const bool shares = divides && m >= kStripsToShare * threads * mm.rows;
+  const bool is_dot = m * n == 1 && rhs.row == 1 && product.block_sums() != nullptr;
+  const int64_t worth_it = is_dot ? kDotBlocks * kMatmulBlock : product.thread_work();
+  const bool divides = threads > 1 && batches < 2 * threads && m * n * product.k >= 2 * worth_it;
+  const bool shares = divides && (is_dot || m >= kStripsToShare * threads * mm.rows);
   if (shares) product.threads = threads;
   const int64_t wanted = divides && !shares ? divide_up(kTasks * threads, batches) : 1;
   const int64_t column_tasks = std::clamp<int64_t>(flat ? n / (8 * mm.cols) : divide_up(n, 16 * mm.cols), 1, wanted);

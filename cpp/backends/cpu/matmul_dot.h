@@ -37,13 +37,12 @@ __attribute__((always_inline)) inline V skewed(V vector, int t, V* earlier) {
   }
 }
 
-// The first stage reads its earlier vectors again.
+// The first stage reads its earlier halves of vectors again.
 template <class V, class T>
 __attribute__((always_inline)) inline V skewed_operand(int t, const T* now, const T* before, V* earlier) {
   constexpr int kHalf = V::kWidth / 2;
   const T* ago = t < kHalf ? before + (t + kHalf) * kMatmulBlock : now + (t - kHalf) * kMatmulBlock;
-  const V vector = V::template blend<lanes_with(V::kWidth, kHalf)>(V::load(now + t * kMatmulBlock), V::load(ago));
-  return skewed<kHalf / 2>(vector, t, earlier);
+  return skewed<kHalf / 2>(V::load_halves(now + t * kMatmulBlock, ago), t, earlier);
 }
 
 template <class C, class T>

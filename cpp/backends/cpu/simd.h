@@ -21,7 +21,9 @@ namespace {
 //   zero() load(p) load(p, mask) broadcast(x) store(p) store(p, mask)   with mask(n): the first n lanes
 //   fma(a, b, c) = a * b + c, fnma(a, b, c) = -a * b + c, add(a, b)
 //   transpose(rows): kWidth vectors as a square
-//   blend<lanes>(a, b): b where its bit of `lanes` is set; rotate(a): each lane to the next (but not OneElement)
+// all but OneElement,
+//   load_halves(p, q): the lower lanes of load(p), the upper ones of load(q)
+//   blend<lanes>(a, b): b where its bit of `lanes` is set; rotate(a): each lane to the next
 // and VecF32 loads from half types and, where there are instructions for it (IST_STORES_HALVES), stores to them.
 
 // One element at a time: with the C library's fma, where the level has no instruction for it.
@@ -68,6 +70,14 @@ struct VecF32 {
   static inline VecF32 load(const bfloat16* p) {
     const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
     return {_mm512_castsi512_ps(_mm512_slli_epi32(wide, 16))};
+  }
+  static inline VecF32 load_halves(const float* low, const float* high) {
+    return {_mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(low)), _mm256_loadu_ps(high + 8), 1)};
+  }
+  static inline VecF32 load_halves(const float16* low, const float16* high) {
+    const __m128i lower = _mm_loadu_si128(reinterpret_cast<const __m128i*>(low));
+    const __m128i upper = _mm_loadu_si128(reinterpret_cast<const __m128i*>(high + 8));
+    return {_mm512_cvtph_ps(_mm256_inserti128_si256(_mm256_castsi128_si256(lower), upper, 1))};
   }
   static inline VecF32 broadcast(float x) { return {_mm512_set1_ps(x)}; }
   static inline VecF32 fma(VecF32 a, VecF32 b, VecF32 c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
@@ -140,6 +150,9 @@ struct VecF64 {
   static inline VecF64 zero() { return {_mm512_setzero_pd()}; }
   static inline VecF64 load(const double* p) { return {_mm512_loadu_pd(p)}; }
   static inline VecF64 load(const double* p, Mask m) { return {_mm512_maskz_loadu_pd(m, p)}; }
+  static inline VecF64 load_halves(const double* low, const double* high) {
+    return {_mm512_insertf64x4(_mm512_castpd256_pd512(_mm256_loadu_pd(low)), _mm256_loadu_pd(high + 4), 1)};
+  }
   static inline VecF64 broadcast(double x) { return {_mm512_set1_pd(x)}; }
   static inline VecF64 fma(VecF64 a, VecF64 b, VecF64 c) { return {_mm512_fmadd_pd(a.v, b.v, c.v)}; }
   static inline VecF64 add(VecF64 a, VecF64 b) { return {_mm512_add_pd(a.v, b.v)}; }
@@ -191,6 +204,14 @@ struct VecF32 {
   static inline VecF32 load(const bfloat16* p) {
     const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
     return {_mm256_castsi256_ps(_mm256_slli_epi32(wide, 16))};
+  }
+  static inline VecF32 load_halves(const float* low, const float* high) {
+    return {_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high + 4), 1)};
+  }
+  static inline VecF32 load_halves(const float16* low, const float16* high) {
+    const __m128i lower = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(low));
+    const __m128i upper = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(high + 4));
+    return {_mm256_cvtph_ps(_mm_unpacklo_epi64(lower, upper))};
   }
   static inline VecF32 broadcast(float x) { return {_mm256_set1_ps(x)}; }
   static inline VecF32 fma(VecF32 a, VecF32 b, VecF32 c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
@@ -250,6 +271,9 @@ struct VecF64 {
   static inline VecF64 zero() { return {_mm256_setzero_pd()}; }
   static inline VecF64 load(const double* p) { return {_mm256_loadu_pd(p)}; }
   static inline VecF64 load(const double* p, Mask m) { return {_mm256_maskload_pd(p, m)}; }
+  static inline VecF64 load_halves(const double* low, const double* high) {
+    return {_mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(low)), _mm_loadu_pd(high + 2), 1)};
+  }
   static inline VecF64 broadcast(double x) { return {_mm256_set1_pd(x)}; }
   static inline VecF64 fma(VecF64 a, VecF64 b, VecF64 c) { return {_mm256_fmadd_pd(a.v, b.v, c.v)}; }
   static inline VecF64 add(VecF64 a, VecF64 b) { return {_mm256_add_pd(a.v, b.v)}; }
@@ -292,6 +316,13 @@ struct VecF32 {
     const float lanes[4] = {to_float(p[0]), to_float(p[1]), to_float(p[2]), to_float(p[3])};
     return load(lanes);
   }
+  static inline VecF32 load_halves(const float* low, const float* high) {
+    return {vcombine_f32(vld1_f32(low), vld1_f32(high + 2))};
+  }
+  template <class Half>
+  static inline VecF32 load_halves(const Half* low, const Half* high) {
+    return {vcombine_f32(vget_low_f32(load(low).v), vget_high_f32(load(high).v))};
+  }
   static inline VecF32 broadcast(float x) { return {vdupq_n_f32(x)}; }
   static inline VecF32 fma(VecF32 a, VecF32 b, VecF32 c) { return {vfmaq_f32(c.v, a.v, b.v)}; }
   static inline VecF32 fnma(VecF32 a, VecF32 b, VecF32 c) { return {vfmsq_f32(c.v, a.v, b.v)}; }
@@ -326,6 +357,9 @@ struct VecF64 {
   static inline VecF64 load(const double* p, Mask n) {
     const double lanes[2] = {p[0], n > 1 ? p[1] : 0.0};
     return load(lanes);
+  }
+  static inline VecF64 load_halves(const double* low, const double* high) {
+    return {vcombine_f64(vld1_f64(low), vld1_f64(high + 1))};
   }
   static inline VecF64 broadcast(double x) { return {vdupq_n_f64(x)}; }
   static inline VecF64 fma(VecF64 a, VecF64 b, VecF64 c) { return {vfmaq_f64(c.v, a.v, b.v)}; }

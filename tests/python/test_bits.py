@@ -194,6 +194,27 @@ def test_the_way_of_a_trigonometric_function_depends_on_its_element_alone(name: 
     np.testing.assert_array_equal(arrays.bits(alone), arrays.bits(expected))
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@given(
+    blocks=st.integers(0, 80),
+    rest=st.integers(0, 383),
+    start=st.integers(0, 3),
+    exponent=st.sampled_from([0, -3, -22, -160]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_dots_of_any_length(dtype: str, blocks: int, rest: int, start: int, exponent: int, seed: int) -> None:
+    """With products too small for their dtype: then the sign of a zero shows what was added to it."""
+    rng = np.random.default_rng(seed)
+    a, b = rng.standard_normal((2, start + blocks * 384 + rest)) * 10.0**exponent
+
+    def run(device: str) -> np.ndarray:
+        with ist.device(device):
+            x, y = (ist.array(v).astype(getattr(ist, dtype))[start:] for v in (a, b))
+            return arrays.bits(x @ y)
+
+    np.testing.assert_array_equal(run("cpu"), run("reference"))
+
+
 def test_a_row_has_the_same_bits_alone_and_in_a_batch() -> None:
     rng = np.random.default_rng(3)
     batch = rng.standard_normal((64, 300)).astype(np.float32)
@@ -237,6 +258,7 @@ LARGE = {
     "logcumsumexp of long columns": lambda m, x: m.logcumsumexp(m.reshape(x, (-1, 10)), axis=0),
     "matmul": lambda m, x: m.transpose(x)[:300] @ x[:, :401],
     "matrix vector": lambda m, x: x @ x[0],
+    "dot": lambda m, x: m.flatten(x) @ m.flatten(m.round(x)),
     "batched matmul": lambda m, x: m.reshape(x[:, :900], (7, 100, 900))[:, :, :200] @ m.transpose(x[:33, :200]),
     "concatenate": lambda m, x: m.concatenate([x, x[:, ::2]], axis=1),
     "take": lambda m, x: m.take(x, m.array([5, -1, 3] * 400), axis=0),

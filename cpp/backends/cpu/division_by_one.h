@@ -2,7 +2,13 @@
 // have, and a tenth of the time of a division. Quotients are exact, so the bits are those of scalar_ops.h.
 #pragma once
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include "backends/cpu/compiler_vectors.h"
 #include "backends/cpu/isa_common.h"
+#include "backends/cpu/simd.h"
 #include "kernels/scalar_ops.h"
 
 namespace ist::cpu {
@@ -23,6 +29,42 @@ template <class U>
 inline U high_product(U a, U b) {
   return static_cast<U>(static_cast<Double<U>>(a) * b >> kLaneBits<U>);
 }
+
+#if defined(__SSE2__)
+// The products that vectors have are those of the low halves of 64-bit lanes. GCC 12 multiplies all of these lanes.
+using Lanes64 = Elements<uint64_t>;
+inline Lanes64 product_of_lows(Lanes64 a, Lanes64 b) {
+#if defined(__AVX512F__)
+  return (Lanes64)_mm512_mul_epu32((__m512i)a, (__m512i)b);
+#elif defined(__AVX2__)
+  return (Lanes64)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#else
+  return (Lanes64)_mm_mul_epu32((__m128i)a, (__m128i)b);
+#endif
+}
+// (Shifts would be one too many for their port.)
+inline Elements<uint32_t> high_product(Elements<uint32_t> a, Elements<uint32_t> b) {
+  Elements<uint32_t> to_odd, high;
+  for (int i = 0; i < kWidth<uint32_t>; ++i) {
+    to_odd[i] = static_cast<uint32_t>(i | 1);
+    high[i] = static_cast<uint32_t>((i & 1) == 0 ? i + 1 : i + kWidth<uint32_t>);
+  }
+  const Lanes64 even = product_of_lows((Lanes64)a, (Lanes64)b);
+  const Lanes64 odd = product_of_lows((Lanes64)__builtin_shuffle(a, to_odd), (Lanes64)b);
+  return __builtin_shuffle((Elements<uint32_t>)even, (Elements<uint32_t>)odd, high);
+}
+inline Elements<uint64_t> high_product(Elements<uint64_t> a, Elements<uint64_t> b) {
+  const Lanes64 a_high = a >> 32, b_high = b >> 32;
+  const Lanes64 middle = product_of_lows(a_high, b) + (product_of_lows(a, b) >> 32);
+  const Lanes64 other = product_of_lows(a, b_high) + (middle << 32 >> 32);
+  return product_of_lows(a_high, b_high) + (middle >> 32) + (other >> 32);
+}
+template <class T>
+constexpr bool kDividesVectors = sizeof(T) >= 4;
+#else
+template <class T>
+constexpr bool kDividesVectors = false;
+#endif
 
 // x / d for d > 1 and all magnitudes x of T: the high half of x * factor, shifted. What is unsigned wants a bit more of
 // the factor than a lane has, and gets that bit by adding x.
@@ -46,14 +88,15 @@ struct Inverse {
     if (is_direct(d)) numerator = 1;
     factor = static_cast<U>(((numerator << kLaneBits<U>)+(d - 1)) / d);
   }
-  template <bool kDirect>
-  inline U quotient(U x) const {
-    U t = high_product(x, factor);
+  // X: U, or a vector of it.
+  template <bool kDirect, class X>
+  inline X quotient(X x) const {
+    X t = high_product(x, static_cast<X>(X{} + factor));
     if constexpr (kDirect) return t;
-    if constexpr (kAdds) t = static_cast<U>(t + static_cast<U>(static_cast<U>(x - t) >> 1));
+    if constexpr (kAdds) t = static_cast<X>(t + static_cast<X>(static_cast<X>(x - t) >> 1));
     // Vectors of 16 bits are shifted by a product.
     if constexpr (sizeof(U) == 2) return high_product(t, scale);
-    return static_cast<U>(t >> shift);
+    return static_cast<X>(t >> shift);
   }
 };
 
@@ -62,10 +105,22 @@ struct Inverse {
 template <class T, bool kRemainder, bool kDirect>
 __attribute__((noinline)) void divide_all(int64_t n, T divisor, const Inverse<T>& inverse, const T* __restrict a,
                                           T* __restrict r) {
-  for (int64_t i = 0; i < n; ++i) {
+  constexpr int kSignBit = 8 * sizeof(T) - 1;
+  int64_t i = 0;
+  if constexpr (kDividesVectors<T>) {
+    using U = Elements<Unsigned<sizeof(T)>>;
+    for (; i + kWidth<T> <= n; i += kWidth<T>) {
+      const Elements<T> x = load(a + i);
+      const U sign = std::is_signed_v<T> ? (U)(x >> kSignBit) : U{};
+      U result = inverse.template quotient<kDirect>((U)x ^ sign) ^ sign;
+      if constexpr (kRemainder) result = (U)x - result * static_cast<Unsigned<sizeof(T)>>(divisor);
+      __builtin_memcpy(r + i, &result, sizeof(result));
+    }
+  }
+  for (; i < n; ++i) {
     const T x = a[i];
-    const T sign = std::is_signed_v<T> ? static_cast<T>(x >> (8 * sizeof(T) - 1)) : T(0);
-    const auto magnitude = static_cast<Unsigned<sizeof(T)>>(x ^ sign);
+    const T sign = std::is_signed_v<T> ? static_cast<T>(x >> kSignBit) : T(0);
+    const auto magnitude = static_cast<Lane<T>>(static_cast<Unsigned<sizeof(T)>>(x ^ sign));
     const T quotient = static_cast<T>(static_cast<T>(inverse.template quotient<kDirect>(magnitude)) ^ sign);
     r[i] = kRemainder ? scalar::subtract(x, scalar::multiply(quotient, divisor)) : quotient;
   }

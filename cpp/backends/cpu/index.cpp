@@ -250,12 +250,17 @@ void run_scatter(const Call& call) {
   for (int i = 0; i < out.rank; ++i) loop.nest.add(attrs.slice_sizes[i], strides[i], slice_strides[i]);
   loop.prepare(out.log2(), write.strided);
   const int64_t grain = std::max(kMinColumns, kGrain / (n_slices * loop.rows));
-  parallel_for(call.threads(), loop.inner, grain, [&](int64_t begin, int64_t end) {
-    offsets.for_parts(0, n_slices, [&](int64_t first, int64_t n, const int64_t* to) {
-      const char* from = src + first * slice * bytes;
-      for (int64_t i = 0; i < n; ++i, from += slice * bytes) loop.run(out.data + to[i] * bytes, from, begin, end);
-    });
-  });
+  // One stretch of columns each: of shorter ones, far apart, memory delivers fewer.
+  constexpr int kChunksEach = 1;
+  parallel_for(
+      call.threads(), loop.inner, grain,
+      [&](int64_t begin, int64_t end) {
+        offsets.for_parts(0, n_slices, [&](int64_t first, int64_t n, const int64_t* to) {
+          const char* from = src + first * slice * bytes;
+          for (int64_t i = 0; i < n; ++i, from += slice * bytes) loop.run(out.data + to[i] * bytes, from, begin, end);
+        });
+      },
+      kChunksEach);
 }
 
 namespace {

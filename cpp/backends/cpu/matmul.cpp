@@ -1,6 +1,7 @@
 // Matrix products: blocks of k in ascending order, panels of B in the second-level cache, strips of A in the first,
 // register tiles over C.
 #include <algorithm>
+#include <vector>
 
 #include "backends/cpu/call.h"
 #include "backends/cpu/elementwise_kernels.h"
@@ -19,6 +20,8 @@ constexpr int64_t kSmallPanel = 32 * 1024;        // of B read where it is, whil
 constexpr int64_t kThreadWork = 256 * 1024;       // multiply-adds that are worth another thread
 constexpr int64_t kTasks = 4;                     // for each thread
 constexpr int64_t kStripsToShare = 3;             // for each thread
+constexpr int64_t kDotBlocks = 128;               // of k that are worth another thread, in a row times a column
+constexpr int64_t kDotPacked = 64;                // of them packed at a time, which stay in the second-level cache
 constexpr int kChunks = 16;                       // of strips for each thread
 constexpr int64_t kPackWork = 8 * 1024;           // elements that are worth another thread
 constexpr int64_t kPackPanels = 8;                // packed side by side
@@ -64,6 +67,7 @@ struct Product {
   int64_t m, n, k;
 
   bool half() const { return is_half(dtype); }
+  auto block_sums() const { return call.kernels().matmul->block_sums[dtype - IST_FLOAT16]; }
   const char* at(const Matrix& x, int64_t i, int64_t j) const {
     return x.data + (i * x.row + j * x.column) * (int64_t{1} << in_log2);
   }
@@ -297,11 +301,12 @@ struct Product {
 
   // One row and dense columns.
   void row_block(const Matrix& a, const Matrix& b, char* c, int64_t columns) const {
+    if (columns == 1 && block_sums() != nullptr) return dot_block(a, b, c);
     const bool packs = !mm.in_place || a.column != 1;
     const int64_t row_bytes = packs ? round_up(k * mm.size, kLine) : 0;
     char* packed_row = scratch(static_cast<size_t>(row_bytes + mm.row_cols * mm.size));
     char* wide = packed_row + row_bytes;
-    if (packs) call.kernels().matmul->widening_pack[dtype - IST_FLOAT16](1, k, k, a.data, 0, a.column, packed_row);
+    if (packs) widen(a, 0, k, packed_row);
     const char* row = packs ? packed_row : a.data;
     for (int64_t j = 0; j < columns; j += mm.row_cols) {
       const int count = static_cast<int>(std::min<int64_t>(mm.row_cols, columns - j));
@@ -309,6 +314,41 @@ struct Product {
       mm.row(count, k, row, at(b, 0, j), b.column, half() ? wide : into);
       if (half()) mm.round(1, count, wide, mm.row_cols, into, mm.row_cols);
     }
+  }
+
+  // One row and one dense column: threads share the k-blocks.
+  void dot_block(const Matrix& a, const Matrix& b, char* c) const {
+    const bool packs = !mm.in_place || a.column != 1;
+    const int64_t n_blocks = divide_up(k, kMatmulBlock);
+    std::vector<char> sums(static_cast<size_t>(n_blocks * mm.size));
+    parallel_for(threads, n_blocks, kDotBlocks, [&](int64_t begin, int64_t end) {
+      const int64_t together = packs ? kDotPacked : end - begin;
+      char* packed_row = packs ? scratch(static_cast<size_t>(together * kMatmulBlock * mm.size)) : nullptr;
+      for (int64_t first = begin; first < end; first += together) {
+        const int64_t k0 = first * kMatmulBlock, k1 = std::min(k, std::min(first + together, end) * kMatmulBlock);
+        if (packs) widen(a, k0, k1 - k0, packed_row);
+        block_sums()(k1 - k0, packs ? packed_row : at(a, 0, k0), at(b, k0, 0), sums.data() + first * mm.size);
+      }
+    });
+    if (mm.size == sizeof(float)) {
+      add_in_order<float>(n_blocks, sums.data());
+    } else {
+      add_in_order<double>(n_blocks, sums.data());
+    }
+    if (half()) return mm.round(1, 1, sums.data(), 1, c, 1);
+    std::memcpy(c, sums.data(), static_cast<size_t>(mm.size));
+  }
+
+  // Elements of a row, dense and in the compute type.
+  void widen(const Matrix& a, int64_t k0, int64_t depth, char* to) const {
+    call.kernels().matmul->widening_pack[dtype - IST_FLOAT16](1, depth, depth, at(a, 0, k0), 0, a.column, to);
+  }
+
+  // All of them into the first.
+  template <class T>
+  static void add_in_order(int64_t n, char* sums) {
+    T* x = reinterpret_cast<T*>(sums);
+    for (int64_t i = 1; i < n; ++i) x[0] = x[0] + x[i];
   }
 
   void add_row(int64_t n_elements, void* out, const void* const* terms) const {
@@ -352,8 +392,10 @@ void multiply(const Call& call, const TileProgram* program) {
   // for itself: whole matrices, or parts of them.
   const int threads = call.threads();
   const bool flat = m <= mm.rows;
-  const bool divides = threads > 1 && batches < 2 * threads && m * n * product.k >= 2 * product.thread_work();
-  const bool shares = divides && m >= kStripsToShare * threads * mm.rows;
+  const bool is_dot = m * n == 1 && rhs.row == 1 && product.block_sums() != nullptr;
+  const int64_t worth_it = is_dot ? kDotBlocks * kMatmulBlock : product.thread_work();
+  const bool divides = threads > 1 && batches < 2 * threads && m * n * product.k >= 2 * worth_it;
+  const bool shares = divides && (is_dot || m >= kStripsToShare * threads * mm.rows);
   if (shares) product.threads = threads;
   const int64_t wanted = divides && !shares ? divide_up(kTasks * threads, batches) : 1;
   const int64_t column_tasks = std::clamp<int64_t>(flat ? n / (8 * mm.cols) : divide_up(n, 16 * mm.cols), 1, wanted);

@@ -2,6 +2,7 @@
 // the packing of operands for them.
 #include "backends/cpu/isa_common.h"
 #include "backends/cpu/matmul_bf16.h"
+#include "backends/cpu/matmul_dot.h"
 #include "backends/cpu/matmul_kernels.h"
 #include "backends/cpu/simd.h"
 
@@ -243,37 +244,6 @@ void complex_pack(int64_t depth, int64_t count, int64_t width, const void* src, 
   }
 }
 
-// The sums of whole k-blocks, added in order, of a row times one column: a chain of fma waits for itself, but those of
-// different blocks do not wait for each other, so lanes are blocks. Their elements are transposed in registers.
-template <int D, class V>
-inline Compute<D> sum_of_blocks(int64_t n_blocks, const Compute<D>* x, const Type<D>* y) {
-  using C = Compute<D>;
-  constexpr int W = V::kWidth;
-  static_assert(kMatmulBlock % W == 0);
-  C total = 0, sums[W];
-  for (int64_t first = 0; first < n_blocks; first += W, x += W * kMatmulBlock, y += W * kMatmulBlock) {
-    const int n = n_blocks - first < W ? static_cast<int>(n_blocks - first) : W;
-    V sum = V::zero();
-    for (int64_t t = 0; t < kMatmulBlock; t += W) {
-      V a[W], b[W];
-#pragma GCC unroll 16
-      for (int i = 0; i < W; ++i) {
-        a[i] = i < n ? V::load(x + i * kMatmulBlock + t) : V::zero();
-        b[i] = i < n ? V::load(y + i * kMatmulBlock + t) : V::zero();
-        __builtin_prefetch(x + (i + W) * kMatmulBlock + t, 0, 2);
-        __builtin_prefetch(y + (i + W) * kMatmulBlock + t, 0, 2);
-      }
-      V::transpose(a);
-      V::transpose(b);
-#pragma GCC unroll 16
-      for (int i = 0; i < W; ++i) sum = V::fma(a[i], b[i], sum);
-    }
-    sum.store(sums);
-    for (int i = 0; i < n; ++i) total = first + i == 0 ? sums[0] : total + sums[i];
-  }
-  return total;
-}
-
 // Squares of the columns, transposed in registers. Memory delivers two lines at once, so that is how much of a column
 // is read at a time.
 template <int D, class V>
@@ -284,11 +254,7 @@ void row_product(int n_cols, int64_t k, const void* a, const void* b, int64_t j_
   const C* x = static_cast<const C*>(a);
   const Type<D>* columns = static_cast<const Type<D>*>(b);
   V total = V::zero();
-  constexpr int kFewBlocks = 4;  // whose chains take no longer than transposing their elements
-  int64_t n_blocks = n_cols == 1 ? k / kMatmulBlock : 0;
-  if (n_blocks % W < kFewBlocks) n_blocks -= n_blocks % W;
-  if (n_blocks > 0) total = V::broadcast(sum_of_blocks<D, V>(n_blocks, x, columns));
-  for (int64_t k0 = n_blocks * kMatmulBlock; k0 < k; k0 += kMatmulBlock) {
+  for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
     const int64_t end = k - k0 < kMatmulBlock ? k : k0 + kMatmulBlock;
     V sum = V::zero();
     const auto add_square = [&](int64_t t, int n) __attribute__((always_inline)) {
@@ -349,6 +315,8 @@ constexpr MatmulTable table = {
     },
     {&pack<IST_FLOAT16, VecF32>, &pack<IST_BFLOAT16, VecF32>, &pack<IST_FLOAT32, VecF32>, &pack<IST_FLOAT64, VecF64>,
      &complex_pack},
+    {&block_sums<float, float16, VecF32>, nullptr, &block_sums<float, float, VecF32>,
+     &block_sums<double, double, VecF64>, nullptr},
 };
 
 }  // namespace

@@ -62,6 +62,9 @@ struct MatmulTable {
   MatmulKernels of[5];  // by dtype, from IST_FLOAT16 to IST_COMPLEX64
   // The same as `pack` of these, but bfloat16 always becomes float32, for those who multiply it as such.
   decltype(MatmulKernels::pack) widening_pack[5];
+  // The sums of the k-blocks of a row times a column, both dense, the row and the sums in the compute type. Null where
+  // there is no such kernel.
+  void (*block_sums[5])(int64_t k, const void* a, const void* b, void* sums);
 };
 
 }  // namespace ist::cpu

@@ -21,7 +21,39 @@ namespace {
 //   zero() load(p) load(p, mask) broadcast(x) store(p) store(p, mask)   with mask(n): the first n lanes
 //   fma(a, b, c) = a * b + c, fnma(a, b, c) = -a * b + c, add(a, b)
 //   transpose(rows): kWidth vectors as a square
+// all but OneElement,
+//   load_halves(p, q): the lower lanes of load(p), the upper ones of load(q)
+//   blend<lanes>(a, b): b where its bit of `lanes` is set; rotate(a): each lane to the next
 // and VecF32 loads from half types and, where there are instructions for it (IST_STORES_HALVES), stores to them.
+
+// One element at a time: with the C library's fma, where the level has no instruction for it.
+template <class T>
+struct OneElement {
+  static constexpr int kWidth = 1;
+  using Mask = int;
+  T v;
+  static inline Mask mask(int n) { return n; }
+  static inline OneElement zero() { return {0}; }
+  static inline OneElement load(const T* p) { return {*p}; }
+  static inline OneElement load(const T* p, Mask) { return {*p}; }
+  template <class Half>
+  static inline OneElement load(const Half* p) {
+    return {to_float(*p)};
+  }
+  static inline OneElement broadcast(T x) { return {x}; }
+  static inline OneElement fma(OneElement a, OneElement b, OneElement c) {
+    if constexpr (sizeof(T) == 4) {
+      return {__builtin_fmaf(a.v, b.v, c.v)};
+    } else {
+      return {__builtin_fma(a.v, b.v, c.v)};
+    }
+  }
+  static inline OneElement fnma(OneElement a, OneElement b, OneElement c) { return fma({-a.v}, b, c); }
+  static inline OneElement add(OneElement a, OneElement b) { return {a.v + b.v}; }
+  inline void store(T* p) const { *p = v; }
+  inline void store(T* p, Mask) const { *p = v; }
+  static inline void transpose(OneElement (&)[1]) {}
+};
 
 #if defined(__AVX512F__)
 struct VecF32 {
@@ -38,6 +70,14 @@ struct VecF32 {
   static inline VecF32 load(const bfloat16* p) {
     const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
     return {_mm512_castsi512_ps(_mm512_slli_epi32(wide, 16))};
+  }
+  static inline VecF32 load_halves(const float* low, const float* high) {
+    return {_mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(low)), _mm256_loadu_ps(high + 8), 1)};
+  }
+  static inline VecF32 load_halves(const float16* low, const float16* high) {
+    const __m128i lower = _mm_loadu_si128(reinterpret_cast<const __m128i*>(low));
+    const __m128i upper = _mm_loadu_si128(reinterpret_cast<const __m128i*>(high + 8));
+    return {_mm512_cvtph_ps(_mm256_inserti128_si256(_mm256_castsi128_si256(lower), upper, 1))};
   }
   static inline VecF32 broadcast(float x) { return {_mm512_set1_ps(x)}; }
   static inline VecF32 fma(VecF32 a, VecF32 b, VecF32 c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
@@ -65,6 +105,14 @@ struct VecF32 {
   }
   inline void store(float* p) const { _mm512_storeu_ps(p, v); }
   inline void store(float* p, Mask m) const { _mm512_mask_storeu_ps(p, m, v); }
+  template <unsigned kLanes>
+  static inline VecF32 blend(VecF32 a, VecF32 b) {
+    return {_mm512_mask_blend_ps(kLanes, a.v, b.v)};
+  }
+  static inline VecF32 rotate(VecF32 a) {
+    const __m512i bits = _mm512_castps_si512(a.v);
+    return {_mm512_castsi512_ps(_mm512_alignr_epi32(bits, bits, 15))};
+  }
   static inline void transpose(VecF32 (&rows)[16]) {
     __m512 pairs[16], r[16];
 #pragma GCC unroll 8
@@ -102,11 +150,22 @@ struct VecF64 {
   static inline VecF64 zero() { return {_mm512_setzero_pd()}; }
   static inline VecF64 load(const double* p) { return {_mm512_loadu_pd(p)}; }
   static inline VecF64 load(const double* p, Mask m) { return {_mm512_maskz_loadu_pd(m, p)}; }
+  static inline VecF64 load_halves(const double* low, const double* high) {
+    return {_mm512_insertf64x4(_mm512_castpd256_pd512(_mm256_loadu_pd(low)), _mm256_loadu_pd(high + 4), 1)};
+  }
   static inline VecF64 broadcast(double x) { return {_mm512_set1_pd(x)}; }
   static inline VecF64 fma(VecF64 a, VecF64 b, VecF64 c) { return {_mm512_fmadd_pd(a.v, b.v, c.v)}; }
   static inline VecF64 add(VecF64 a, VecF64 b) { return {_mm512_add_pd(a.v, b.v)}; }
   inline void store(double* p) const { _mm512_storeu_pd(p, v); }
   inline void store(double* p, Mask m) const { _mm512_mask_storeu_pd(p, m, v); }
+  template <unsigned kLanes>
+  static inline VecF64 blend(VecF64 a, VecF64 b) {
+    return {_mm512_mask_blend_pd(kLanes, a.v, b.v)};
+  }
+  static inline VecF64 rotate(VecF64 a) {
+    const __m512i bits = _mm512_castpd_si512(a.v);
+    return {_mm512_castsi512_pd(_mm512_alignr_epi64(bits, bits, 7))};
+  }
   static inline void transpose(VecF64 (&rows)[8]) {
     __m512d r[8];
 #pragma GCC unroll 4
@@ -146,6 +205,14 @@ struct VecF32 {
     const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
     return {_mm256_castsi256_ps(_mm256_slli_epi32(wide, 16))};
   }
+  static inline VecF32 load_halves(const float* low, const float* high) {
+    return {_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high + 4), 1)};
+  }
+  static inline VecF32 load_halves(const float16* low, const float16* high) {
+    const __m128i lower = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(low));
+    const __m128i upper = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(high + 4));
+    return {_mm256_cvtph_ps(_mm_unpacklo_epi64(lower, upper))};
+  }
   static inline VecF32 broadcast(float x) { return {_mm256_set1_ps(x)}; }
   static inline VecF32 fma(VecF32 a, VecF32 b, VecF32 c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
   static inline VecF32 fnma(VecF32 a, VecF32 b, VecF32 c) { return {_mm256_fnmadd_ps(a.v, b.v, c.v)}; }
@@ -166,6 +233,13 @@ struct VecF32 {
   }
   inline void store(float* p) const { _mm256_storeu_ps(p, v); }
   inline void store(float* p, Mask m) const { _mm256_maskstore_ps(p, m, v); }
+  template <unsigned kLanes>
+  static inline VecF32 blend(VecF32 a, VecF32 b) {
+    return {_mm256_blend_ps(a.v, b.v, kLanes)};
+  }
+  static inline VecF32 rotate(VecF32 a) {
+    return {_mm256_permutevar8x32_ps(a.v, _mm256_setr_epi32(7, 0, 1, 2, 3, 4, 5, 6))};
+  }
   static inline void transpose(VecF32 (&rows)[8]) {
     __m256 pairs[8], r[8];
 #pragma GCC unroll 4
@@ -197,11 +271,19 @@ struct VecF64 {
   static inline VecF64 zero() { return {_mm256_setzero_pd()}; }
   static inline VecF64 load(const double* p) { return {_mm256_loadu_pd(p)}; }
   static inline VecF64 load(const double* p, Mask m) { return {_mm256_maskload_pd(p, m)}; }
+  static inline VecF64 load_halves(const double* low, const double* high) {
+    return {_mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(low)), _mm_loadu_pd(high + 2), 1)};
+  }
   static inline VecF64 broadcast(double x) { return {_mm256_set1_pd(x)}; }
   static inline VecF64 fma(VecF64 a, VecF64 b, VecF64 c) { return {_mm256_fmadd_pd(a.v, b.v, c.v)}; }
   static inline VecF64 add(VecF64 a, VecF64 b) { return {_mm256_add_pd(a.v, b.v)}; }
   inline void store(double* p) const { _mm256_storeu_pd(p, v); }
   inline void store(double* p, Mask m) const { _mm256_maskstore_pd(p, m, v); }
+  template <unsigned kLanes>
+  static inline VecF64 blend(VecF64 a, VecF64 b) {
+    return {_mm256_blend_pd(a.v, b.v, kLanes)};
+  }
+  static inline VecF64 rotate(VecF64 a) { return {_mm256_permute4x64_pd(a.v, 0x93)}; }
   static inline void transpose(VecF64 (&rows)[4]) {
     __m256d r[4];
     for (int i = 0; i < 4; i += 2) {
@@ -234,6 +316,13 @@ struct VecF32 {
     const float lanes[4] = {to_float(p[0]), to_float(p[1]), to_float(p[2]), to_float(p[3])};
     return load(lanes);
   }
+  static inline VecF32 load_halves(const float* low, const float* high) {
+    return {vcombine_f32(vld1_f32(low), vld1_f32(high + 2))};
+  }
+  template <class Half>
+  static inline VecF32 load_halves(const Half* low, const Half* high) {
+    return {vcombine_f32(vget_low_f32(load(low).v), vget_high_f32(load(high).v))};
+  }
   static inline VecF32 broadcast(float x) { return {vdupq_n_f32(x)}; }
   static inline VecF32 fma(VecF32 a, VecF32 b, VecF32 c) { return {vfmaq_f32(c.v, a.v, b.v)}; }
   static inline VecF32 fnma(VecF32 a, VecF32 b, VecF32 c) { return {vfmsq_f32(c.v, a.v, b.v)}; }
@@ -244,6 +333,12 @@ struct VecF32 {
     store(lanes);
     for (int i = 0; i < n; ++i) p[i] = lanes[i];
   }
+  template <unsigned kLanes>
+  static inline VecF32 blend(VecF32 a, VecF32 b) {
+    const uint32_t lanes[4] = {-(kLanes & 1u), -(kLanes >> 1 & 1u), -(kLanes >> 2 & 1u), -(kLanes >> 3 & 1u)};
+    return {vbslq_f32(vld1q_u32(lanes), b.v, a.v)};
+  }
+  static inline VecF32 rotate(VecF32 a) { return {vextq_f32(a.v, a.v, 3)}; }
   static inline void transpose(VecF32 (&rows)[4]) {
     const float32x4x2_t p = vtrnq_f32(rows[0].v, rows[1].v), q = vtrnq_f32(rows[2].v, rows[3].v);
     rows[0].v = vcombine_f32(vget_low_f32(p.val[0]), vget_low_f32(q.val[0]));
@@ -263,6 +358,9 @@ struct VecF64 {
     const double lanes[2] = {p[0], n > 1 ? p[1] : 0.0};
     return load(lanes);
   }
+  static inline VecF64 load_halves(const double* low, const double* high) {
+    return {vcombine_f64(vld1_f64(low), vld1_f64(high + 1))};
+  }
   static inline VecF64 broadcast(double x) { return {vdupq_n_f64(x)}; }
   static inline VecF64 fma(VecF64 a, VecF64 b, VecF64 c) { return {vfmaq_f64(c.v, a.v, b.v)}; }
   static inline VecF64 add(VecF64 a, VecF64 b) { return {vaddq_f64(a.v, b.v)}; }
@@ -272,6 +370,11 @@ struct VecF64 {
     store(lanes);
     for (int i = 0; i < n; ++i) p[i] = lanes[i];
   }
+  template <unsigned kLanes>
+  static inline VecF64 blend(VecF64 a, VecF64 b) {
+    return {vcombine_f64(vget_low_f64(kLanes & 1u ? b.v : a.v), vget_high_f64(kLanes & 2u ? b.v : a.v))};
+  }
+  static inline VecF64 rotate(VecF64 a) { return {vextq_f64(a.v, a.v, 1)}; }
   static inline void transpose(VecF64 (&rows)[2]) {
     const float64x2_t low = vzip1q_f64(rows[0].v, rows[1].v);
     rows[1].v = vzip2q_f64(rows[0].v, rows[1].v);
@@ -281,34 +384,7 @@ struct VecF64 {
 constexpr int kTileRows = 12;
 constexpr int kComplexTileRows = 6;
 #else
-// No fused instruction at this level: the C library's fma, one element at a time.
-template <class T>
-struct OneElement {
-  static constexpr int kWidth = 1;
-  using Mask = int;
-  T v;
-  static inline Mask mask(int n) { return n; }
-  static inline OneElement zero() { return {0}; }
-  static inline OneElement load(const T* p) { return {*p}; }
-  static inline OneElement load(const T* p, Mask) { return {*p}; }
-  template <class Half>
-  static inline OneElement load(const Half* p) {
-    return {to_float(*p)};
-  }
-  static inline OneElement broadcast(T x) { return {x}; }
-  static inline OneElement fma(OneElement a, OneElement b, OneElement c) {
-    if constexpr (sizeof(T) == 4) {
-      return {__builtin_fmaf(a.v, b.v, c.v)};
-    } else {
-      return {__builtin_fma(a.v, b.v, c.v)};
-    }
-  }
-  static inline OneElement fnma(OneElement a, OneElement b, OneElement c) { return fma({-a.v}, b, c); }
-  static inline OneElement add(OneElement a, OneElement b) { return {a.v + b.v}; }
-  inline void store(T* p) const { *p = v; }
-  inline void store(T* p, Mask) const { *p = v; }
-  static inline void transpose(OneElement (&)[1]) {}
-};
+// No fused instruction at this level.
 using VecF32 = OneElement<float>;
 using VecF64 = OneElement<double>;
 constexpr int kTileRows = 2;

@@ -186,7 +186,7 @@ bool reads_first(const ist_program& program, uint32_t first, uint32_t end) {
 }
 
 // How elementwise nodes [first, end) and a reduction of what they make run together: if it reduces the last axes, then
-// each output has neighbours in the run's order, if it reduces the first ones, then outputs are neighbours. Else null.
+// each output has neighbours in the run's order, otherwise outputs may be columns. Else null.
 using RunTogether = decltype(Step::run_together);
 RunTogether reduces_run(const ist_program& program, uint32_t first, uint32_t end, const ist_node& node) {
   const ist_tensor& in = input_at(node, program.tensor_size, 0);
@@ -195,11 +195,10 @@ RunTogether reduces_run(const ist_program& program, uint32_t first, uint32_t end
   if (!made || !is_read_as_made(program, first, end, in)) return nullptr;
   const auto& attrs = *static_cast<const ist_axes_attrs*>(node.attrs);
   int64_t length = 1, count = 1;
-  bool last = true, first_axes = true;
+  bool last = true;
   for (int axis = static_cast<int>(in.rank); axis-- > 0;) {
     if (in.shape[axis] == 1) continue;
     if (std::find(attrs.axes, attrs.axes + attrs.n_axes, axis) == attrs.axes + attrs.n_axes) {
-      first_axes &= length == 1;
       count *= in.shape[axis];
     } else {
       last &= count == 1;
@@ -207,7 +206,8 @@ RunTogether reduces_run(const ist_program& program, uint32_t first, uint32_t end
     }
   }
   if (length < kShortest || count == 0) return nullptr;
-  return last ? &run_elementwise_reduce : first_axes ? &run_elementwise_reduce_columns : nullptr;
+  if (last) return &run_elementwise_reduce;
+  return reduces_columns(node, in) ? &run_elementwise_reduce_columns : nullptr;
 }
 
 }  // namespace

@@ -165,7 +165,8 @@ void run_matmul_elementwise(const Context& context, uint32_t first, uint32_t end
 // The same for nodes [first, end - 1); node end - 1 reduces the last axes of a value of theirs.
 void run_elementwise_reduce(const Context& context, uint32_t first, uint32_t end);
 
-// The same where it reduces the first axes.
+// The same where outputs are columns of matrices in the run's order, or of a few columns each.
+bool reduces_columns(const ist_node& reduction, const ist_tensor& in);
 void run_elementwise_reduce_columns(const Context& context, uint32_t first, uint32_t end);
 
 }  // namespace ist::cpu

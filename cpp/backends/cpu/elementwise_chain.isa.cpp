@@ -77,6 +77,11 @@ inline Elements<T> load_operand(const T* x, int64_t n) {
   return v;
 }
 
+template <bool kWhole, class T>
+inline void store_operand(T* x, const Elements<T>& v, int64_t n) {
+  __builtin_memcpy(x, &v, kWhole ? sizeof(v) : static_cast<size_t>(n) * sizeof(T));
+}
+
 template <class Body, bool kWhole, int kCount, class T>
 inline void take_step(Elements<T> (&value)[kCount], const T* operand, int64_t n, bool swapped) {
   constexpr int W = kWidth<T>;
@@ -100,14 +105,21 @@ inline void take_step(Elements<T> (&value)[kCount], const T* operand, int64_t n,
 // Element i and those behind it: kCount vectors, or the first n elements of one.
 template <int kCount, bool kWhole, class T>
 inline void chain_at(int64_t i, int64_t n, T* out, const void* const* in, const ChainStep* steps, int n_steps) {
-  using V = Elements<T>;
-  V value[kCount];
+  Elements<T> value[kCount];
   const T* start = static_cast<const T*>(in[0]) + i;
 #pragma GCC unroll 8
   for (int j = 0; j < kCount; ++j) value[j] = load_operand<kWhole>(start + j * kWidth<T>, n);
   for (int s = 0; s < n_steps; ++s) {
     const T* operand = static_cast<const T*>(in[1 + s]) + (steps[s].constant ? 0 : i);
     switch (steps[s].op) {
+      case ChainStep::kLoad:
+#pragma GCC unroll 8
+        for (int j = 0; j < kCount; ++j) value[j] = load_operand<kWhole>(operand + j * kWidth<T>, n);
+        break;
+      case ChainStep::kStore:
+#pragma GCC unroll 8
+        for (int j = 0; j < kCount; ++j) store_operand<kWhole>(const_cast<T*>(operand) + j * kWidth<T>, value[j], n);
+        break;
 #define IST_BODY_ROW(id, name, dtypes)                                   \
   case id:                                                               \
     take_step<Body_##name, kWhole>(value, operand, n, steps[s].swapped); \
@@ -118,9 +130,7 @@ inline void chain_at(int64_t i, int64_t n, T* out, const void* const* in, const 
   }
   T* result = out + i;
 #pragma GCC unroll 8
-  for (int j = 0; j < kCount; ++j) {
-    __builtin_memcpy(result + j * kWidth<T>, &value[j], kWhole ? sizeof(V) : static_cast<size_t>(n) * sizeof(T));
-  }
+  for (int j = 0; j < kCount; ++j) store_operand<kWhole>(result + j * kWidth<T>, value[j], n);
 }
 
 template <class T>

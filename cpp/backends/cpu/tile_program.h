@@ -16,6 +16,9 @@ inline constexpr uint32_t kMaxRunNodes = 16;
 // Does a tile kernel exist for this elementwise node? The caller has checked ranks.
 bool supports_elementwise(const Kernels& kernels, const ist_node& node, size_t tensor_size);
 
+// What an element of a row of ops.def costs, roughly, in additions.
+int64_t cost_of(uint32_t op);
+
 // Does the value live past node `last`, or leave the program?
 inline bool outlives(const ist_value& value, uint32_t last) {
   return (value.flags & IST_VALUE_OUTPUT) != 0 || value.last_use > last;
@@ -29,7 +32,8 @@ class TileProgram {
   static constexpr uint32_t kMaxSlots = kMaxRunNodes + 6;  // results alive inside the run, and ways through float32
   static constexpr uint32_t kMaxRegisters = kMaxOperands + kMaxInstructions;
   static constexpr uint32_t kMaxInputs = kMaxInstructions * 3;
-  static constexpr int64_t kBytesOfAddition = 8;  // read or written in its time
+  static constexpr uint32_t kMaxSteps = kMaxRunNodes * 4;  // a cube takes two, beginning anew and keeping one each
+  static constexpr int64_t kBytesOfAddition = 8;           // read or written in its time
 
  public:
   // Nodes [first, end) share their output shape. Values that live past node `last` have buffers already.
@@ -69,13 +73,13 @@ class TileProgram {
   void load_band(Frame& frame, int64_t row, int64_t n_rows, int64_t column, int64_t n) const;
 
  private:
-  enum class Place : uint8_t { direct, filled, constant, gathered, row, banded, slot };
+  enum class Place : uint8_t { direct, filled, constant, gathered, row, banded, slot, block };
 
   struct Register {
     char* base;  // direct: element 0; otherwise the operand's first element
     Place place;
     uint8_t log2;
-    uint16_t index;  // of its tile buffer
+    uint16_t index;  // of its buffer: of a tile, or of a block if only steps of a chain read it
     const int64_t* strides;
     uint32_t dtype;
   };
@@ -115,6 +119,10 @@ class TileProgram {
   void extend_last(uint32_t op, uint32_t n_inputs, const uint16_t* in, uint16_t out);
   bool is_constant(uint16_t reg) const;
   void make_chain(Instruction& instruction);
+  bool can_be_chain(const Instruction& instruction) const;
+  bool reads_operand(const Instruction& instruction, uint32_t j) const;
+  void merge_chains();
+  void place_blocks(bool (&needs_tile)[kMaxRegisters]);
   void place_operands(bool may_band, bool in_rows);
   void mark_constants();
   void fit_repetition();
@@ -149,7 +157,7 @@ class TileProgram {
   Register registers_[kMaxRegisters];
   Instruction instructions_[kMaxInstructions];
   uint16_t inputs_[kMaxInputs];
-  ChainStep steps_[2 * kMaxRunNodes];
+  ChainStep steps_[kMaxSteps];
   Made made_[kMaxRunNodes];
   Made in_slots_[kMaxRunNodes];  // those still to be read
   bool slot_used_[kMaxSlots] = {};

@@ -70,6 +70,7 @@ void TileProgram::place_operands(bool may_band, bool in_rows) {
       if (made.n_steps == 0 || j == 0) needs_tile[inputs_[made.first_input + j]] = true;
     }
   }
+  place_blocks(needs_tile);
   n_buffers_ = n_slots_;
   cut_ = n_;
   for (uint32_t r = 0; r < n_registers_; ++r) {
@@ -107,7 +108,7 @@ void TileProgram::mark_constants() {
     const Instruction& made = instructions_[k];
     for (uint32_t s = 0; s < made.n_steps; ++s) {
       const Register& operand = registers_[inputs_[made.first_input + 1 + s]];
-      steps_[made.first_step + s].constant = operand.place == Place::constant;
+      steps_[made.first_step + s].constant = operand.place == Place::constant || operand.place == Place::block;
     }
   }
 }
@@ -129,6 +130,7 @@ void TileProgram::choose_stores(bool may_stream) {
 }
 
 void TileProgram::finish(int64_t tile, bool in_rows) {
+  if (n_instructions_ > 1) merge_chains();
   place_operands(tile == 0, in_rows);
   mark_constants();
   choose_stores(tile == 0);
@@ -139,7 +141,7 @@ void TileProgram::finish(int64_t tile, bool in_rows) {
   } else if (tile == 0) {
     // Wholly in place, a tile may be as long as a thread's range.
     tile_ = n_;
-    if (n_buffers_ > 0 || n_instructions_ > 1) {
+    if (n_buffers_ > 0 || n_instructions_ > 1 || reads_ahead_) {
       tile_ = reads_ahead_ ? kTileAhead : kTileMax;
       while (tile_ > kTileMin && (tile_ * n_buffers_ << slot_log2_) > kCacheBytes) tile_ /= 2;
       tile_ = std::min(tile_, n_);
@@ -177,8 +179,9 @@ void TileProgram::enter(Frame& frame) const {
       frame.at[r] = bands + buffer_bytes * (reg.index * band_rows_);
       continue;
     }
-    if (reg.place == Place::constant) {
+    if (reg.place == Place::constant || reg.place == Place::block) {
       frame.at[r] = constants + reg.index * kChainBlockBytes;
+      if (reg.place == Place::block) continue;
       context_.kernels.copy->fill[reg.log2](kChainBlockBytes >> reg.log2, frame.at[r], reg.base);
       continue;
     }
@@ -262,7 +265,7 @@ void TileProgram::run(Frame& frame, int64_t start, int64_t n, int64_t band_row) 
     const Instruction& instruction = instructions_[k];
     const uint16_t* inputs = inputs_ + instruction.first_input;
     char* out = frame.at[instruction.out];
-    const void* in[kMaxRunNodes + 1];
+    const void* in[kMaxSteps + 1];
     for (uint32_t j = 0; j < instruction.n_inputs; ++j) in[j] = frame.at[inputs[j]];
     if (!instruction.claims && !instruction.streams) {
       execute(instruction, n, out, in);
@@ -282,7 +285,8 @@ void TileProgram::run(Frame& frame, int64_t start, int64_t n, int64_t band_row) 
       out += bytes;
       for (uint32_t j = 0; j < instruction.n_inputs; ++j) {
         const Register& input = registers_[inputs[j]];
-        if (input.place != Place::constant) in[j] = static_cast<const char*>(in[j]) + (count << input.log2);
+        const bool is_block = input.place == Place::constant || input.place == Place::block;
+        if (!is_block) in[j] = static_cast<const char*>(in[j]) + (count << input.log2);
       }
     }
   }

@@ -97,7 +97,7 @@ STEP = st.tuples(st.sampled_from(ONE_OPERAND + 2 * TWO_OPERANDS), st.integers(0,
 @given(
     steps=st.lists(STEP, min_size=3, max_size=24),
     asked=st.sets(st.integers(0, 24)),
-    dtype=st.sampled_from(["float32", "float32", "float64", "bfloat16"]),
+    dtype=st.sampled_from(["float32", "float32", "float64", "bfloat16", "float16"]),
     n=st.sampled_from([1, 15, 16, 100, 129, 1000, 5003, 300_001]),
     threads=st.sampled_from([1, 2]),
 )

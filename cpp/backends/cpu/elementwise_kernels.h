@@ -24,7 +24,9 @@ struct ChainStep {
   enum : uint8_t { kLoad = 0, kStore = 1 };
   uint8_t op;
   bool swapped;
-  bool constant;  // the operand is kChainBlockBytes for all blocks alike: of the same element, or of a value kept
+  // The operand is kChainBlockBytes for all blocks alike: of the same element, or of a value that is kept, in float32
+  // if the tiles hold bfloat16. Or nothing reads it.
+  bool constant;
 };
 inline constexpr int64_t kChainBlockBytes = 512;  // what a step reads or stores at a time, at most
 // value = in[0], then the steps; the operand of step s is in[1 + s]. `out` may be one of them.

@@ -145,7 +145,8 @@ void TileProgram::add_node(uint32_t i) {
     const uint32_t dtype = dtypes[node.n_inputs - 1];
     const TileFn half = half_kernel_of(context_.kernels, node.op, node.n_inputs, dtype);
     const TileFn fn = half != nullptr ? half : kernel_of(context_.kernels, node.op, node.n_inputs, dtype);
-    if (node.n_inputs < 3 && is_half(dtype) && half == nullptr) {
+    const bool is_step = context_.kernels.chain->takes[out.dtype][node.op];
+    if (node.n_inputs < 3 && is_half(dtype) && half == nullptr && !is_step) {
       uint16_t wide[4];
       uint32_t n_wide = 0;
       for (uint32_t k = 0; k < node.n_inputs; ++k) {
@@ -159,8 +160,9 @@ void TileProgram::add_node(uint32_t i) {
       if (target != result) emit_cast(IST_FLOAT32, out.dtype, target, result);
       while (n_wide > 0) free_slot(wide[--n_wide]);
     } else {
-      if (half != nullptr) ++cost_;  // conversions
-      emit(fn, size_log2(out.dtype), result, in, node.n_inputs, node.op);
+      const bool in_one_pass = is_half(dtype) && node.n_inputs < 3;
+      if (in_one_pass) ++cost_;  // conversions
+      emit(in_one_pass ? half : fn, size_log2(out.dtype), result, in, node.n_inputs, node.op);
     }
   }
   if (factors == 3) {
@@ -240,7 +242,8 @@ void TileProgram::emit(TileFn fn, int log2, uint16_t out, const uint16_t* in, ui
   std::copy_n(in, n_inputs, inputs_ + n_inputs_);
   n_inputs_ += n_inputs;
   const bool has_step = context_.kernels.chain->takes[registers_[out].dtype][op];
-  if (has_step && n_inputs == 2 && (is_constant(in[0]) || is_constant(in[1]))) make_chain(next);
+  const bool has_constant = n_inputs == 2 && (is_constant(in[0]) || is_constant(in[1]));
+  if (has_step && (has_constant || fn == nullptr)) make_chain(next);
 }
 
 void TileProgram::emit_cast(uint32_t from, uint32_t to, uint16_t in, uint16_t out) {

@@ -123,6 +123,7 @@ class TileProgram {
   bool reads_operand(const Instruction& instruction, uint32_t j) const;
   void merge_chains();
   void place_blocks(bool (&needs_tile)[kMaxRegisters]);
+  void fill_block(const Register& reg, const char* element, char* block) const;
   void place_operands(bool may_band, bool in_rows);
   void mark_constants();
   void fit_repetition();

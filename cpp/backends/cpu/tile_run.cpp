@@ -107,8 +107,10 @@ void TileProgram::mark_constants() {
   for (uint32_t k = 0; k < n_instructions_; ++k) {
     const Instruction& made = instructions_[k];
     for (uint32_t s = 0; s < made.n_steps; ++s) {
+      const bool reads = reads_operand(made, s + 1);
       const Register& operand = registers_[inputs_[made.first_input + 1 + s]];
-      steps_[made.first_step + s].constant = operand.place == Place::constant || operand.place == Place::block;
+      steps_[made.first_step + s].constant =
+          !reads || operand.place == Place::constant || operand.place == Place::block;
     }
   }
 }
@@ -162,6 +164,19 @@ void TileProgram::fit_repetition() {
   }
 }
 
+// A chain's operand that is one element.
+void TileProgram::fill_block(const Register& reg, const char* element, char* block) const {
+  int log2 = reg.log2;
+  alignas(8) char converted[8];
+  if (reg.dtype == IST_BFLOAT16) {
+    const void* in[] = {element};
+    context_.kernels.cast->fn[reg.dtype][IST_FLOAT32](1, converted, in);
+    element = converted;
+    log2 = size_log2(IST_FLOAT32);
+  }
+  context_.kernels.copy->fill[log2](kChainBlockBytes >> log2, block, element);
+}
+
 void TileProgram::enter(Frame& frame) const {
   const int64_t buffer_bytes = ((tile_ << slot_log2_) + 63) / 64 * 64;
   const int64_t constant_bytes = n_constants_ * kChainBlockBytes;
@@ -181,8 +196,7 @@ void TileProgram::enter(Frame& frame) const {
     }
     if (reg.place == Place::constant || reg.place == Place::block) {
       frame.at[r] = constants + reg.index * kChainBlockBytes;
-      if (reg.place == Place::block) continue;
-      context_.kernels.copy->fill[reg.log2](kChainBlockBytes >> reg.log2, frame.at[r], reg.base);
+      if (reg.place == Place::constant) fill_block(reg, reg.base, frame.at[r]);
       continue;
     }
     frame.at[r] = memory + reg.index * buffer_bytes;
@@ -228,7 +242,7 @@ void TileProgram::load(Frame& frame, size_t g, int64_t start, int64_t n) const {
     if (at + n > gather.block) filled.block = -1;
     if (reg.place == Place::constant) {
       filled.count = gather.block;
-      return context_.kernels.copy->fill[reg.log2](kChainBlockBytes >> reg.log2, tile, start_of_block());
+      return fill_block(reg, start_of_block(), tile);
     }
   }
   context_.kernels.copy->gather[reg.log2](start, n, nest.rank, nest.shape, nest.strides[0], reg.base, tile);

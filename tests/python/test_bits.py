@@ -131,7 +131,8 @@ def test_elementwise_runs_of_any_form(
 @settings(max_examples=800)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_operands_that_repeat(seed: int) -> None:
-    """Random programs over operands that broadcast, with a reduction at the end. Sizes are drawn evenly, not small."""
+    """Random programs over operands that broadcast, with a reduction or concatenation at the end. Sizes are drawn evenly,
+    not small."""
     rng = np.random.default_rng(seed)
     extents = [1, 2, 3, 8, 16, 33, 100, 300, 1025, 2050]
     shape: tuple[int, ...] = ()
@@ -143,7 +144,7 @@ def test_operands_that_repeat(seed: int) -> None:
     ops = rng.choice(["add", "subtract", "multiply", "maximum"], len(values))
     swaps = rng.random(len(values)) < 0.5
     axes = [-1, 0, tuple(int(i) for i in np.flatnonzero(rng.random(len(shape)) < 0.6))][rng.integers(3)]
-    reduction = str(rng.choice(["none", "sum", "max", "prod"]))
+    last = str(rng.choice(["none", "sum", "max", "prod", "concatenate"]))
     ist.set_num_threads(int(rng.choice([1, 2, 5])))
 
     def run(device: str) -> list[np.ndarray]:
@@ -153,8 +154,10 @@ def test_operands_that_repeat(seed: int) -> None:
             made = getattr(ist, ops[i])(*((other, made) if swaps[i] else (made, other)))
             first = made if i == 0 else first
         asked = [made]
-        if reduction != "none":
-            asked = [getattr(ist, reduction)(t, axis=axes) for t in (made, whole)]
+        if last == "concatenate":
+            asked = [ist.concatenate([made, first, made], axis=len(values) % len(shape))]
+        elif last != "none":
+            asked = [getattr(ist, last)(t, axis=axes) for t in (made, whole)]
         if swaps[-1]:
             asked.append(first)
         ist.eval(*asked)

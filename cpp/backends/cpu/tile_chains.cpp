@@ -81,7 +81,7 @@ void TileProgram::merge_chains() {
     is_next = is_chain;
   }
   if (!any) return;
-  if (asked_ < kMaxRegisters) ++n_reads[asked_];
+  for (uint32_t r = 0; r < n_registers_; ++r) n_reads[r] += is_asked_[r];
 
   uint16_t inputs[kMaxInputs];
   ChainStep steps[kMaxSteps];

@@ -93,7 +93,8 @@ TileProgram::TileProgram(const Context& context, uint32_t first, uint32_t end, u
 }
 
 uint16_t TileProgram::value_as(const ist_tensor& value, uint32_t dtype) {
-  const uint16_t made = asked_ = operand(value);
+  const uint16_t made = operand(value);
+  is_asked_[made] = any_asked_ = true;
   if (value.dtype == dtype) return made;
   const uint16_t converted = take_slot(dtype);
   emit_cast(value.dtype, dtype, made, converted);

@@ -43,7 +43,8 @@ class TileProgram {
   uint16_t value_as(const ist_tensor& value, uint32_t dtype);
 
   // To be called when all of the above is done, before tiles are run: fixes how long they may be. 0: as the cache likes
-  // it, and tiles keep to length_at(). `in_rows`: no tile goes past the end of a row.
+  // it, and tiles keep to length_at(), or come in bands if no value is asked for. `in_rows`: no tile goes past the end
+  // of a row.
   void finish(int64_t tile, bool in_rows);
 
   int64_t size() const { return n_; }  // elements of the shape
@@ -154,7 +155,8 @@ class TileProgram {
   int64_t cut_ = 1, period_ = 1;  // where tiles end at the latest, and the longest period that a tile holds
   bool reads_ahead_ = false, streams_ = false;
   uint32_t n_buffers_ = 0, n_constants_ = 0, n_bands_ = 0;
-  uint16_t asked_ = kMaxRegisters;  // the register of value_as()
+  bool is_asked_[kMaxRegisters] = {};  // registers of value_as()
+  bool any_asked_ = false;
   Register registers_[kMaxRegisters];
   Instruction instructions_[kMaxInstructions];
   uint16_t inputs_[kMaxInputs];
@@ -173,6 +175,10 @@ void run_matmul_elementwise(const Context& context, uint32_t first, uint32_t end
 
 // The same for nodes [first, end - 1); node end - 1 reduces the last axes of a value of theirs.
 void run_elementwise_reduce(const Context& context, uint32_t first, uint32_t end);
+
+// The same where it joins values of theirs, which are like `part`, along an axis.
+bool joins_tiles(const ist_node& node, const ist_tensor& part);
+void run_elementwise_concatenate(const Context& context, uint32_t first, uint32_t end);
 
 // The same where outputs are columns of matrices in the run's order, or of a few columns each.
 bool reduces_columns(const ist_node& reduction, const ist_tensor& in);

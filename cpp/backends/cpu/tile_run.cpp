@@ -62,8 +62,8 @@ bool TileProgram::Gather::is_constant() const { return period == 1; }
 // What is not read where it is gets tile buffers after the slots in a thread's scratch, then constants, then bands.
 void TileProgram::place_operands(bool may_band, bool in_rows) {
   // Scalars that only steps of chains read need no tile, but as much as a step reads at a time.
-  bool needs_tile[kMaxRegisters] = {};
-  if (asked_ < kMaxRegisters) needs_tile[asked_] = true;
+  bool needs_tile[kMaxRegisters];
+  std::copy_n(is_asked_, kMaxRegisters, needs_tile);
   for (uint32_t k = 0; k < n_instructions_; ++k) {
     const Instruction& made = instructions_[k];
     for (uint32_t j = 0; j < made.n_inputs; ++j) {
@@ -119,7 +119,8 @@ void TileProgram::mark_constants() {
 void TileProgram::choose_stores(bool may_stream) {
   const bool is_cheap = cost_ <= kCostly;
   const int64_t claim_from = n_instructions_ == 1 ? kClaimFrom : kClaimFromMemory;
-  bool is_read[kMaxRegisters] = {};
+  bool is_read[kMaxRegisters];
+  std::copy_n(is_asked_, kMaxRegisters, is_read);
   for (uint32_t k = n_instructions_; k-- > 0;) {
     Instruction& made = instructions_[k];
     const Register& result = registers_[made.out];
@@ -133,7 +134,7 @@ void TileProgram::choose_stores(bool may_stream) {
 
 void TileProgram::finish(int64_t tile, bool in_rows) {
   if (n_instructions_ > 1) merge_chains();
-  place_operands(tile == 0, in_rows);
+  place_operands(tile == 0 && !any_asked_, in_rows);
   mark_constants();
   choose_stores(tile == 0);
   reads_ahead_ = cost_ > kCostly && n_ * bytes_ >= 2 * kClaimFromMemory;

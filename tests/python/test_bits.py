@@ -131,8 +131,7 @@ def test_elementwise_runs_of_any_form(
 @settings(max_examples=800)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_operands_that_repeat(seed: int) -> None:
-    """Random programs over operands that broadcast, with a reduction or concatenation at the end. Sizes are drawn evenly,
-    not small."""
+    """Random programs over operands that broadcast, then a reduction or concatenation. Sizes are drawn evenly."""
     rng = np.random.default_rng(seed)
     extents = [1, 2, 3, 8, 16, 33, 100, 300, 1025, 2050]
     shape: tuple[int, ...] = ()

@@ -31,23 +31,32 @@ inline ReducedExp<F> reduce_exp(F x) {
   return {k, fma(k, F(0x1.05c610p-29f), fma(k, F(-0x1.62e430p-1f), x))};
 }
 
-// exp(x) for x in [-150, 150].
+// exp(x) = y * 2^k for x in [-150, 150].
 template <class F>
-inline F exp_core(F x) {
+struct ExpParts {
+  F y, k;
+};
+template <class F>
+inline ExpParts<F> exp_parts(F x) {
   const ReducedExp<F> e = reduce_exp(x);
   const F p = polynomial(e.r, F(0x1.6b6dfap-10f), 0x1.12300cp-7f, 0x1.55568ap-5f, 0x1.5554a2p-3f, 0.5f, 1.0f);
-  return scaled(fma(p, e.r, F(1.0f)), e.k);
+  return {fma(p, e.r, F(1.0f)), e.k};
+}
+// exp(x) for x of at most 150. Vectors have their own.
+inline float exp_core(float x) {
+  const ExpParts<float> e = exp_parts(at_least(x, -150.0f));
+  return scaled(e.y, e.k);
 }
 template <class F>
 inline F exp_of(F x) {
-  return exp_core(at_least(at_most(x, F(150.0f)), F(-150.0f)));
+  return exp_core(at_most(x, F(150.0f)));
 }
 // 1 / (1 + e) or e / (1 + e) with e = exp(-|x|). A division would keep the divider busy for as long as all else takes.
 // The seed is 1 / (1 + e) within 0.0018, a Chebyshev polynomial, and Newton's step squares that; what the quotient then
 // leaves of the numerator makes up for the rest, and for the rounding of 1 + e.
 template <class F>
 inline F sigmoid_of(F x) {
-  const F e = exp_core(at_least(-fabs(x), F(-150.0f)));
+  const F e = exp_core(-fabs(x));
   const F minus_d = F(-1.0f) - e;
   const F excess = (F(-1.0f) - minus_d) - e;
   const F seed = polynomial(minus_d, F(0x1.c65286p-3f), 0x1.54bde4p+0f, 0x1.783c56p+1f, 0x1.6a09c2p+1f);

@@ -97,7 +97,7 @@ STEP = st.tuples(st.sampled_from(ONE_OPERAND + 2 * TWO_OPERANDS), st.integers(0,
 @given(
     steps=st.lists(STEP, min_size=3, max_size=24),
     asked=st.sets(st.integers(0, 24)),
-    dtype=st.sampled_from(["float32", "float32", "float64", "bfloat16"]),
+    dtype=st.sampled_from(["float32", "float32", "float64", "bfloat16", "float16"]),
     n=st.sampled_from([1, 15, 16, 100, 129, 1000, 5003, 300_001]),
     threads=st.sampled_from([1, 2]),
 )
@@ -131,9 +131,9 @@ def test_elementwise_runs_of_any_form(
 @settings(max_examples=800)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_operands_that_repeat(seed: int) -> None:
-    """Random programs over operands that broadcast, with a reduction at the end. Sizes are drawn evenly, not small."""
+    """Random programs over operands that broadcast, then a reduction or concatenation. Sizes are drawn evenly."""
     rng = np.random.default_rng(seed)
-    extents = [1, 2, 3, 16, 33, 100, 300, 1025, 2050]
+    extents = [1, 2, 3, 8, 16, 33, 100, 300, 1025, 2050]
     shape: tuple[int, ...] = ()
     while not 2000 < np.prod(shape) < 200_000:
         shape = tuple(int(n) for n in rng.choice(extents, rng.integers(2, 5)))
@@ -142,17 +142,21 @@ def test_operands_that_repeat(seed: int) -> None:
     values = [(rng.standard_normal(s) * 100).astype(arrays.numpy_dtype(dtype)) for s in shapes]
     ops = rng.choice(["add", "subtract", "multiply", "maximum"], len(values))
     swaps = rng.random(len(values)) < 0.5
-    axes = [-1, 0, tuple(range(len(shape) - 1))][rng.integers(3)]
-    reduction = str(rng.choice(["none", "sum", "max", "prod"]))
+    axes = [-1, 0, tuple(int(i) for i in np.flatnonzero(rng.random(len(shape)) < 0.6))][rng.integers(3)]
+    last = str(rng.choice(["none", "sum", "max", "prod", "concatenate"]))
     ist.set_num_threads(int(rng.choice([1, 2, 5])))
 
     def run(device: str) -> list[np.ndarray]:
-        made, *others = (ist.array(v, dtype=getattr(ist, dtype), device=device) for v in values)
-        first = made
+        whole, *others = (ist.array(v, dtype=getattr(ist, dtype), device=device) for v in values)
+        made = first = whole
         for i, other in enumerate(others):
             made = getattr(ist, ops[i])(*((other, made) if swaps[i] else (made, other)))
             first = made if i == 0 else first
-        asked = [made if reduction == "none" else getattr(ist, reduction)(made, axis=axes)]
+        asked = [made]
+        if last == "concatenate":
+            asked = [ist.concatenate([made, first, made], axis=len(values) % len(shape))]
+        elif last != "none":
+            asked = [getattr(ist, last)(t, axis=axes) for t in (made, whole)]
         if swaps[-1]:
             asked.append(first)
         ist.eval(*asked)

@@ -11,7 +11,7 @@ class Columns {
   static constexpr int64_t kPositions = 4 * kLanes;
 
   struct Piece {
-    int64_t from, to, width;  // the first output's first element, its place, outputs
+    int64_t from, to, width;  // the first output's first element, its place, columns
   };
   struct Slab {
     const char* data;
@@ -39,7 +39,7 @@ class Columns {
   Piece piece(int64_t i) const {
     const int64_t column = i % pieces_ * width_, at = i / pieces_;
     return {offset_at(at, outer_.rank, outer_.shape, outer_.strides[0]) + column * in_stride_,
-            offset_at(at, outer_.rank, outer_.shape, outer_.strides[1]) + column * out_stride_,
+            offset_at(at, outer_.rank, outer_.shape, outer_.strides[1]) + column / sequences_.neighbours * out_stride_,
             std::min(width_, extent_ - column)};
   }
 
@@ -97,14 +97,5 @@ class Columns {
   Nest<2> outer_;
   int64_t extent_, in_stride_, out_stride_, width_, pieces_;
 };
-
-// Folds lanes that are rows of accumulators: those that hold elements.
-inline void fold_lanes(const Reducer& reducer, int64_t n_lanes, int64_t width, int64_t row_bytes, char* lanes) {
-  for (int64_t half = kLanes / 2; half > 0; half /= 2) {
-    if (n_lanes <= half) continue;
-    reducer.combine((n_lanes - half) * width, lanes, lanes + half * row_bytes);
-    n_lanes = half;
-  }
-}
 
 }  // namespace ist::cpu

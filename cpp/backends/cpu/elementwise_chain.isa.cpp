@@ -25,6 +25,53 @@ template <IsVector V> inline V maximum(V a, V b) { return ((a > b) | (a != a)) ?
 template <IsVector V> inline V minimum(V a, V b) { return ((a < b) | (a != a)) ? a : b; }
 // clang-format on
 
+// What values of a chain are held in: bfloat16 as float32, rounded after each step. (float16 has instructions that
+// convert, with which a pass for each op is as fast.)
+template <class T>
+struct Held {
+  using type = T;
+};
+template <>
+struct Held<bfloat16> {
+  using type = float;
+};
+template <class T>
+using Of = typename Held<T>::type;
+template <class T>
+using Value = Elements<Of<T>>;
+template <class T>
+constexpr int kLength = kWidth<Of<T>>;
+
+template <class T>
+inline Value<T> load_values(const T* x) {
+  return load(x);
+}
+template <class T>
+inline void store_values(T* x, const Value<T>& v) {
+  __builtin_memcpy(x, &v, sizeof(v));
+}
+template <class T>
+inline Value<T> rounded(Value<T> v) {
+  return v;
+}
+
+#if defined(IST_STORES_HALVES)
+inline VecF32 vector_of(Elements<float> v) { return {decltype(VecF32::v)(v)}; }
+inline Value<bfloat16> load_values(const bfloat16* x) { return Value<bfloat16>(VecF32::load(x).v); }
+inline void store_values(bfloat16* x, const Value<bfloat16>& v) { vector_of(v).store_upper(x); }
+// The lower half of a NaN is 0 here, as it comes from an operand or is the processor's own, so nothing is carried into
+// its exponent.
+template <>
+inline Value<bfloat16> rounded<bfloat16>(Value<bfloat16> v) {
+  using Words = Elements<uint32_t>;
+  const Words bits = Words(v);
+  return Value<bfloat16>((bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000u);
+}
+constexpr bool kHasBfloat16 = true;
+#else
+constexpr bool kHasBfloat16 = false;
+#endif
+
 // What the functions of simd_math.h take.
 #if defined(IST_VECTOR_MATH)
 using Math = VecMath;
@@ -62,37 +109,61 @@ struct Math {};
 #undef IST_BODY_ROW
 
 template <class Body, class T>
-concept IsUnary = requires(Elements<T> x) { Body::apply(x); };
+concept IsUnary = requires(Value<T> x) { Body::apply(x); };
 template <class Body, class T>
-concept IsBinary = requires(Elements<T> x) { Body::apply(x, x); };
+concept IsBinary = requires(Value<T> x) { Body::apply(x, x); };
 template <class Body, class T>
-concept IsMath = std::is_same_v<T, float> && requires(Math x) { Body::apply_math(x); };
+concept IsMath = std::is_same_v<Value<T>, Elements<float>> && requires(Math x) { Body::apply_math(x); };
 
 // A vector, or its first n elements and any for the rest.
 template <bool kWhole, class T>
-inline Elements<T> load_operand(const T* x, int64_t n) {
-  if constexpr (kWhole) return load(x);
-  Elements<T> v{};
-  __builtin_memcpy(&v, x, static_cast<size_t>(n) * sizeof(T));
-  return v;
+inline Value<T> load_operand(const T* x, int64_t n) {
+  if constexpr (kWhole) return load_values(x);
+  T part[kLength<T>] = {};
+  __builtin_memcpy(part, x, static_cast<size_t>(n) * sizeof(T));
+  return load_values(part);
+}
+template <bool kWhole, class T>
+inline void store_operand(T* x, const Value<T>& v, int64_t n) {
+  if constexpr (kWhole) return store_values(x, v);
+  T part[kLength<T>];
+  store_values(part, v);
+  __builtin_memcpy(x, part, static_cast<size_t>(n) * sizeof(T));
 }
 
-template <class Body, bool kWhole, int kCount, class T>
-inline void take_step(Elements<T> (&value)[kCount], const T* operand, int64_t n, bool swapped) {
-  constexpr int W = kWidth<T>;
+// After a step whose result may need it.
+template <class Body, class T>
+inline Value<T> finished(Value<T> v) {
+  if constexpr (std::is_same_v<Body, Body_negative> || std::is_same_v<Body, Body_maximum> ||
+                std::is_same_v<Body, Body_minimum>) {
+    return v;
+  } else {
+    return rounded<T>(v);
+  }
+}
+
+template <class Body, class T, bool kWhole, int kCount>
+inline void take_step(Value<T> (&value)[kCount], const Of<T>* operand, int64_t n, bool swapped) {
+  constexpr int W = kLength<T>;
   if constexpr (IsUnary<Body, T>) {
 #pragma GCC unroll 8
-    for (int j = 0; j < kCount; ++j) value[j] = Body::apply(value[j]);
+    for (int j = 0; j < kCount; ++j) value[j] = finished<Body, T>(Body::apply(value[j]));
   } else if constexpr (IsMath<Body, T>) {
 #pragma GCC unroll 8
-    for (int j = 0; j < kCount; ++j) value[j] = Elements<T>(Body::apply_math(Math(Register(value[j]))).v);
+    for (int j = 0; j < kCount; ++j) {
+      value[j] = finished<Body, T>(Value<T>(Body::apply_math(Math(Register(value[j]))).v));
+    }
   } else if constexpr (IsBinary<Body, T>) {
     if (swapped) {
 #pragma GCC unroll 8
-      for (int j = 0; j < kCount; ++j) value[j] = Body::apply(load_operand<kWhole>(operand + j * W, n), value[j]);
+      for (int j = 0; j < kCount; ++j) {
+        value[j] = finished<Body, T>(Body::apply(load_operand<kWhole>(operand + j * W, n), value[j]));
+      }
     } else {
 #pragma GCC unroll 8
-      for (int j = 0; j < kCount; ++j) value[j] = Body::apply(value[j], load_operand<kWhole>(operand + j * W, n));
+      for (int j = 0; j < kCount; ++j) {
+        value[j] = finished<Body, T>(Body::apply(value[j], load_operand<kWhole>(operand + j * W, n)));
+      }
     }
   }
 }
@@ -100,17 +171,41 @@ inline void take_step(Elements<T> (&value)[kCount], const T* operand, int64_t n,
 // Element i and those behind it: kCount vectors, or the first n elements of one.
 template <int kCount, bool kWhole, class T>
 inline void chain_at(int64_t i, int64_t n, T* out, const void* const* in, const ChainStep* steps, int n_steps) {
-  using V = Elements<T>;
-  V value[kCount];
+  constexpr int W = kLength<T>;
+  constexpr bool kConverts = !std::is_same_v<T, Of<T>>;
+  Value<T> value[kCount];
   const T* start = static_cast<const T*>(in[0]) + i;
 #pragma GCC unroll 8
-  for (int j = 0; j < kCount; ++j) value[j] = load_operand<kWhole>(start + j * kWidth<T>, n);
+  for (int j = 0; j < kCount; ++j) value[j] = load_operand<kWhole>(start + j * W, n);
+  [[maybe_unused]] alignas(kVectorBytes) Of<T> converted[kConverts ? kCount * W : 1];
   for (int s = 0; s < n_steps; ++s) {
-    const T* operand = static_cast<const T*>(in[1 + s]) + (steps[s].constant ? 0 : i);
-    switch (steps[s].op) {
-#define IST_BODY_ROW(id, name, dtypes)                                   \
-  case id:                                                               \
-    take_step<Body_##name, kWhole>(value, operand, n, steps[s].swapped); \
+    const ChainStep step = steps[s];
+    const T* place = static_cast<const T*>(in[1 + s]) + i;
+    const Of<T>* operand = static_cast<const Of<T>*>(in[1 + s]);
+    if constexpr (!kConverts) {
+      operand += step.constant ? 0 : i;
+    } else if (!step.constant) {
+#pragma GCC unroll 8
+      for (int j = 0; j < kCount; ++j) store_values(converted + j * W, load_operand<kWhole>(place + j * W, n));
+      operand = converted;
+    }
+    switch (step.op) {
+      case ChainStep::kLoad:
+#pragma GCC unroll 8
+        for (int j = 0; j < kCount; ++j) value[j] = load_operand<kWhole>(operand + j * W, n);
+        break;
+      case ChainStep::kStore:
+        if (kConverts && !step.constant) {
+#pragma GCC unroll 8
+          for (int j = 0; j < kCount; ++j) store_operand<kWhole>(const_cast<T*>(place) + j * W, value[j], n);
+        } else {
+#pragma GCC unroll 8
+          for (int j = 0; j < kCount; ++j) store_operand<kWhole>(const_cast<Of<T>*>(operand) + j * W, value[j], n);
+        }
+        break;
+#define IST_BODY_ROW(id, name, dtypes)                                  \
+  case id:                                                              \
+    take_step<Body_##name, T, kWhole>(value, operand, n, step.swapped); \
     break;
 #include "ops/ops.def"
 #undef IST_BODY_ROW
@@ -118,14 +213,12 @@ inline void chain_at(int64_t i, int64_t n, T* out, const void* const* in, const 
   }
   T* result = out + i;
 #pragma GCC unroll 8
-  for (int j = 0; j < kCount; ++j) {
-    __builtin_memcpy(result + j * kWidth<T>, &value[j], kWhole ? sizeof(V) : static_cast<size_t>(n) * sizeof(T));
-  }
+  for (int j = 0; j < kCount; ++j) store_operand<kWhole>(result + j * W, value[j], n);
 }
 
 template <class T>
 void chain_tile(int64_t n, void* out, const void* const* in, const ChainStep* steps, int n_steps) {
-  constexpr int W = kWidth<T>;
+  constexpr int W = kLength<T>;
   T* r = static_cast<T*>(out);
   int64_t i = 0;
   for (; i + kVectors * W <= n; i += kVectors * W) chain_at<kVectors, true>(i, 0, r, in, steps, n_steps);
@@ -142,14 +235,18 @@ constexpr bool has_step = IsUnary<Body, T> || IsBinary<Body, T> || IsMath<Body, 
 
 constexpr ChainTable make_table() {
   ChainTable table{};
-#define IST_BODY_ROW(id, name, dtypes)                         \
-  table.takes[IST_FLOAT32][id] = has_step<Body_##name, float>; \
-  table.takes[IST_FLOAT64][id] = has_step<Body_##name, double>;
+#define IST_BODY_ROW(id, name, dtypes)                          \
+  table.takes[IST_FLOAT32][id] = has_step<Body_##name, float>;  \
+  table.takes[IST_FLOAT64][id] = has_step<Body_##name, double>; \
+  table.takes[IST_BFLOAT16][id] = kHasBfloat16 && has_step<Body_##name, bfloat16>;
 #include "ops/ops.def"
 #undef IST_BODY_ROW
 #undef IST_OP
   table.fn[IST_FLOAT32] = &chain_tile<float>;
   table.fn[IST_FLOAT64] = &chain_tile<double>;
+#if defined(IST_STORES_HALVES)
+  table.fn[IST_BFLOAT16] = &chain_tile<bfloat16>;
+#endif
   return table;
 }
 

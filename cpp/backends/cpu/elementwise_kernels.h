@@ -18,13 +18,17 @@ struct BinaryTable {
   TileFn where[4];  // by log2 of the element size
 };
 
-// A step of several ops in one pass: value = op(value), op(value, operand) or, swapped, op(operand, value).
+// A step of several ops in one pass: value = op(value), op(value, operand) or, swapped, op(operand, value). Two ids of
+// rows without a body begin with another value, and keep what there is as an operand of later steps or a result.
 struct ChainStep {
+  enum : uint8_t { kLoad = 0, kStore = 1 };
   uint8_t op;
   bool swapped;
-  bool constant;  // the operand is kChainBlockBytes of the same element
+  // The operand is kChainBlockBytes for all blocks alike: of the same element, or of a value that is kept, in float32
+  // if the tiles hold bfloat16. Or nothing reads it.
+  bool constant;
 };
-inline constexpr int64_t kChainBlockBytes = 512;  // what a step reads at a time, at most
+inline constexpr int64_t kChainBlockBytes = 512;  // what a step reads or stores at a time, at most
 // value = in[0], then the steps; the operand of step s is in[1 + s]. `out` may be one of them.
 using ChainFn = void (*)(int64_t n, void* out, const void* const* in, const ChainStep* steps, int n_steps);
 

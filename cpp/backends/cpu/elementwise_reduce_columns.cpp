@@ -1,9 +1,10 @@
-// Elementwise nodes and the reduction of their result over its first axes: the rows of a tile are added to the
-// contract's lanes, each of which is a row of accumulators, while the tile is in cache.
+// Elementwise nodes and the reduction of their result where outputs are neighbours in memory, or every few elements of
+// a row: the rows of a tile are added to the contract's lanes, each of which is a row of accumulators, while the tile
+// is in cache.
 #include <algorithm>
 #include <bit>
 
-#include "backends/cpu/columns.h"
+#include "backends/cpu/sequence.h"
 #include "backends/cpu/temporary.h"
 #include "backends/cpu/threads.h"
 #include "backends/cpu/tile_program.h"
@@ -11,35 +12,68 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kGrain = 64 * 1024;  // elements times their cost that are worth another thread
-constexpr int64_t kTile = 2048;        // elements
-constexpr int64_t kWidest = 1024;      // outputs that lanes are kept for at a time
+constexpr int64_t kGrain = 64 * 1024;       // elements times their cost that are worth another thread
+constexpr int64_t kTile = 2048;             // elements
+constexpr int64_t kWidest = 1024;           // columns that lanes are kept for at a time
+constexpr int64_t kLaneBytes = 256 * 1024;  // of all lanes together, unless one matrix has more
 
-// How the rows of all sequences are cut: blocks of 4096, in each of them groups of lanes, and pieces of the outputs.
+// The run's shape as matrices whose columns are reduced. An output takes `neighbours` columns, which share its lanes.
+struct Matrices {
+  int64_t outer = 1, rows = 1, columns = 1, neighbours = 1;
+  bool fits = true;
+
+  Matrices(const ist_node& reduction, const ist_tensor& in) {
+    const auto& attrs = *static_cast<const ist_axes_attrs*>(reduction.attrs);
+    int64_t kept = 1;
+    int64_t* const parts[] = {&neighbours, &kept, &rows, &outer};
+    int part = 0;
+    for (int axis = static_cast<int>(in.rank); axis-- > 0;) {
+      if (in.shape[axis] == 1) continue;
+      const bool is_reduced = std::find(attrs.axes, attrs.axes + attrs.n_axes, axis) != attrs.axes + attrs.n_axes;
+      if (is_reduced != (part % 2 == 0)) ++part;
+      fits &= part < 4;
+      if (fits) *parts[part] *= in.shape[axis];
+    }
+    columns = kept * neighbours;
+  }
+  int64_t lanes() const { return kLanes / neighbours; }  // of a column
+  int64_t block() const { return kBlock / neighbours; }  // rows
+  int64_t outputs() const { return columns / neighbours; }
+};
+
+// How the rows of `n` matrices are cut: blocks of the contract, in each of them groups of lanes, and pieces of the
+// columns.
 struct Cut {
-  int64_t length, count;       // rows, outputs
-  int64_t n_blocks, n_pieces;  // pieces are `width` outputs wide
+  int64_t n_blocks, n_pieces;  // of a matrix; pieces are `width` columns wide
   int64_t width, rows;         // of a tile, either all lanes of several rounds, or a part of them
   int64_t group;               // lanes that a thread takes
+  int64_t lanes;
 
-  Cut(int64_t length, int64_t count, int threads) : length(length), count(count) {
-    n_blocks = (length + kBlock - 1) / kBlock;
-    width = std::min(count, kWidest);
-    n_pieces = (count + width - 1) / width;
+  Cut(const Matrices& m, int64_t n, int threads) : lanes(m.lanes()) {
+    n_blocks = (m.rows + m.block() - 1) / m.block();
+    width = std::min(m.columns, kWidest);
+    n_pieces = (m.columns + width - 1) / width;
     rows = n_pieces > 1 ? 1 : kTile / width;
-    if (rows >= kLanes) {
-      rows -= rows % kLanes;
+    if (rows >= lanes) {
+      rows -= rows % lanes;
     } else {
       rows = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(rows)));
     }
-    group = kLanes;
-    while (group > rows && tasks() < 2 * threads) group /= 2;
+    group = lanes;
+    while (group > rows && n * tasks() < 2 * threads) group /= 2;
   }
-  int64_t groups() const { return kLanes / group; }
+  int64_t groups() const { return lanes / group; }
   int64_t tasks() const { return n_blocks * groups() * n_pieces; }
 };
 
 }  // namespace
+
+bool reduces_columns(const ist_node& reduction, const ist_tensor& in) {
+  const Matrices m(reduction, in);
+  if (!m.fits || kLanes % m.neighbours != 0) return false;
+  constexpr int64_t kRounds = 4;  // which lanes of each matrix are worth
+  return (m.outer == 1 && m.neighbours == 1) || m.rows >= kRounds * m.lanes();
+}
 
 void run_elementwise_reduce_columns(const Context& context, uint32_t first, uint32_t end) {
   const Call call = {context, node_at(context.program, end - 1)};
@@ -47,49 +81,66 @@ void run_elementwise_reduce_columns(const Context& context, uint32_t first, uint
   const uint32_t acc = compute_dtype(out.dtype);
   const Reducer& reducer = context.kernels.reduce->fn[reduce_kind(call.node.op)][acc];
   const ist_tensor& input = input_at(call.node, context.program.tensor_size, 0);
-  const int64_t count = out.count(), acc_size = int64_t{1} << size_log2(acc), lane_bytes = count * acc_size;
-  const Cut cut(element_count(static_cast<int>(input.rank), input.shape) / count, count, context.threads);
+  const Matrices m(call.node, input);
+  const int log2 = size_log2(acc);
+  const int64_t acc_size = int64_t{1} << log2, lane_bytes = m.columns * acc_size;
+  const int64_t n_blocks = (m.rows + m.block() - 1) / m.block(), block_bytes = m.lanes() * lane_bytes;
+  const int64_t together = std::clamp<int64_t>(kLaneBytes / (n_blocks * block_bytes), 1, m.outer);
+  const Cut cut(m, together, context.threads);
 
   TileProgram program(context, first, end - 1, end - 1);
   const uint16_t reduced = program.value_as(input, acc);
   program.finish(cut.rows * cut.width, false);
-  Temporary memory;
-  char* lanes = memory.make(call, cut.n_blocks * kLanes * lane_bytes);
+  Temporary memory, levels;
+  char* const lanes = memory.make(call, together * n_blocks * block_bytes);
+  Tree tree(reducer, levels.make(call, Tree::kDepth * lane_bytes), m.outputs(), acc_size);
 
-  const int64_t work = cut.length * count * (program.cost() + 1);
-  parallel_for(context.threads, cut.tasks(), 1 + kGrain * cut.tasks() / work, [&](int64_t begin, int64_t end) {
-    TileProgram::Frame frame;
-    program.enter(frame);
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t column = task % cut.n_pieces * cut.width, width = std::min(cut.width, count - column);
-      const int64_t lane = task / cut.n_pieces % cut.groups() * cut.group;
-      const int64_t block = task / (cut.n_pieces * cut.groups()), start = block * kBlock;
-      const int64_t stop = std::min(start + kBlock, cut.length);
-      char* at = lanes + (block * kLanes + lane) * lane_bytes + column * acc_size;
-      for (int64_t k = 0; k < cut.group; ++k) reducer.identity(width, at + k * lane_bytes);
-      const int64_t round = std::max(kLanes, cut.rows), taken = std::max(cut.group, cut.rows);
-      for (int64_t r = start + lane; r < stop; r += round) {
-        for (int64_t row = r; row < std::min(r + taken, stop); row += cut.rows) {
-          const int64_t n_rows = std::min(cut.rows, stop - row), rounds = n_rows / kLanes, rest = n_rows % kLanes;
-          program.run(frame, row * count + column, n_rows * width);
-          const char* x = frame.at[reduced];
-          char* to = at + (row - r) * lane_bytes;
-          if (rounds > 0) reducer.columns(kLanes * width, to, x, kLanes * width, rounds);
-          if (rest > 0) reducer.columns(rest * width, to, x + rounds * kLanes * width * acc_size, 0, 1);
+  // Rows of matrices [matrix, matrix + n) to their lanes.
+  const auto add_rows = [&](int64_t matrix, int64_t n) {
+    const int64_t work = n * m.rows * m.columns * (program.cost() + 1), tasks = n * cut.tasks();
+    parallel_for(context.threads, tasks, 1 + kGrain * tasks / work, [&](int64_t begin, int64_t end) {
+      TileProgram::Frame frame;
+      program.enter(frame);
+      for (int64_t task = begin; task < end; ++task) {
+        const int64_t column = task % cut.n_pieces * cut.width, width = std::min(cut.width, m.columns - column);
+        const int64_t lane = task / cut.n_pieces % cut.groups() * cut.group;
+        const int64_t block = task / (cut.n_pieces * cut.groups()), start = block % n_blocks * m.block();
+        const int64_t stop = std::min(start + m.block(), m.rows), first_row = (matrix + block / n_blocks) * m.rows;
+        char* at = lanes + block * block_bytes + lane * lane_bytes + column * acc_size;
+        for (int64_t k = 0; k < cut.group; ++k) reducer.identity(width, at + k * lane_bytes);
+        const int64_t round = std::max(m.lanes(), cut.rows), taken = std::max(cut.group, cut.rows);
+        for (int64_t r = start + lane; r < stop; r += round) {
+          for (int64_t row = r; row < std::min(r + taken, stop); row += cut.rows) {
+            const int64_t n_rows = std::min(cut.rows, stop - row), rounds = n_rows / m.lanes();
+            const int64_t rest = n_rows % m.lanes(), of_round = m.lanes() * width;
+            program.run(frame, (first_row + row) * m.columns + column, n_rows * width);
+            const char* x = frame.at[reduced];
+            char* to = at + (row - r) * lane_bytes;
+            if (rounds > 0) reducer.columns(of_round, to, x, of_round, rounds);
+            if (rest > 0) reducer.columns(rest * width, to, x + rounds * of_round * acc_size, 0, 1);
+          }
         }
       }
+    });
+  };
+  for (int64_t matrix = 0; matrix < m.outer; matrix += together) {
+    const int64_t n = std::min(together, m.outer - matrix);
+    add_rows(matrix, n);
+    parallel_for(context.threads, n * n_blocks, 1 + kGrain / (kLanes * m.outputs()), [&](int64_t begin, int64_t end) {
+      char* folded = scratch(static_cast<size_t>(lane_bytes));
+      for (int64_t b = begin; b < end; ++b) {
+        char* row = lanes + b * block_bytes;
+        fold_lanes(reducer, m.lanes(), m.columns, lane_bytes, row);
+        fold_neighbours(context.kernels, reducer, log2, m.neighbours, m.outputs(), row, folded);
+      }
+    });
+    for (int64_t i = 0; i < n; ++i) {
+      tree.clear();
+      for (int64_t b = 0; b < n_blocks; ++b) tree.push(lanes + (i * n_blocks + b) * block_bytes);
+      char* to = out.data + ((matrix + i) * m.outputs() << out.log2());
+      convert(context.kernels, acc, out.dtype, m.outputs(), tree.finish(), to, nullptr);
     }
-  });
-
-  parallel_for(context.threads, cut.n_blocks, 1 + kGrain / (kLanes * count), [&](int64_t begin, int64_t end) {
-    for (int64_t b = begin; b < end; ++b) {
-      fold_lanes(reducer, kLanes, count, lane_bytes, lanes + b * kLanes * lane_bytes);
-    }
-  });
-  Temporary levels;
-  Tree tree(reducer, levels.make(call, Tree::kDepth * lane_bytes), count, acc_size);
-  for (int64_t b = 0; b < cut.n_blocks; ++b) tree.push(lanes + b * kLanes * lane_bytes);
-  convert(context.kernels, acc, out.dtype, count, tree.finish(), out.data, nullptr);
+  }
 }
 
 }  // namespace ist::cpu

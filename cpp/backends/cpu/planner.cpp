@@ -185,21 +185,25 @@ bool reads_first(const ist_program& program, uint32_t first, uint32_t end) {
   return false;
 }
 
+// Do elementwise nodes [first, end) make this operand, as it is read?
+bool makes(const ist_program& program, uint32_t first, uint32_t end, const ist_tensor& in) {
+  bool made = false;
+  for (uint32_t m = first; m < end; ++m) made = made || node_at(program, m).output.value == in.value;
+  return made && is_read_as_made(program, first, end, in);
+}
+
 // How elementwise nodes [first, end) and a reduction of what they make run together: if it reduces the last axes, then
-// each output has neighbours in the run's order, if it reduces the first ones, then outputs are neighbours. Else null.
+// each output has neighbours in the run's order, otherwise outputs may be columns. Else null.
 using RunTogether = decltype(Step::run_together);
 RunTogether reduces_run(const ist_program& program, uint32_t first, uint32_t end, const ist_node& node) {
   const ist_tensor& in = input_at(node, program.tensor_size, 0);
-  bool made = false;
-  for (uint32_t m = first; m < end; ++m) made = made || node_at(program, m).output.value == in.value;
-  if (!made || !is_read_as_made(program, first, end, in)) return nullptr;
+  if (!makes(program, first, end, in)) return nullptr;
   const auto& attrs = *static_cast<const ist_axes_attrs*>(node.attrs);
   int64_t length = 1, count = 1;
-  bool last = true, first_axes = true;
+  bool last = true;
   for (int axis = static_cast<int>(in.rank); axis-- > 0;) {
     if (in.shape[axis] == 1) continue;
     if (std::find(attrs.axes, attrs.axes + attrs.n_axes, axis) == attrs.axes + attrs.n_axes) {
-      first_axes &= length == 1;
       count *= in.shape[axis];
     } else {
       last &= count == 1;
@@ -207,7 +211,16 @@ RunTogether reduces_run(const ist_program& program, uint32_t first, uint32_t end
     }
   }
   if (length < kShortest || count == 0) return nullptr;
-  return last ? &run_elementwise_reduce : first_axes ? &run_elementwise_reduce_columns : nullptr;
+  if (last) return &run_elementwise_reduce;
+  return reduces_columns(node, in) ? &run_elementwise_reduce_columns : nullptr;
+}
+
+// May elementwise nodes [first, end) and a concatenation run together?
+bool concatenates_run(const ist_program& program, uint32_t first, uint32_t end, const ist_node& node) {
+  for (uint32_t k = 0; k < node.n_inputs; ++k) {
+    if (!makes(program, first, end, input_at(node, program.tensor_size, k))) return false;
+  }
+  return joins_tiles(node, node_at(program, first).output);
 }
 
 }  // namespace
@@ -253,9 +266,13 @@ Step plan_step(const Kernels& kernels, const ist_program& program, uint32_t firs
   }
   if (end < program.n_nodes) {
     const ist_node& next = node_at(program, end);
-    const bool reduces = !is_elementwise(next) && supports_node(kernels, next, program.tensor_size) &&
-                         driver(next, program.tensor_size) == &run_reduce;
-    const RunTogether together = reduces ? reduces_run(program, first, end, next) : nullptr;
+    const bool fits = !is_elementwise(next) && supports_node(kernels, next, program.tensor_size);
+    const RunFn alone = fits ? driver(next, program.tensor_size) : nullptr;
+    RunTogether together = nullptr;
+    if (alone == &run_reduce) together = reduces_run(program, first, end, next);
+    if (alone == &run_concatenate && concatenates_run(program, first, end, next)) {
+      together = &run_elementwise_concatenate;
+    }
     if (together != nullptr) return {first, end + 1, nullptr, together};
   }
   return {first, end, nullptr, &run_elementwise};

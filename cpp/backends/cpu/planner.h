@@ -1,5 +1,5 @@
-// A program as steps: runs of elementwise nodes, perhaps behind a matrix product or with a reduction at the end, and
-// single nodes.
+// A program as steps: runs of elementwise nodes, perhaps behind a matrix product or with a reduction or concatenation
+// at the end, and single nodes.
 #pragma once
 
 #include "backends/cpu/call.h"

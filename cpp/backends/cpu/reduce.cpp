@@ -33,7 +33,7 @@ struct Reduction {
       sequences.kernels.cast->fn[acc][out.dtype](n, to, &result);
     }
   }
-  int64_t blocks() const { return (sequences.length + kBlock - 1) / kBlock; }
+  int64_t blocks() const { return (sequences.length + sequences.block() - 1) / sequences.block(); }
 
   size_t scratch_bytes() const {
     const int64_t panel = sequences.transposed() ? kTogether * kBlock + 2 * sequences.reduced.shape[1] : 0;
@@ -123,14 +123,15 @@ struct Reduction {
       std::vector<char> results(static_cast<size_t>(n * row_bytes)), levels(levels_bytes);
       for (int64_t i = 0; i < columns.count(); ++i) {
         const Columns::Piece piece = columns.piece(i);
-        parallel_for(threads, n, 1 + kGrain / (columns.width() * kBlock), [&](int64_t begin, int64_t end) {
+        parallel_for(threads, n, 1 + kGrain / (columns.width() * sequences.block()), [&](int64_t begin, int64_t end) {
           char* memory = scratch(memory_bytes);
           for (int64_t b = begin; b < end; ++b) {
-            column_block(columns, piece, b, memory, results.data() + b * piece.width * acc_size);
+            column_block(columns, piece, b, memory, results.data() + b * outputs(piece) * acc_size);
           }
         });
         column_piece(columns, piece, levels.data(), [&](int64_t b, char* result) {
-          std::memcpy(result, results.data() + b * piece.width * acc_size, static_cast<size_t>(piece.width * acc_size));
+          const int64_t bytes = outputs(piece) * acc_size;
+          std::memcpy(result, results.data() + b * bytes, static_cast<size_t>(bytes));
         });
       }
       return;
@@ -149,13 +150,16 @@ struct Reduction {
  private:
   static constexpr int64_t kRows = 64;
 
+  int64_t outputs(const Columns::Piece& piece) const { return piece.width / sequences.neighbours; }
+
   int64_t column_width(int64_t extent) const {
-    const int64_t outer = sequences.count / extent;
+    const int64_t outer = sequences.count * sequences.neighbours / extent;
     const int64_t wanted = (threads + outer - 1) / outer;  // pieces of each extent
     const int64_t share = (extent + wanted - 1) / wanted;
     const int64_t widest = sequences.dense() ? kSlabBytes / sequences.length : kColumnBytes;
     const int64_t width = std::clamp(share, kColumnBytesMin / acc_size, kColumnBytes / acc_size);
-    return std::min(width, std::max(widest / acc_size / 16, int64_t{1}) * 16);
+    const int64_t unit = sequences.neighbours;  // no output is in two pieces
+    return (std::min(width, std::max(widest / acc_size / 16, int64_t{1}) * 16) + unit - 1) / unit * unit;
   }
 
   // The elements from one output's sequence to the next one's, where sequences are single blocks that need no
@@ -167,18 +171,18 @@ struct Reduction {
 
   // n rows to the lanes, from lane 0 on, several at a time for each lane.
   void add_rows(const char* rows, int64_t stride, int64_t n, int64_t width, char* lanes) const {
-    const int64_t row_bytes = stride * (int64_t{1} << size_log2(sequences.acc));
+    const int64_t row_bytes = stride * (int64_t{1} << size_log2(sequences.acc)), round = sequences.lanes();
     if (stride == width) {  // the rows of a round are one row
-      const int64_t rounds = n / kLanes, rest = n % kLanes;
-      reducer.columns(kLanes * width, lanes, rows, kLanes * width, rounds);
-      reducer.columns(rest * width, lanes, rows + rounds * kLanes * row_bytes, 0, 1);
+      const int64_t rounds = n / round, rest = n % round;
+      reducer.columns(round * width, lanes, rows, round * width, rounds);
+      reducer.columns(rest * width, lanes, rows + rounds * round * row_bytes, 0, 1);
       return;
     }
-    for (int64_t first = 0; first < n; first += kRowsTogether * kLanes) {
-      const int64_t n_lanes = std::min(n - first, kLanes);
+    for (int64_t first = 0; first < n; first += kRowsTogether * round) {
+      const int64_t n_lanes = std::min(n - first, round);
       for (int64_t lane = 0; lane < n_lanes; ++lane) {
-        const int64_t row = first + lane, n_rows = std::min<int64_t>(kRowsTogether, (n - row + kLanes - 1) / kLanes);
-        reducer.columns(width, lanes + lane * width * acc_size, rows + row * row_bytes, kLanes * stride, n_rows);
+        const int64_t row = first + lane, n_rows = std::min<int64_t>(kRowsTogether, (n - row + round - 1) / round);
+        reducer.columns(width, lanes + lane * width * acc_size, rows + row * row_bytes, round * stride, n_rows);
       }
     }
   }
@@ -204,11 +208,12 @@ struct Reduction {
 
   void column_block(const Columns& columns, const Columns::Piece& piece, int64_t b, char* lanes, char* result) const {
     const int64_t width = piece.width, lane_bytes = width * acc_size;
-    const int64_t loaded = columns.in_place() ? kBlock : Columns::kPositions;
-    const int64_t start = b * kBlock, end = std::min(start + kBlock, sequences.length);
-    const int64_t n_started = std::min(end - start, kLanes), n_lanes = reducer.is_neutral ? n_started : kLanes;
+    const int64_t block = sequences.block(), loaded = columns.in_place() ? block : Columns::kPositions;
+    const int64_t start = b * block, end = std::min(start + block, sequences.length);
+    const int64_t n_started = std::min(end - start, sequences.lanes());
+    const int64_t n_lanes = reducer.is_neutral ? n_started : sequences.lanes();
     char* memory = lanes + kLanes * columns.width() * acc_size;
-    if (end <= kLanes && reducer.is_neutral) {
+    if (end <= kLanes && reducer.is_neutral && sequences.neighbours == 1) {
       fold_short(columns.load(piece, 0, end, memory), end, width, lanes);
       std::memcpy(result, lanes, static_cast<size_t>(lane_bytes));
       return;
@@ -222,22 +227,24 @@ struct Reduction {
     }
     reducer.identity((n_lanes - n_started) * width, lanes + n_started * lane_bytes);
     fold_lanes(reducer, n_lanes, width, lane_bytes, lanes);
-    std::memcpy(result, lanes, static_cast<size_t>(lane_bytes));
+    fold_neighbours(sequences.kernels, reducer, size_log2(acc), sequences.neighbours, outputs(piece), lanes, memory);
+    std::memcpy(result, lanes, static_cast<size_t>(outputs(piece) * acc_size));
   }
 
   template <class Block>
   void column_piece(const Columns& columns, const Columns::Piece& piece, char* levels, Block&& block) const {
-    Tree tree(reducer, levels, piece.width, acc_size);
+    const int64_t n = outputs(piece);
+    Tree tree(reducer, levels, n, acc_size);
     for (int64_t b = 0; b < blocks(); ++b) {
       block(b, tree.next());
       tree.push();
     }
     const char* result = tree.finish();
     char* target = out.data + (piece.to << out.log2());
-    if (columns.out_stride() == 1) return store(piece.width, result, target);
-    char* stored = levels + piece.width * acc_size;
-    store(piece.width, result, stored);
-    sequences.kernels.copy->strided[out.log2()](piece.width, target, columns.out_stride(), stored, 1);
+    if (columns.out_stride() == 1) return store(n, result, target);
+    char* stored = levels + n * acc_size;
+    store(n, result, stored);
+    sequences.kernels.copy->strided[out.log2()](n, target, columns.out_stride(), stored, 1);
   }
 };
 
@@ -270,6 +277,7 @@ void run_reduce(const Call& call) {
   });
   if (sequences.count == 0) return;
   int across = sequences.column_dimension(true);
+  if (across < 0) across = sequences.split_columns();
   const int transposed = across < 0 ? sequences.short_dimension(kShort) : -1;
   if (transposed >= 0) {
     across = transposed;

@@ -21,6 +21,7 @@ struct Sequences {
   Nest<1> reduced;
   Nest<2> kept;  // input, output
   int64_t length = 1, count = 1;
+  int64_t neighbours = 1;  // elements of a sequence that split_columns() has made columns of
 
   template <class IsReduced>
   Sequences(const Kernels& kernels, const View& in, uint32_t acc, IsReduced is_reduced)
@@ -64,6 +65,27 @@ struct Sequences {
     return -1;
   }
 
+  // Sequences that have a few neighbours in memory, behind which those of the next sequence lie: their places become
+  // columns, each of which has a part of the lanes, and what remains of a sequence is rows of them. Then the kept
+  // dimension whose columns are to be walked together, otherwise -1.
+  int split_columns() {
+    const int last = reduced.rank - 1;
+    const int64_t run = reduced.shape[last];
+    if (last == 0 || reduced.strides[0][last] != 1 || run == 0 || kLanes % run != 0) return -1;
+    for (int i = kept.rank - 1; i >= 0; --i) {
+      if (kept.strides[0][i] != run || kept.shape[i] * run < 8) continue;
+      reduced.rank = last;
+      length /= run;
+      neighbours = run;
+      kept.shape[i] *= run;
+      kept.strides[0][i] = 1;
+      return i;
+    }
+    return -1;
+  }
+  int64_t lanes() const { return kLanes / neighbours; }  // of a column
+  int64_t block() const { return kBlock / neighbours; }  // rows
+
   // Dense sequences that are too short to have lanes of their own: the longest kept dimension, otherwise -1.
   int short_dimension(int64_t longest) const {
     if (!dense() || length > longest) return -1;
@@ -93,6 +115,24 @@ struct Sequences {
   }
 };
 
+// Combines the lanes that hold elements, each of which is a row of accumulators.
+inline void fold_lanes(const Reducer& reducer, int64_t n_lanes, int64_t width, int64_t row_bytes, char* lanes) {
+  for (int64_t half = kLanes / 2; half > 0; half /= 2) {
+    if (n_lanes <= half) continue;
+    reducer.combine((n_lanes - half) * width, lanes, lanes + half * row_bytes);
+    n_lanes = half;
+  }
+}
+
+// The same for lanes that are neighbours: each `neighbours` accumulators of a row become one. `memory` is as large.
+inline void fold_neighbours(const Kernels& kernels, const Reducer& reducer, int log2, int64_t neighbours, int64_t count,
+                            char* row, char* memory) {
+  if (neighbours == 1) return;
+  kernels.copy->transpose[log2](neighbours, count, memory, count, row, neighbours);
+  fold_lanes(reducer, neighbours, count, count << log2, memory);
+  std::memcpy(row, memory, static_cast<size_t>(count << log2));
+}
+
 // Combines block results, or rows of them, in the contract's tree as they come: a run of 2^i results is combined as
 // soon as it is complete, what is left over at the end from the right.
 class Tree {
@@ -102,6 +142,7 @@ class Tree {
   Tree(const Reducer& reducer, char* memory, int64_t width, int64_t size)
       : reducer_(reducer), memory_(memory), width_(width), row_(width * size) {}
 
+  void clear() { depth_ = 0, count_ = 0; }
   char* next() { return memory_ + depth_ * row_; }
   void push() {
     ++depth_;

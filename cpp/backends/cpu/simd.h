@@ -103,6 +103,11 @@ struct VecF32 {
     const __m512i rounded = _mm512_mask_mov_epi32(_mm512_srli_epi32(sum, 16), is_nan, quiet);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(rounded));
   }
+  // Of numbers that are bfloat16 already.
+  inline void store_upper(bfloat16* p) const {
+    const __m512i upper = _mm512_srli_epi32(_mm512_castps_si512(v), 16);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(upper));
+  }
   inline void store(float* p) const { _mm512_storeu_ps(p, v); }
   inline void store(float* p, Mask m) const { _mm512_mask_storeu_ps(p, m, v); }
   template <unsigned kLanes>
@@ -229,6 +234,11 @@ struct VecF32 {
     const __m256i quiet = _mm256_or_si256(upper, _mm256_set1_epi32(0x40));
     const __m256i rounded = _mm256_blendv_epi8(_mm256_srli_epi32(sum, 16), quiet, is_nan);
     const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(rounded, rounded), 0x08);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(packed));
+  }
+  inline void store_upper(bfloat16* p) const {
+    const __m256i upper = _mm256_srli_epi32(_mm256_castps_si256(v), 16);
+    const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(upper, upper), 0x08);
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(packed));
   }
   inline void store(float* p) const { _mm256_storeu_ps(p, v); }

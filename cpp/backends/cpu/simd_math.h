@@ -60,6 +60,14 @@ inline VecMath log_special(VecMath x, VecMath y) {
 }
 inline VecMath scaled(VecMath y, VecMath k) { return VecMath(_mm512_scalef_ps(y.v, k.v)); }
 inline VecMath exp2_integer(VecMath k) { return scaled(VecMath(1.0f), k); }
+// Of what scalef makes 0 of because it is too small, the processor takes a hundred cycles for each vector: lanes whose
+// result is 0 are left out. They hold anything on the way, be it NaN, but nothing subnormal.
+inline VecMath exp_core(VecMath x) {
+  constexpr float kZeroBelow = -104.0f;  // half of the smallest subnormal number is exp(-103.97)
+  const scalar::ExpParts<VecMath> e = scalar::exp_parts(x);
+  const __mmask16 is_not_zero = _mm512_cmp_ps_mask(x.v, _mm512_set1_ps(kZeroBelow), _CMP_NLT_UQ);
+  return VecMath(_mm512_maskz_scalef_ps(is_not_zero, e.y.v, e.k.v));
+}
 
 struct VecPiece {
   __m512i v;

@@ -21,28 +21,6 @@ TileFn half_kernel_of(const Kernels& kernels, uint32_t op, uint32_t n_inputs, ui
   return n_inputs == 1 ? kernels.unary->fn[op][dtype] : kernels.binary->fn[op][dtype];
 }
 
-// What an element of a row of ops.def costs, roughly, in additions.
-int64_t cost_of(uint32_t op) {
-  switch (op) {
-#define IST_COST_any(id)
-#define IST_COST_inexact(id) case id:
-#define IST_COST_real_inexact(id) case id:
-#define IST_COST_real(id)
-#define IST_COST_magnitude(id)
-#define IST_COST_compare(id)
-#define IST_COST_logical(id)
-#define IST_COST_bitwise(id)
-#define IST_COST_select(id)
-#define IST_COST_rule(id)
-#define IST_OP(id, name, family, arity, attrs, dtypes, derivative, execution, doc) IST_COST_##dtypes(id)
-#include "ops/ops.def"
-#undef IST_OP
-    return 4;
-    default:
-      return 1;
-  }
-}
-
 // Of the rows of ops.def: the result is bool whatever the operands are.
 bool is_predicate(uint32_t op) {
   switch (op) {
@@ -66,6 +44,27 @@ bool is_predicate(uint32_t op) {
 }
 
 }  // namespace
+
+int64_t cost_of(uint32_t op) {
+  switch (op) {
+#define IST_COST_any(id)
+#define IST_COST_inexact(id) case id:
+#define IST_COST_real_inexact(id) case id:
+#define IST_COST_real(id)
+#define IST_COST_magnitude(id)
+#define IST_COST_compare(id)
+#define IST_COST_logical(id)
+#define IST_COST_bitwise(id)
+#define IST_COST_select(id)
+#define IST_COST_rule(id)
+#define IST_OP(id, name, family, arity, attrs, dtypes, derivative, execution, doc) IST_COST_##dtypes(id)
+#include "ops/ops.def"
+#undef IST_OP
+    return 4;
+    default:
+      return 1;
+  }
+}
 
 bool supports_elementwise(const Kernels& kernels, const ist_node& node, size_t tensor_size) {
   const uint32_t n = node.n_inputs;
@@ -94,7 +93,8 @@ TileProgram::TileProgram(const Context& context, uint32_t first, uint32_t end, u
 }
 
 uint16_t TileProgram::value_as(const ist_tensor& value, uint32_t dtype) {
-  const uint16_t made = asked_ = operand(value);
+  const uint16_t made = operand(value);
+  is_asked_[made] = any_asked_ = true;
   if (value.dtype == dtype) return made;
   const uint16_t converted = take_slot(dtype);
   emit_cast(value.dtype, dtype, made, converted);
@@ -146,7 +146,8 @@ void TileProgram::add_node(uint32_t i) {
     const uint32_t dtype = dtypes[node.n_inputs - 1];
     const TileFn half = half_kernel_of(context_.kernels, node.op, node.n_inputs, dtype);
     const TileFn fn = half != nullptr ? half : kernel_of(context_.kernels, node.op, node.n_inputs, dtype);
-    if (node.n_inputs < 3 && is_half(dtype) && half == nullptr) {
+    const bool is_step = context_.kernels.chain->takes[out.dtype][node.op];
+    if (node.n_inputs < 3 && is_half(dtype) && half == nullptr && !is_step) {
       uint16_t wide[4];
       uint32_t n_wide = 0;
       for (uint32_t k = 0; k < node.n_inputs; ++k) {
@@ -160,8 +161,9 @@ void TileProgram::add_node(uint32_t i) {
       if (target != result) emit_cast(IST_FLOAT32, out.dtype, target, result);
       while (n_wide > 0) free_slot(wide[--n_wide]);
     } else {
-      if (half != nullptr) ++cost_;  // conversions
-      emit(fn, size_log2(out.dtype), result, in, node.n_inputs, node.op);
+      const bool in_one_pass = is_half(dtype) && node.n_inputs < 3;
+      if (in_one_pass) ++cost_;  // conversions
+      emit(in_one_pass ? half : fn, size_log2(out.dtype), result, in, node.n_inputs, node.op);
     }
   }
   if (factors == 3) {
@@ -178,57 +180,6 @@ void TileProgram::add_node(uint32_t i) {
 void TileProgram::forget_slot(uint32_t m) {
   free_slot(in_slots_[m].reg);
   in_slots_[m] = in_slots_[--n_in_slots_];
-}
-
-// The place in in_slots_ of the value that the last instruction made, if node i is its one reader and can go on with it
-// in registers; otherwise n_in_slots_.
-uint32_t TileProgram::link_to_last(const ist_node& node, uint32_t i, const uint16_t* in) const {
-  if (n_instructions_ == 0 || node.n_inputs > 2) return n_in_slots_;
-  const Instruction& last = instructions_[n_instructions_ - 1];
-  const bool* takes = context_.kernels.chain->takes[registers_[last.out].dtype];
-  if (!takes[last.op] || !takes[node.op]) return n_in_slots_;
-  if (node.n_inputs == 2 && in[0] == in[1]) return n_in_slots_;
-  for (uint32_t m = 0; m < n_in_slots_; ++m) {
-    const bool reads = in[0] == in_slots_[m].reg || (node.n_inputs == 2 && in[1] == in_slots_[m].reg);
-    if (in_slots_[m].reg == last.out && reads && value_at(context_.program, in_slots_[m].value).last_use == i) return m;
-  }
-  return n_in_slots_;
-}
-
-// Has the operand one value, or one for each row?
-bool TileProgram::is_constant(uint16_t reg) const {
-  const Register& operand = registers_[reg];
-  if (operand.place == Place::gathered) return operand.strides[rank_ - 1] == 0 && shape_[rank_ - 1] > 1;
-  return operand.place == Place::filled;
-}
-
-// Of one step; the last instruction. A step has an operand even if its op has none, and it is operands that may be
-// constants.
-void TileProgram::make_chain(Instruction& instruction) {
-  uint16_t* inputs = inputs_ + instruction.first_input;
-  if (instruction.n_inputs == 1) {
-    inputs[1] = inputs[0];
-    ++n_inputs_;
-  }
-  const bool swapped = is_constant(inputs[0]) && !is_constant(inputs[1]);
-  if (swapped) std::swap(inputs[0], inputs[1]);
-  instruction.first_step = static_cast<uint16_t>(n_steps_);
-  instruction.n_steps = 1;
-  instruction.n_inputs = 2;
-  steps_[n_steps_++] = {instruction.op, swapped, false};
-}
-
-void TileProgram::extend_last(uint32_t op, uint32_t n_inputs, const uint16_t* in, uint16_t out) {
-  Instruction& last = instructions_[n_instructions_ - 1];
-  if (last.n_steps == 0) make_chain(last);
-  const bool swapped = n_inputs == 2 && in[1] == last.out;
-  inputs_[n_inputs_++] = n_inputs == 1 ? inputs_[last.first_input] : in[swapped ? 0 : 1];
-  steps_[n_steps_++] = {static_cast<uint8_t>(op), swapped, false};
-  ++last.n_steps;
-  last.n_inputs = last.n_steps + 1;
-  last.op = static_cast<uint8_t>(op);
-  last.claims &= cost_of(op) == 1;
-  last.out = out;
 }
 
 uint16_t TileProgram::add_register(Place place, char* base, uint32_t dtype, const int64_t* strides) {
@@ -292,7 +243,8 @@ void TileProgram::emit(TileFn fn, int log2, uint16_t out, const uint16_t* in, ui
   std::copy_n(in, n_inputs, inputs_ + n_inputs_);
   n_inputs_ += n_inputs;
   const bool has_step = context_.kernels.chain->takes[registers_[out].dtype][op];
-  if (has_step && n_inputs == 2 && (is_constant(in[0]) || is_constant(in[1]))) make_chain(next);
+  const bool has_constant = n_inputs == 2 && (is_constant(in[0]) || is_constant(in[1]));
+  if (has_step && (has_constant || fn == nullptr)) make_chain(next);
 }
 
 void TileProgram::emit_cast(uint32_t from, uint32_t to, uint16_t in, uint16_t out) {

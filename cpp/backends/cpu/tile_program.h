@@ -16,6 +16,9 @@ inline constexpr uint32_t kMaxRunNodes = 16;
 // Does a tile kernel exist for this elementwise node? The caller has checked ranks.
 bool supports_elementwise(const Kernels& kernels, const ist_node& node, size_t tensor_size);
 
+// What an element of a row of ops.def costs, roughly, in additions.
+int64_t cost_of(uint32_t op);
+
 // Does the value live past node `last`, or leave the program?
 inline bool outlives(const ist_value& value, uint32_t last) {
   return (value.flags & IST_VALUE_OUTPUT) != 0 || value.last_use > last;
@@ -29,7 +32,8 @@ class TileProgram {
   static constexpr uint32_t kMaxSlots = kMaxRunNodes + 6;  // results alive inside the run, and ways through float32
   static constexpr uint32_t kMaxRegisters = kMaxOperands + kMaxInstructions;
   static constexpr uint32_t kMaxInputs = kMaxInstructions * 3;
-  static constexpr int64_t kBytesOfAddition = 8;  // read or written in its time
+  static constexpr uint32_t kMaxSteps = kMaxRunNodes * 4;  // a cube takes two, beginning anew and keeping one each
+  static constexpr int64_t kBytesOfAddition = 8;           // read or written in its time
 
  public:
   // Nodes [first, end) share their output shape. Values that live past node `last` have buffers already.
@@ -39,7 +43,8 @@ class TileProgram {
   uint16_t value_as(const ist_tensor& value, uint32_t dtype);
 
   // To be called when all of the above is done, before tiles are run: fixes how long they may be. 0: as the cache likes
-  // it, and tiles keep to length_at(). `in_rows`: no tile goes past the end of a row.
+  // it, and tiles keep to length_at(), or come in bands if no value is asked for. `in_rows`: no tile goes past the end
+  // of a row.
   void finish(int64_t tile, bool in_rows);
 
   int64_t size() const { return n_; }  // elements of the shape
@@ -69,13 +74,13 @@ class TileProgram {
   void load_band(Frame& frame, int64_t row, int64_t n_rows, int64_t column, int64_t n) const;
 
  private:
-  enum class Place : uint8_t { direct, filled, constant, gathered, row, banded, slot };
+  enum class Place : uint8_t { direct, filled, constant, gathered, row, banded, slot, block };
 
   struct Register {
     char* base;  // direct: element 0; otherwise the operand's first element
     Place place;
     uint8_t log2;
-    uint16_t index;  // of its tile buffer
+    uint16_t index;  // of its buffer: of a tile, or of a block if only steps of a chain read it
     const int64_t* strides;
     uint32_t dtype;
   };
@@ -115,6 +120,11 @@ class TileProgram {
   void extend_last(uint32_t op, uint32_t n_inputs, const uint16_t* in, uint16_t out);
   bool is_constant(uint16_t reg) const;
   void make_chain(Instruction& instruction);
+  bool can_be_chain(const Instruction& instruction) const;
+  bool reads_operand(const Instruction& instruction, uint32_t j) const;
+  void merge_chains();
+  void place_blocks(bool (&needs_tile)[kMaxRegisters]);
+  void fill_block(const Register& reg, const char* element, char* block) const;
   void place_operands(bool may_band, bool in_rows);
   void mark_constants();
   void fit_repetition();
@@ -145,11 +155,12 @@ class TileProgram {
   int64_t cut_ = 1, period_ = 1;  // where tiles end at the latest, and the longest period that a tile holds
   bool reads_ahead_ = false, streams_ = false;
   uint32_t n_buffers_ = 0, n_constants_ = 0, n_bands_ = 0;
-  uint16_t asked_ = kMaxRegisters;  // the register of value_as()
+  bool is_asked_[kMaxRegisters] = {};  // registers of value_as()
+  bool any_asked_ = false;
   Register registers_[kMaxRegisters];
   Instruction instructions_[kMaxInstructions];
   uint16_t inputs_[kMaxInputs];
-  ChainStep steps_[2 * kMaxRunNodes];
+  ChainStep steps_[kMaxSteps];
   Made made_[kMaxRunNodes];
   Made in_slots_[kMaxRunNodes];  // those still to be read
   bool slot_used_[kMaxSlots] = {};
@@ -165,7 +176,12 @@ void run_matmul_elementwise(const Context& context, uint32_t first, uint32_t end
 // The same for nodes [first, end - 1); node end - 1 reduces the last axes of a value of theirs.
 void run_elementwise_reduce(const Context& context, uint32_t first, uint32_t end);
 
-// The same where it reduces the first axes.
+// The same where it joins values of theirs, which are like `part`, along an axis.
+bool joins_tiles(const ist_node& node, const ist_tensor& part);
+void run_elementwise_concatenate(const Context& context, uint32_t first, uint32_t end);
+
+// The same where outputs are columns of matrices in the run's order, or of a few columns each.
+bool reduces_columns(const ist_node& reduction, const ist_tensor& in);
 void run_elementwise_reduce_columns(const Context& context, uint32_t first, uint32_t end);
 
 }  // namespace ist::cpu

@@ -62,14 +62,15 @@ bool TileProgram::Gather::is_constant() const { return period == 1; }
 // What is not read where it is gets tile buffers after the slots in a thread's scratch, then constants, then bands.
 void TileProgram::place_operands(bool may_band, bool in_rows) {
   // Scalars that only steps of chains read need no tile, but as much as a step reads at a time.
-  bool needs_tile[kMaxRegisters] = {};
-  if (asked_ < kMaxRegisters) needs_tile[asked_] = true;
+  bool needs_tile[kMaxRegisters];
+  std::copy_n(is_asked_, kMaxRegisters, needs_tile);
   for (uint32_t k = 0; k < n_instructions_; ++k) {
     const Instruction& made = instructions_[k];
     for (uint32_t j = 0; j < made.n_inputs; ++j) {
       if (made.n_steps == 0 || j == 0) needs_tile[inputs_[made.first_input + j]] = true;
     }
   }
+  place_blocks(needs_tile);
   n_buffers_ = n_slots_;
   cut_ = n_;
   for (uint32_t r = 0; r < n_registers_; ++r) {
@@ -106,8 +107,10 @@ void TileProgram::mark_constants() {
   for (uint32_t k = 0; k < n_instructions_; ++k) {
     const Instruction& made = instructions_[k];
     for (uint32_t s = 0; s < made.n_steps; ++s) {
+      const bool reads = reads_operand(made, s + 1);
       const Register& operand = registers_[inputs_[made.first_input + 1 + s]];
-      steps_[made.first_step + s].constant = operand.place == Place::constant;
+      steps_[made.first_step + s].constant =
+          !reads || operand.place == Place::constant || operand.place == Place::block;
     }
   }
 }
@@ -116,7 +119,8 @@ void TileProgram::mark_constants() {
 void TileProgram::choose_stores(bool may_stream) {
   const bool is_cheap = cost_ <= kCostly;
   const int64_t claim_from = n_instructions_ == 1 ? kClaimFrom : kClaimFromMemory;
-  bool is_read[kMaxRegisters] = {};
+  bool is_read[kMaxRegisters];
+  std::copy_n(is_asked_, kMaxRegisters, is_read);
   for (uint32_t k = n_instructions_; k-- > 0;) {
     Instruction& made = instructions_[k];
     const Register& result = registers_[made.out];
@@ -129,7 +133,8 @@ void TileProgram::choose_stores(bool may_stream) {
 }
 
 void TileProgram::finish(int64_t tile, bool in_rows) {
-  place_operands(tile == 0, in_rows);
+  if (n_instructions_ > 1) merge_chains();
+  place_operands(tile == 0 && !any_asked_, in_rows);
   mark_constants();
   choose_stores(tile == 0);
   reads_ahead_ = cost_ > kCostly && n_ * bytes_ >= 2 * kClaimFromMemory;
@@ -139,7 +144,7 @@ void TileProgram::finish(int64_t tile, bool in_rows) {
   } else if (tile == 0) {
     // Wholly in place, a tile may be as long as a thread's range.
     tile_ = n_;
-    if (n_buffers_ > 0 || n_instructions_ > 1) {
+    if (n_buffers_ > 0 || n_instructions_ > 1 || reads_ahead_) {
       tile_ = reads_ahead_ ? kTileAhead : kTileMax;
       while (tile_ > kTileMin && (tile_ * n_buffers_ << slot_log2_) > kCacheBytes) tile_ /= 2;
       tile_ = std::min(tile_, n_);
@@ -160,6 +165,19 @@ void TileProgram::fit_repetition() {
   }
 }
 
+// A chain's operand that is one element.
+void TileProgram::fill_block(const Register& reg, const char* element, char* block) const {
+  int log2 = reg.log2;
+  alignas(8) char converted[8];
+  if (reg.dtype == IST_BFLOAT16) {
+    const void* in[] = {element};
+    context_.kernels.cast->fn[reg.dtype][IST_FLOAT32](1, converted, in);
+    element = converted;
+    log2 = size_log2(IST_FLOAT32);
+  }
+  context_.kernels.copy->fill[log2](kChainBlockBytes >> log2, block, element);
+}
+
 void TileProgram::enter(Frame& frame) const {
   const int64_t buffer_bytes = ((tile_ << slot_log2_) + 63) / 64 * 64;
   const int64_t constant_bytes = n_constants_ * kChainBlockBytes;
@@ -177,9 +195,9 @@ void TileProgram::enter(Frame& frame) const {
       frame.at[r] = bands + buffer_bytes * (reg.index * band_rows_);
       continue;
     }
-    if (reg.place == Place::constant) {
+    if (reg.place == Place::constant || reg.place == Place::block) {
       frame.at[r] = constants + reg.index * kChainBlockBytes;
-      context_.kernels.copy->fill[reg.log2](kChainBlockBytes >> reg.log2, frame.at[r], reg.base);
+      if (reg.place == Place::constant) fill_block(reg, reg.base, frame.at[r]);
       continue;
     }
     frame.at[r] = memory + reg.index * buffer_bytes;
@@ -225,7 +243,7 @@ void TileProgram::load(Frame& frame, size_t g, int64_t start, int64_t n) const {
     if (at + n > gather.block) filled.block = -1;
     if (reg.place == Place::constant) {
       filled.count = gather.block;
-      return context_.kernels.copy->fill[reg.log2](kChainBlockBytes >> reg.log2, tile, start_of_block());
+      return fill_block(reg, start_of_block(), tile);
     }
   }
   context_.kernels.copy->gather[reg.log2](start, n, nest.rank, nest.shape, nest.strides[0], reg.base, tile);
@@ -262,7 +280,7 @@ void TileProgram::run(Frame& frame, int64_t start, int64_t n, int64_t band_row) 
     const Instruction& instruction = instructions_[k];
     const uint16_t* inputs = inputs_ + instruction.first_input;
     char* out = frame.at[instruction.out];
-    const void* in[kMaxRunNodes + 1];
+    const void* in[kMaxSteps + 1];
     for (uint32_t j = 0; j < instruction.n_inputs; ++j) in[j] = frame.at[inputs[j]];
     if (!instruction.claims && !instruction.streams) {
       execute(instruction, n, out, in);
@@ -282,7 +300,8 @@ void TileProgram::run(Frame& frame, int64_t start, int64_t n, int64_t band_row) 
       out += bytes;
       for (uint32_t j = 0; j < instruction.n_inputs; ++j) {
         const Register& input = registers_[inputs[j]];
-        if (input.place != Place::constant) in[j] = static_cast<const char*>(in[j]) + (count << input.log2);
+        const bool is_block = input.place == Place::constant || input.place == Place::block;
+        if (!is_block) in[j] = static_cast<const char*>(in[j]) + (count << input.log2);
       }
     }
   }

@@ -32,11 +32,11 @@ def thread_environment(threads: int) -> dict[str, str]:
     return dict(os.environ) | dict.fromkeys(THREAD_VARIABLES, str(threads))
 
 
-def compiled(program: Path) -> bool:
+def compiled(program: Path, isa: str | None) -> bool:
     compiler = next((c for c in (os.environ.get("CC"), "cc", "gcc", "clang") if c and shutil.which(c.split()[0])), None)
     if compiler is None:
         return False
-    for machine in (["-march=native"], ["-mcpu=native"], []):
+    for machine in ([f"-march={isa}"],) if isa else (["-march=native"], ["-mcpu=native"], []):
         command = [*shlex.split(compiler), "-O3", *machine, "-pthread", str(SOURCE), "-o", str(program)]
         if subprocess.run(command, capture_output=True).returncode == 0:
             return True
@@ -65,11 +65,11 @@ def bounded_by_numpy() -> dict[str, float]:
     }
 
 
-def measure_limits(threads: int) -> dict[str, Any]:
+def measure_limits(threads: int, isa: str | None = None) -> dict[str, Any]:
     """Bytes per second of c = a + b and of reading, flops per second, at the size of the largest elementwise rows."""
     with tempfile.TemporaryDirectory() as directory:
         program = Path(directory) / "limits"
-        if compiled(program):
+        if compiled(program, isa):
             command, by = [str(program), str(threads), str(ELEMENTS)], "C"
         else:
             command, by = [sys.executable, __file__, "--numpy"], "NumPy"

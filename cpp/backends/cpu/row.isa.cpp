@@ -38,8 +38,8 @@ void largest(int64_t n, const void* data, void* result) {
   *static_cast<T*>(result) = lane[0];
 }
 
-// exp of what is not positive: the upper limit of the general body is out of reach.
-inline float exp_of(float x) { return scalar::exp_core(x < -150.0f ? -150.0f : x); }
+// exp of what is not positive.
+inline float exp_of(float x) { return scalar::exp_of_negative(x); }
 inline double exp_of(double x) { return scalar::exp(x); }
 
 // The exponentials of one element for each lane, added to the lanes.
@@ -53,12 +53,10 @@ inline void exp_step(const T* x, T top, T* r, T* lane) {
   }
 }
 #if defined(IST_VECTOR_SCALE)
-// The exponentials of numbers that are 0 at most.
-inline VecMath exp_of_negative(VecMath x) { return scalar::exp_core(at_least(x, VecMath(-150.0f))); }
 inline void exp_step(const float* x, float top, float* r, float* lane) {
   for (int i = 0; i < kLanes; i += VecF32::kWidth) {
     const VecMath below = VecMath(_mm512_loadu_ps(x + i)) - VecMath(top);
-    const VecMath e = exp_of_negative(below);
+    const VecMath e = scalar::exp_of_negative(below);
     _mm512_storeu_ps(r + i, e.v);
     _mm512_storeu_ps(lane + i, (VecMath(_mm512_loadu_ps(lane + i)) + e).v);
   }
@@ -109,7 +107,7 @@ inline void exp_row(int64_t n, const float* x, const float* top, float* r, float
   for (int64_t i = 0; i < n; i += VecF32::kWidth) {
     const __mmask16 m = n - i < VecF32::kWidth ? VecF32::mask(static_cast<int>(n - i)) : static_cast<__mmask16>(-1);
     const VecMath below = VecMath(VecF32::load(x + i, m)) - VecMath(VecF32::load(top + i, m));
-    const VecMath e = exp_of_negative(below);
+    const VecMath e = scalar::exp_of_negative(below);
     VecF32{e.v}.store(r + i, m);
     VecF32{(VecMath(VecF32::load(lane + i, m)) + e).v}.store(lane + i, m);
   }

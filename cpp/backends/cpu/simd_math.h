@@ -34,6 +34,9 @@ inline VecMask operator<(VecMath a, VecMath b) { return _mm512_cmp_ps_mask(a.v, 
 inline VecMask operator>(VecMath a, VecMath b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ); }
 inline VecMask operator>=(VecMath a, VecMath b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ); }
 inline VecMath select(VecMask m, VecMath a, VecMath b) { return VecMath(_mm512_mask_blend_ps(m, b.v, a.v)); }
+inline VecMath select_by_sign(VecMath x, VecMath positive, VecMath negative) {
+  return select(_mm512_movepi32_mask(_mm512_castps_si512(x.v)), negative, positive);
+}
 inline VecMath at_most(VecMath x, VecMath limit) { return VecMath(_mm512_min_ps(limit.v, x.v)); }
 inline VecMath at_least(VecMath x, VecMath limit) { return VecMath(_mm512_max_ps(limit.v, x.v)); }
 inline VecMath sqrt(VecMath a) { return VecMath(_mm512_sqrt_ps(a.v)); }
@@ -49,6 +52,7 @@ inline scalar::Split<VecMath> split(VecMath x) {
   const VecMath exponent(_mm512_getexp_ps(x.v)), below_one(_mm512_getexp_ps(significand));
   return {exponent - below_one, VecMath(significand) - VecMath(1.0f)};
 }
+inline scalar::Split<VecMath> split_normal(VecMath x) { return split(x); }
 inline VecMath log_special(VecMath x, VecMath y) {
   enum { kY = 0, kQuietX = 2, kNan = 3, kMinusInfinity = 4, kInfinity = 5 };
   constexpr int kOfQuietNan = 4 * 0, kOfSignallingNan = 4 * 1, kOfZero = 4 * 2, kOfOne = 4 * 3;
@@ -59,6 +63,7 @@ inline VecMath log_special(VecMath x, VecMath y) {
   return VecMath(_mm512_fixupimm_ps(y.v, x.v, _mm512_set1_epi32(kChoices), 0));
 }
 inline VecMath scaled(VecMath y, VecMath k) { return VecMath(_mm512_scalef_ps(y.v, k.v)); }
+inline VecMath scaled_down(VecMath y, scalar::ReducedExp<VecMath> e) { return scaled(y, e.k); }
 inline VecMath exp2_integer(VecMath k) { return scaled(VecMath(1.0f), k); }
 
 struct VecPiece {

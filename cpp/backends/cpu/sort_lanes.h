@@ -11,7 +11,8 @@
 namespace ist::cpu {
 namespace {
 
-// Masks have a bit for each lane.
+// Masks have a bit for each lane. min, max and less are for what ranked() makes of keys, or makes keys of: there may be
+// comparisons of signed numbers alone.
 template <class K>
 struct KeyLanes;
 
@@ -29,6 +30,7 @@ struct KeyLanes<uint32_t> {
   static inline Vector add(Vector a, Vector b) { return _mm512_add_epi32(a, b); }
   static inline uint32_t first_key(Vector v) { return static_cast<uint32_t>(_mm512_cvtsi512_si32(v)); }
   static inline Vector broadcast(uint32_t x) { return _mm512_set1_epi32(static_cast<int>(x)); }
+  static inline Vector ranked(Vector v) { return v; }
   static inline Vector min(Vector a, Vector b) { return _mm512_min_epu32(a, b); }
   static inline Vector max(Vector a, Vector b) { return _mm512_max_epu32(a, b); }
   static inline Mask less(Vector a, Vector b) { return _mm512_cmplt_epu32_mask(a, b); }
@@ -51,6 +53,7 @@ struct KeyLanes<uint64_t> {
     return static_cast<uint64_t>(_mm_cvtsi128_si64(_mm512_castsi512_si128(v)));
   }
   static inline Vector broadcast(uint64_t x) { return _mm512_set1_epi64(static_cast<long long>(x)); }
+  static inline Vector ranked(Vector v) { return v; }
   static inline Vector min(Vector a, Vector b) { return _mm512_min_epu64(a, b); }
   static inline Vector max(Vector a, Vector b) { return _mm512_max_epu64(a, b); }
   static inline Mask less(Vector a, Vector b) { return _mm512_cmplt_epu64_mask(a, b); }
@@ -112,6 +115,7 @@ struct KeyLanes<uint32_t> {
   }
   static inline uint32_t first_key(Vector v) { return static_cast<uint32_t>(_mm256_cvtsi256_si32(v)); }
   static inline Vector broadcast(uint32_t x) { return _mm256_set1_epi32(static_cast<int>(x)); }
+  static inline Vector ranked(Vector v) { return v; }
   static inline Vector min(Vector a, Vector b) { return _mm256_min_epu32(a, b); }
   static inline Vector max(Vector a, Vector b) { return _mm256_max_epu32(a, b); }
   static inline Mask less(Vector a, Vector b) {
@@ -124,11 +128,12 @@ struct KeyLanes<uint32_t> {
   static inline Vector exchange(Vector v) {
     return _mm256_permutevar8x32_epi32(v, _mm256_xor_si256(in_order(), _mm256_set1_epi32(kDistance)));
   }
-  // Lane i of `set` where i & kBit, of `clear` elsewhere.
-  template <int kBit>
-  static inline Vector choose(Vector clear, Vector set) {
+  // Every two lanes so far apart in order: the greater key goes where the lane has kBit.
+  template <int kDistance, int kBit>
+  static inline Vector ordered(Vector v) {
     constexpr int kLanes = kBit == 1 ? 0xaa : kBit == 2 ? 0xcc : 0xf0;
-    return _mm256_blend_epi32(clear, set, kLanes);
+    const Vector other = exchange<kDistance>(v);
+    return _mm256_blend_epi32(min(v, other), max(v, other), kLanes);
   }
   static inline Vector rotate(Vector v, int lanes) {
     return _mm256_permutevar8x32_epi32(v, _mm256_add_epi32(in_order(), _mm256_set1_epi32(lanes)));
@@ -157,14 +162,11 @@ struct KeyLanes<uint64_t> {
     return static_cast<uint64_t>(_mm_cvtsi128_si64(_mm256_castsi256_si128(v)));
   }
   static inline Vector broadcast(uint64_t x) { return _mm256_set1_epi64x(static_cast<long long>(x)); }
-  static inline Vector less_lanes(Vector a, Vector b) {
-    const Vector top = broadcast(uint64_t{1} << 63);  // there is a comparison of signed numbers alone
-    return _mm256_cmpgt_epi64(_mm256_xor_si256(b, top), _mm256_xor_si256(a, top));
-  }
-  static inline Vector min(Vector a, Vector b) { return _mm256_blendv_epi8(b, a, less_lanes(a, b)); }
-  static inline Vector max(Vector a, Vector b) { return _mm256_blendv_epi8(a, b, less_lanes(a, b)); }
+  static inline Vector ranked(Vector v) { return _mm256_xor_si256(v, broadcast(uint64_t{1} << 63)); }
+  static inline Vector min(Vector a, Vector b) { return _mm256_blendv_epi8(b, a, _mm256_cmpgt_epi64(b, a)); }
+  static inline Vector max(Vector a, Vector b) { return _mm256_blendv_epi8(a, b, _mm256_cmpgt_epi64(b, a)); }
   static inline Mask less(Vector a, Vector b) {
-    return static_cast<Mask>(_mm256_movemask_pd(_mm256_castsi256_pd(less_lanes(a, b))));
+    return static_cast<Mask>(_mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpgt_epi64(b, a))));
   }
   static inline Vector compress(Mask m, Vector v) { return compressed<kWidth>(m, v); }
   template <int kDistance>
@@ -172,10 +174,11 @@ struct KeyLanes<uint64_t> {
     constexpr int kPlaces = (0 ^ kDistance) | (1 ^ kDistance) << 2 | (2 ^ kDistance) << 4 | (3 ^ kDistance) << 6;
     return _mm256_permute4x64_epi64(v, kPlaces);
   }
-  template <int kBit>
-  static inline Vector choose(Vector clear, Vector set) {
-    constexpr int kLanes = kBit == 1 ? 0xcc : 0xf0;  // of 4 bytes
-    return _mm256_blend_epi32(clear, set, kLanes);
+  template <int kDistance, int kBit>
+  static inline Vector ordered(Vector v) {
+    const Vector other = exchange<kDistance>(v);
+    const Vector upper = kBit == 1 ? _mm256_setr_epi64x(0, -1, 0, -1) : _mm256_setr_epi64x(0, 0, -1, -1);
+    return _mm256_blendv_epi8(v, other, _mm256_xor_si256(_mm256_cmpgt_epi64(v, other), upper));
   }
   static inline Vector rotate(Vector v, int lanes) {
     const Vector places = _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(2 * lanes));

@@ -133,16 +133,11 @@ constexpr int kTogether = 2;
 
 #else
 
-// One by one: keys are compared with those kDistance (an exclusive or of lanes) away, and the smaller ones go where
-// kBit of the lane is clear.
+// One by one: kDistance is the exclusive or of the lanes of two keys that are compared.
 template <class K, int kEnd, int kDistance, int kBit>
 inline void step(Keys<K>* r) {
-  using L = KeyLanes<K>;
 #pragma GCC unroll 16
-  for (int b = 0; b < kEnd; ++b) {
-    const Keys<K> other = L::template exchange<kDistance>(r[b]);
-    r[b] = L::template choose<kBit>(L::min(r[b], other), L::max(r[b], other));
-  }
+  for (int b = 0; b < kEnd; ++b) r[b] = KeyLanes<K>::template ordered<kDistance, kBit>(r[b]);
 }
 template <class K, int kEnd, int kApart = KeyLanes<K>::kWidth / 2>
 inline void merge_together(Keys<K>* r) {
@@ -208,16 +203,17 @@ void sort_in_registers(int64_t n, K* x) {
   Keys<K> r[kVectors];
 #pragma GCC unroll 16
   for (int b = 0; b < kVectors; ++b) {
-    r[b] = b < kWhole ? L::load(x + b * L::kWidth) : L::load(x + b * L::kWidth, first<K>(n - b * L::kWidth), last);
+    K* at = x + b * L::kWidth;
+    r[b] = L::ranked(b < kWhole ? L::load(at) : L::load(at, first<K>(n - b * L::kWidth), last));
   }
   sort_together<K, kVectors>(r);
   merge_runs<K>(r);
 #pragma GCC unroll 16
   for (int b = 0; b < kVectors; ++b) {
     if (b < kWhole) {
-      L::store(x + b * L::kWidth, r[b]);
+      L::store(x + b * L::kWidth, L::ranked(r[b]));
     } else {
-      L::store(x + b * L::kWidth, first<K>(n - b * L::kWidth), r[b]);
+      L::store(x + b * L::kWidth, first<K>(n - b * L::kWidth), L::ranked(r[b]));
     }
   }
 }
@@ -252,18 +248,19 @@ K middle_key(int64_t n, const K* x) {
   using L = KeyLanes<K>;
   constexpr int W = L::kWidth, kSamples = 3 * W;
   constexpr int64_t kMany = 4096;
+  const auto load = [](const K* at) { return L::ranked(L::load(at)); };
   Keys<K> v;
   if (n >= kMany) {
     K sample[kSamples];
     for (int i = 0; i < kSamples; ++i) sample[i] = x[n / kSamples * i + n / (2 * kSamples)];
-    v = median<K>(L::load(sample), L::load(sample + W), L::load(sample + 2 * W));
+    v = median<K>(load(sample), load(sample + W), load(sample + 2 * W));
   } else {
     const int64_t sixth = (n - W) / 6;  // neither a ramp nor a peak misleads these
-    v = median<K>(L::load(x + sixth), L::load(x + 3 * sixth), L::load(x + 5 * sixth));
+    v = median<K>(load(x + sixth), load(x + 3 * sixth), load(x + 5 * sixth));
   }
 #pragma GCC unroll 4
   for (int step = (W + 1) / 3; step > 0; step /= 3) v = median<K>(v, rotated<K>(v, step), rotated<K>(v, 2 * step));
-  return L::first_key(v);
+  return L::first_key(L::ranked(v));
 }
 
 // A vector's keys: those that `below` chooses to `front` and up, the others to `back` and down. There is room for
@@ -300,10 +297,11 @@ template <class K, bool kOrEqual>
 inline void partition(int64_t n, const K* from, K bound, K*& front_end, K*& back_end) {
   using L = KeyLanes<K>;
   constexpr int W = L::kWidth;
-  const Keys<K> pivot = L::broadcast(bound);
+  const Keys<K> pivot = L::broadcast(bound), bounds = L::ranked(pivot);
   K *front = front_end, *back = back_end;
   const auto goes_below = [&](Keys<K> v) __attribute__((always_inline)) {
-    return kOrEqual ? others<K>(L::less(pivot, v)) : L::less(v, pivot);
+    const Keys<K> ranked = L::ranked(v);
+    return kOrEqual ? others<K>(L::less(bounds, ranked)) : L::less(ranked, bounds);
   };
   int64_t i = 0;
   for (; i + (3 + kPlaceRoom) * W <= n; i += 4 * W) {

@@ -7,7 +7,12 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int kVectors = 8;  // at a time: enough that choosing the op is a small part
+// At a time: enough that choosing the op is a small part, and with operands no more than there are registers.
+#if defined(__AVX2__) && !defined(__AVX512F__)
+constexpr int kVectors = 6;
+#else
+constexpr int kVectors = 8;
+#endif
 static_assert(kVectors * kVectorBytes <= kChainBlockBytes);
 
 template <class V>

@@ -28,6 +28,7 @@ inline VecMath fma(VecMath a, VecMath b, VecMath c) { return VecMath(VecF32::fma
 
 #if defined(__AVX512F__)
 #define IST_VECTOR_SCALE 1
+#define IST_VECTOR_EXP 1
 using VecMask = __mmask16;
 inline VecMath operator-(VecMath a) { return VecMath(_mm512_xor_ps(a.v, _mm512_set1_ps(-0.0f))); }
 inline VecMask operator<(VecMath a, VecMath b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ); }
@@ -85,6 +86,14 @@ inline VecMath log2(VecMath x) { return scalar::log2_of(x); }
 inline VecMath log10(VecMath x) { return scalar::log10_of(x); }
 inline VecMath log1p(VecMath x) { return scalar::log1p_of(x); }
 #elif defined(__AVX2__)
+// That of numbers which are not positive: GCC compares and blends for the limit of a loop over the scalar body.
+#define IST_VECTOR_EXP 1
+inline VecMath at_least(VecMath x, VecMath limit) { return VecMath(_mm256_max_ps(limit.v, x.v)); }
+inline VecMath scaled_down(VecMath y, scalar::ReducedExp<VecMath> e) {
+  const __m256i k = _mm256_slli_epi32(_mm256_castps_si256(e.shifted.v), 23);
+  const __m256i factor = _mm256_add_epi32(k, _mm256_castps_si256(_mm256_set1_ps(0x1p32f)));
+  return y * VecMath(_mm256_castsi256_ps(factor)) * VecMath(0x1p-32f);
+}
 inline VecMath at_most(VecMath x, VecMath limit) { return VecMath(_mm256_min_ps(limit.v, x.v)); }
 inline VecMath fabs(VecMath a) { return VecMath(_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)); }
 inline VecMath copysign(VecMath magnitude, VecMath sign) {

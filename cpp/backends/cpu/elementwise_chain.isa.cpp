@@ -7,12 +7,7 @@
 namespace ist::cpu {
 namespace {
 
-// At a time: enough that choosing the op is a small part, and with operands no more than there are registers.
-#if defined(__AVX2__) && !defined(__AVX512F__)
-constexpr int kVectors = 6;
-#else
-constexpr int kVectors = 8;
-#endif
+constexpr int kVectors = 8;  // at a time: enough that choosing the op is a small part
 static_assert(kVectors * kVectorBytes <= kChainBlockBytes);
 
 template <class V>

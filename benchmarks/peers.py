@@ -4,6 +4,7 @@
     python benchmarks/peers.py matmul "sum axis"     rows whose names hold one of the words
     python benchmarks/peers.py --small               tiny sizes and few samples, to see that it works
     python benchmarks/peers.py --add sort            measures these rows anew, keeps the others of the JSON file
+    python benchmarks/peers.py --isa x86-64-v3       every library without AVX-512 and AMX: its own switches see to that
     python benchmarks/peers.py --measured --markdown docs/performance.md
 
 Each library has a process of its own, all with the same number of threads, so that no thread pool disturbs another; the
@@ -33,13 +34,27 @@ from peers_rows import Row, rows_of
 WORKER = Path(__file__).resolve().parent / "peers_worker.py"
 # Thread pools spin for a while after their work, OpenBLAS's for some 20 ms; nobody is timed meanwhile.
 PAUSE = 0.05
+# What keeps each library, and the matrix products that it calls, to an ISA level.
+ISA_SWITCHES = {
+    "x86-64-v3": {
+        "ISTHMUS_CPU_ISA": "x86-64-v3",
+        "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
+        "OPENBLAS_CORETYPE": "Haswell",
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
+    }
+}
+# The switch of XLA is one for its compiler: the products that it calls use AVX-512 all the same.
+XLA_CALLS = ("matmul", "matvec", "dot", "conv2d", "attention")
 
 
 def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def machine() -> dict[str, Any]:
+def machine(isa: str | None) -> dict[str, Any]:
     """The name, and whether the CPU has instructions for bfloat16: PyTorch's products use AMX where there is any."""
     fields = {"model name": "", "flags": ""}
     try:
@@ -55,16 +70,19 @@ def machine() -> dict[str, Any]:
         "cores": cores(),
         "system": f"{platform.system()} {platform.machine()}",
         "bfloat16_flags": flags,
+        "isa": isa,
     }
 
 
 class Worker:
     """The process of one library: a JSON line to ask, a JSON line as the answer."""
 
-    def __init__(self, library: str, threads: int) -> None:
+    def __init__(self, library: str, threads: int, isa: str | None) -> None:
         environment = thread_environment(threads) | {"JAX_PLATFORMS": "cpu"}
+        environment |= ISA_SWITCHES[isa] if isa else {}
         if threads == 1:
-            environment["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+            one_thread = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+            environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} {one_thread}"
         command = [sys.executable, str(WORKER), library, str(threads)]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -99,6 +117,8 @@ def measure(row: Row, workers: list[Worker], limits: Limits, args: argparse.Name
     rates: list[float] = []
     # A call may take longer than a sample should; a library gets twice the time of the others, and three samples.
     left: dict[str, float] = {}
+    if args.isa and row.program in XLA_CALLS:
+        workers = [worker for worker in workers if worker.library != "jax"]
     for worker in workers:
         answer = worker.ask(prepare=row.name, small=args.small, budget=args.budget)
         if "problem" in answer:
@@ -137,7 +157,7 @@ def measure(row: Row, workers: list[Worker], limits: Limits, args: argparse.Name
 
 def run(rows: list[Row], threads: int, args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, str]]:
     """What these rows took with so many threads, and the versions of the libraries."""
-    started = [Worker(library, threads) for library in dict.fromkeys(["isthmus", *args.libraries])]
+    started = [Worker(library, threads, args.isa) for library in dict.fromkeys(["isthmus", *args.libraries])]
     workers, versions = [], {}
     for worker in started:
         hello = worker.read()
@@ -150,7 +170,7 @@ def run(rows: list[Row], threads: int, args: argparse.Namespace) -> tuple[dict[s
     if "isthmus" not in versions:
         raise SystemExit("peers.py needs isthmus: just build")
     measured = {}
-    with Limits(threads) as limits:
+    with Limits(threads, args.isa) as limits:
         for row in rows:
             print(f"{row.name}, threads: {threads} ...", file=sys.stderr, flush=True)
             measured[row.name] = measure(row, workers, limits, args)
@@ -189,14 +209,15 @@ def main() -> int:
     parser.add_argument("--budget", type=float, help="seconds that a sample takes (0.05; 0.001)")
     parser.add_argument("--threads", type=int, nargs="+", default=sorted({1, cores()}), help="for each library")
     parser.add_argument("--libraries", nargs="+", choices=CALLS, default=list(CALLS))
-    parser.add_argument("--json", type=Path, metavar="FILE", help="all samples (build/peers.json)")
+    parser.add_argument("--isa", choices=ISA_SWITCHES, help="keep every library to this ISA level")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="all samples (build/peers.json, peers-LEVEL.json)")
     parser.add_argument("--add", action="store_true", help="keep the rows of the JSON file that are not measured now")
     parser.add_argument("--measured", action="store_true", help="measure nothing: show what the JSON file holds")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="put the table between the markers of this file")
     args = parser.parse_args()
     args.rounds = args.rounds or (3 if args.small else 15)
     args.budget = args.budget or (0.001 if args.small else 0.05)
-    args.json = args.json or WORKER.parent.parent / "build" / "peers.json"
+    args.json = args.json or WORKER.parent.parent / "build" / (f"peers-{args.isa}.json" if args.isa else "peers.json")
     rows = chosen(rows_of(args.small), args.words)
     if not rows:
         parser.error(f"no row is called that; there are: {', '.join(row.name for row in rows_of(args.small))}")
@@ -211,7 +232,13 @@ def main() -> int:
             parser.error(f"{args.json} does not exist")
         report = older
     else:
-        report = {"machine": machine(), "rounds": args.rounds, "budget": args.budget, "small": args.small, "runs": {}}
+        report = {
+            "machine": machine(args.isa),
+            "rounds": args.rounds,
+            "budget": args.budget,
+            "small": args.small,
+            "runs": {},
+        }
         for threads in args.threads:
             report["runs"][str(threads)], report["versions"] = run(rows, threads, args)
         if older is not None:

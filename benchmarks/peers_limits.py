@@ -32,11 +32,11 @@ def thread_environment(threads: int) -> dict[str, str]:
     return dict(os.environ) | dict.fromkeys(THREAD_VARIABLES, str(threads))
 
 
-def compiled(program: Path) -> bool:
+def compiled(program: Path, isa: str | None) -> bool:
     compiler = next((c for c in (os.environ.get("CC"), "cc", "gcc", "clang") if c and shutil.which(c.split()[0])), None)
     if compiler is None:
         return False
-    for machine in (["-march=native"], ["-mcpu=native"], []):
+    for machine in ([f"-march={isa}"],) if isa else (["-march=native"], ["-mcpu=native"], []):
         command = [*shlex.split(compiler), "-O3", *machine, "-pthread", str(SOURCE), "-o", str(program)]
         if subprocess.run(command, capture_output=True).returncode == 0:
             return True
@@ -69,11 +69,11 @@ class Limits:
     """Measures bytes per second of c = a + b and of reading, at the size of the largest elementwise rows, and flops per
     second. A context: the compiled program lives in a temporary folder."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, isa: str | None = None) -> None:
         self.threads = threads
         self.directory = tempfile.TemporaryDirectory()
         program = Path(self.directory.name) / "limits"
-        if compiled(program):
+        if compiled(program, isa):
             self.command, self.by = [str(program), str(threads), str(ELEMENTS)], "peers_limits.c"
         else:
             self.command, self.by = [sys.executable, __file__, "--numpy"], "NumPy"

@@ -53,11 +53,15 @@ def summary(rows: dict[str, Report]) -> str:
 def machine_line(report: Report) -> str:
     machine = report["machine"]
     flags = machine["bfloat16_flags"]
-    bfloat16 = f"bfloat16 instructions: {', '.join(flags) or 'none'}"
+    instructions = f"bfloat16 instructions: {', '.join(flags) or 'none'}"
     if "amx_bf16" in flags:
-        bfloat16 += " (PyTorch's bfloat16 products use AMX)"
+        instructions += " (PyTorch's bfloat16 products use AMX)"
+    if machine.get("isa"):
+        instructions = (
+            f"every library kept to {machine['isa']} by its own switches (XLA's products cannot be, and are left out)"
+        )
     versions = ", ".join(f"{library} {version}" for library, version in report["versions"].items())
-    return f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}; {bfloat16}; {versions}."
+    return f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}; {instructions}; {versions}."
 
 
 LIMITS = {

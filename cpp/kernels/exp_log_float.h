@@ -10,9 +10,16 @@ namespace scalar {
 // Functions of F are for float and for vectors of it, which have their own scaled() and split(), and the same bits.
 // `F(constant)` fills a vector; select(condition, a, b) takes the place of ?:.
 inline float select(bool condition, float a, float b) { return condition ? a : b; }
+// By the sign bit of x. Written as a choice, a product with 1 or e becomes a choice as well, of two products.
+inline float select_by_sign(float x, float positive, float negative) {
+  const uint32_t mask = static_cast<uint32_t>(static_cast<int32_t>(bits_of(x)) >> 31);
+  return float_of((bits_of(negative) & mask) | (bits_of(positive) & ~mask));
+}
 // NaN passes through both.
 inline float at_most(float x, float limit) { return x > limit ? limit : x; }
 inline float at_least(float x, float limit) { return x < limit ? limit : x; }
+// Where exp is 0 from there on, so that scaled() need not know more. Vectors that are scaled by any power return x.
+inline float limited_below(float x, float limit) { return at_least(x, limit); }
 
 // y * 2^k for integers k in [-250, 250], rounded once: in two factors, because 2^k may be out of range.
 inline float scaled(float y, float k) {
@@ -20,65 +27,83 @@ inline float scaled(float y, float k) {
   return y * exp2_integer(half) * exp2_integer(k - half);
 }
 
-// x = k * ln 2 + r with |r| <= ln(2) / 2, for x in [-150, 150].
+// x = k * ln 2 + r with |r| <= ln(2) / 2, for x in [-150, 150]; k lies in the low bits of `shifted`.
 template <class F>
 struct ReducedExp {
-  F k, r;
+  F k, r, shifted;
 };
 template <class F>
 inline ReducedExp<F> reduce_exp(F x) {
-  const F k = fma(x, F(0x1.715476p+0f), F(kRoundMagicF)) - F(kRoundMagicF);
-  return {k, fma(k, F(0x1.05c610p-29f), fma(k, F(-0x1.62e430p-1f), x))};
+  const F shifted = fma(x, F(0x1.715476p+0f), F(kRoundMagicF));
+  const F k = shifted - F(kRoundMagicF);
+  return {k, fma(k, F(0x1.05c610p-29f), fma(k, F(-0x1.62e430p-1f), x)), shifted};
 }
 
-// exp(x) = y * 2^k for x in [-150, 150].
+// exp(r) for |r| <= ln(2) / 2: a number in [0.7, 1.42].
 template <class F>
-struct ExpParts {
-  F y, k;
-};
-template <class F>
-inline ExpParts<F> exp_parts(F x) {
-  const ReducedExp<F> e = reduce_exp(x);
-  const F p = polynomial(e.r, F(0x1.6b6dfap-10f), 0x1.12300cp-7f, 0x1.55568ap-5f, 0x1.5554a2p-3f, 0.5f, 1.0f);
-  return {fma(p, e.r, F(1.0f)), e.k};
+inline F exp_reduced(F r) {
+  const F p = polynomial(r, F(0x1.6b6dfap-10f), 0x1.12300cp-7f, 0x1.55568ap-5f, 0x1.5554a2p-3f, 0.5f, 1.0f);
+  return fma(p, r, F(1.0f));
 }
-// exp(x) for x of at most 150. Vectors have their own.
-inline float exp_core(float x) {
-  const ExpParts<float> e = exp_parts(at_least(x, -150.0f));
-  return scaled(e.y, e.k);
-}
+inline float scaled_exp(float y, ReducedExp<float> e) { return scaled(y, e.k); }
 template <class F>
 inline F exp_of(F x) {
-  return exp_core(at_most(x, F(150.0f)));
+  const ReducedExp<F> e = reduce_exp(limited_below(at_most(x, F(150.0f)), F(-150.0f)));
+  return scaled_exp(exp_reduced(e.r), e);
+}
+// exp(x) where results are normal: 2^k is an addition to the exponent.
+inline bool is_near_exp(float x) { return fabs(x) <= 87.0f; }
+inline float exp_near(float x) {
+  const ReducedExp<float> e = reduce_exp(x);
+  return float_of(bits_of(exp_reduced(e.r)) + (bits_of(e.shifted) << 23));
+}
+// y * 2^k for y in [0.7, 1.42] and k in [-152, 0], rounded once: the first product is exact. (An addition to the
+// exponent could make a number of a NaN.)
+inline float scaled_down(float y, ReducedExp<float> e) {
+  return y * float_of((bits_of(e.shifted) << 23) + bits_of(0x1p32f)) * 0x1p-32f;
+}
+// exp(x) for x of 0 or less. What is below the limit is 0, as it is there.
+template <class F>
+inline F exp_of_negative(F x) {
+  const ReducedExp<F> e = reduce_exp(limited_below(x, F(-105.0f)));
+  return scaled_down(exp_reduced(e.r), e);
 }
 // 1 / (1 + e) or e / (1 + e) with e = exp(-|x|). A division would keep the divider busy for as long as all else takes.
 // The seed is 1 / (1 + e) within 0.0018, a Chebyshev polynomial, and Newton's step squares that; what the quotient then
 // leaves of the numerator makes up for the rest, and for the rounding of 1 + e.
 template <class F>
-inline F sigmoid_of(F x) {
-  const F e = exp_core(-fabs(x));
+inline F sigmoid_by_exp(F x, F e) {
   const F minus_d = F(-1.0f) - e;
   const F excess = (F(-1.0f) - minus_d) - e;
   const F seed = polynomial(minus_d, F(0x1.c65286p-3f), 0x1.54bde4p+0f, 0x1.783c56p+1f, 0x1.6a09c2p+1f);
   const F inverse = fma(seed, fma(minus_d, seed, F(1.0f)), seed);
-  const F numerator = select(x >= F(0.0f), F(1.0f), e);
+  const F numerator = select_by_sign(x, F(1.0f), e);  // of -0 as well: e is 1
   const F quotient = numerator * inverse;
   const F rest = fma(excess, quotient, fma(minus_d, quotient, numerator));
   return fma(inverse, rest, quotient);
 }
+template <class F>
+inline F sigmoid_of(F x) {
+  return sigmoid_by_exp(x, exp_of_negative(-fabs(x)));
+}
+inline float sigmoid_near(float x) { return sigmoid_by_exp(x, exp_near(-fabs(x))); }
 
-// x = 2^k * (1 + f) with f in [-1/4, 1/2), for positive finite x.
+// x = 2^k * (1 + f) with f in [-1/4, 1/2), for positive finite x, and for those that are normal.
 template <class F>
 struct Split {
   F k, f;
 };
-inline Split<float> split(float x) {
+inline Split<float> split_normal(float x) {
   constexpr uint32_t kThreeQuarters = 0x3f400000u;
-  const bool subnormal = x < 0x1p-126f;
   // Adding the distance from 3/4 to 1 carries into the exponent exactly when the significand is 3/2 or more.
-  const uint32_t shifted = bits_of(subnormal ? x * 0x1p24f : x) + (0x3f800000u - kThreeQuarters);
+  const uint32_t shifted = bits_of(x) + (0x3f800000u - kThreeQuarters);
   const float exponent = float_of((shifted >> 23) | 0x4b000000u) - (0x1p23f + 127.0f);
-  return {exponent - (subnormal ? 24.0f : 0.0f), float_of((shifted & 0x007fffffu) + kThreeQuarters) - 1.0f};
+  return {exponent, float_of((shifted & 0x007fffffu) + kThreeQuarters) - 1.0f};
+}
+inline Split<float> split(float x) {
+  const bool subnormal = x < 0x1p-126f;
+  const Split<float> s = split_normal(subnormal ? x * 0x1p24f : x);
+  return {s.k - (subnormal ? 24.0f : 0.0f), s.f};
 }
 
 // log(1 + f) - f for f in [-1/4, 1/2).
@@ -113,20 +138,36 @@ inline F log_natural(F k, F f) {
 }
 
 template <class F>
+inline F log_natural(Split<F> s) {
+  return log_natural(s.k, s.f);
+}
+template <class F>
+inline F log_binary(Split<F> s) {
+  return log_sum(s.k, s.f, 1.0f, 0.0f, 0x1.715476p+0f, 0x1.4ae0c0p-26f);
+}
+template <class F>
+inline F log_decimal(Split<F> s) {
+  return log_sum(s.k, s.f, 0x1.3440p-2f, 0x1.3509f8p-18f, 0x1.bcb7b2p-2f, -0x1.5b235ep-27f);
+}
+
+template <class F>
 inline F log_of(F x) {
-  const Split<F> s = split(x);
-  return log_special(x, log_natural(s.k, s.f));
+  return log_special(x, log_natural(split(x)));
 }
 template <class F>
 inline F log2_of(F x) {
-  const Split<F> s = split(x);
-  return log_special(x, log_sum(s.k, s.f, 1.0f, 0.0f, 0x1.715476p+0f, 0x1.4ae0c0p-26f));
+  return log_special(x, log_binary(split(x)));
 }
 template <class F>
 inline F log10_of(F x) {
-  const Split<F> s = split(x);
-  return log_special(x, log_sum(s.k, s.f, 0x1.3440p-2f, 0x1.3509f8p-18f, 0x1.bcb7b2p-2f, -0x1.5b235ep-27f));
+  return log_special(x, log_decimal(split(x)));
 }
+// The same for numbers that are positive, normal and finite.
+inline bool is_near_log(float x) { return (x >= 0x1p-126f) & (x < kInfF); }
+inline float log_near(float x) { return log_natural(split_normal(x)); }
+inline float log2_near(float x) { return log_binary(split_normal(x)); }
+inline float log10_near(float x) { return log_decimal(split_normal(x)); }
+
 template <class F>
 inline F log1p_of(F x) {
   const F u = F(1.0f) + x;

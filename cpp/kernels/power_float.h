@@ -93,7 +93,7 @@ inline F logaddexp_of(F a, F b) {
   const auto first = a > b;
   const F high = select(first, a, b), low = select(first, b, a);
   // Equal infinities have no difference.
-  const F e = exp_core(select(high == low, F(0.0f), low - high));
+  const F e = exp_of_negative(select(high == low, F(0.0f), low - high));
   // 1 + e = 2^k (1 + f)
   const auto upper = e > F(0.5f);
   const F f = select(upper, fma(e, F(0.5f), F(-0.5f)), e);

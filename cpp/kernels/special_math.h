@@ -69,7 +69,7 @@ inline double erfinv(double x) {
 // before that.
 template <class F>
 inline F erfinv_of(F x) {
-  const Split<F> s = split(fma(-x, x, F(1.0f)));
+  const Split<F> s = split_normal(fma(-x, x, F(1.0f)));
   const F rest = s.f + fma(s.k, F(-0x1.05c610p-29f), log_tail(s.f));
   const F w = -fma(s.k, F(0x1.62e430p-1f), rest);
   const F w_lost = -(fma(s.k, F(0x1.62e430p-1f), w) + rest);

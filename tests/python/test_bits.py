@@ -182,13 +182,16 @@ def test_results_longer_than_the_caches(threads: int) -> None:
     np.testing.assert_array_equal(np.array(a.reshape(-1)[1:] * b.reshape(-1)[:-1]), x.ravel()[1:] * y.ravel()[:-1])
 
 
-@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
-def test_the_way_of_a_trigonometric_function_depends_on_its_element_alone(name: str) -> None:
-    """Large arguments take another way; whole stretches of small ones do not look for them."""
+@pytest.mark.parametrize("name", ["sin", "cos", "tan", "exp", "sigmoid", "log", "log2", "log10"])
+def test_the_way_of_a_function_depends_on_its_element_alone(name: str) -> None:
+    """Some arguments take another way than most; whole stretches of the others do not look for them."""
     rng = np.random.default_rng(0)
-    exponents = np.concatenate([np.full(300, 3), rng.integers(10, 16, 300), np.full(300, 4), [13, 127, 5]])
+    exponents = np.concatenate([np.full(300, 3), rng.integers(10, 16, 300), np.full(600, 4), [13, 127, 5]])
     x = np.ldexp(rng.uniform(1, 2, exponents.size), exponents).astype(np.float32)
-    x[[310, 320, 330]] = [2.0**13, np.inf, np.nan]
+    edges = np.array([2.0**13, np.inf, np.nan, 0.0, -0.0, 87.0, -87.0, 89.0, -104.0, 2.0**-126], np.float32)
+    x[310 : 310 + edges.size] = edges
+    x[340:440] = rng.integers(0, 2**32, 100, np.uint32).view(np.float32)
+    x[[700, 800]] = [87.0, 2.0**-126]
     function = getattr(ist, name)
     together = function(ist.array(x))
     alone = ist.concatenate([function(ist.array(x[i : i + 1])) for i in range(x.size)])

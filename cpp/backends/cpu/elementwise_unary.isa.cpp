@@ -14,13 +14,23 @@ void unary_tile(int64_t n, void* out, const void* const* in) {
   for (int64_t i = 0; i < n; ++i) r[i] = Body::apply(Type<From>(a[i]));
 }
 
-// Functions whose bodies for small arguments cost a fraction of the others: trig_float.h has both.
+// Functions whose bodies for most arguments cost a fraction of those for all: trig_float.h and exp_log_float.h have
+// both.
 struct Near {
   float x;
 };
-inline float sin(Near a) { return scalar::sin_near(a.x); }
-inline float cos(Near a) { return scalar::cos_near(a.x); }
-inline float tan(Near a) { return scalar::tan_near(a.x); }
+#define IST_NEAR(name, condition)                                \
+  inline float name(Near a) { return scalar::name##_near(a.x); } \
+  inline bool is_near_##name(Near a) { return scalar::condition(a.x); }
+IST_NEAR(sin, is_near)
+IST_NEAR(cos, is_near)
+IST_NEAR(tan, is_near)
+IST_NEAR(exp, is_near_exp)
+IST_NEAR(sigmoid, is_near_exp)
+IST_NEAR(log, is_near_log)
+IST_NEAR(log2, is_near_log)
+IST_NEAR(log10, is_near_log)
+#undef IST_NEAR
 
 template <class Body>
 concept HasNearBody = requires(Near x) { Body::near_apply(x); };
@@ -34,7 +44,7 @@ void near_tile(int64_t n, void* out, const void* const* in) {
   for (int64_t start = 0; start < n; start += kPiece) {
     const int64_t end = start + kPiece < n ? start + kPiece : n;
     int any_far = 0;
-    for (int64_t i = start; i < end; ++i) any_far |= scalar::is_near(a[i]) ? 0 : 1;
+    for (int64_t i = start; i < end; ++i) any_far |= Body::is_near(Near{a[i]}) ? 0 : 1;
     if (any_far == 0) {
       for (int64_t i = start; i < end; ++i) r[i] = Body::near_apply(Near{a[i]});
     } else {
@@ -145,6 +155,10 @@ constexpr TileFn unary_fn() {
       requires requires { float(name(x)); } \
     {                                       \
       return name(x);                       \
+    }                                       \
+    template <class N>                      \
+    static inline bool is_near(N x) {       \
+      return is_near_##name(x);             \
     }                                       \
   };
 #define IST_ARITY_1(id, name, dtypes) IST_ROW_WITH_BODY(id, name, dtypes)

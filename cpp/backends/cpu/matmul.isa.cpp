@@ -298,8 +298,9 @@ constexpr MatmulKernels kernels(int rows, int cols, int size, bool in_place, Pac
 }
 
 #if !defined(__AVX512BF16__)
-constexpr MatmulKernels bfloat16_kernels = kernels(kTileRows, 2 * VecF32::kWidth, 4, false, &pack<IST_BFLOAT16, VecF32>,
-                                                   &float_group_tile_of, &round_rows<IST_BFLOAT16>, 0, nullptr);
+constexpr MatmulKernels bfloat16_kernels =
+    kernels(kTileRows, 2 * VecF32::kWidth, 4, false, &pack<IST_BFLOAT16, VecF32>, &float_group_tile_of,
+            &round_rows<IST_BFLOAT16>, VecF32::kWidth, &group_row_product<VecF32>);
 #endif
 
 constexpr MatmulTable table = {

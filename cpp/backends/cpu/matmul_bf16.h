@@ -3,6 +3,7 @@
 // here fma; in matmul_bf16_pairs.h and matmul_bf16_amx.h those for bfloat16.
 #pragma once
 
+#include "backends/cpu/compiler_vectors.h"
 #include "backends/cpu/isa_common.h"
 #include "backends/cpu/matmul_kernels.h"
 #include "backends/cpu/simd.h"
@@ -104,6 +105,58 @@ void float_group_tile_of(int n_rows, int n_cols, int64_t depth, const void* a, i
   const GroupTileFns& fns = n_cols == 2 * VecF32::kWidth ? whole : part;
   fns.of_rows[n_rows](n_cols, depth, static_cast<const float*>(a), a_step, static_cast<const float*>(b), b_row,
                       static_cast<float*>(c), c_row, mode);
+}
+
+// The same chains for a row and dense columns: pairs of k of these, transposed in registers, so that a lane has a
+// column.
+template <class V>
+void group_row_product(int n_cols, int64_t k, const void* a, const void* b, int64_t j_stride, void* c) {
+  constexpr int W = V::kWidth, kPairs = kMatmulGroup / 2;
+  constexpr int64_t kAhead = 8 * kMatmulGroup;
+  using Words = typename Vector<uint32_t, sizeof(V)>::type;
+  const float* x = static_cast<const float*>(a);
+  const bfloat16* columns = static_cast<const bfloat16*>(b);
+  V total = V::zero();
+  for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
+    const int64_t end = k - k0 < kMatmulBlock ? k : k0 + kMatmulBlock;
+    V sum = V::zero();
+    const auto add_group = [&](int64_t t, int n, int words) __attribute__((always_inline)) {
+      V even = V::zero(), odd = V::zero();
+#pragma GCC unroll 16
+      for (int p0 = 0; p0 < kPairs; p0 += W) {
+        const int left = words - 2 * p0, loaded = left < 0 ? 0 : left < 2 * W ? left : 2 * W;
+        V square[W];
+#pragma GCC unroll 16
+        for (int j = 0; j < W; ++j) {
+          square[j] = V::zero();
+          if (j < n) __builtin_memcpy(&square[j], columns + j * j_stride + t + 2 * p0, 2 * static_cast<size_t>(loaded));
+        }
+        V::transpose(square);
+#pragma GCC unroll 16
+        for (int p = 0; p < W; ++p) {
+          const Words pairs = bit_cast<Words>(square[p]);
+          const int word = 2 * (p0 + p);
+          if (word < words) even = V::fma(V::broadcast(x[t + word]), bit_cast<V>(pairs << 16), even);
+          if (word + 1 < words) {
+            odd = V::fma(V::broadcast(x[t + word + 1]), bit_cast<V>(pairs & 0xffff0000u), odd);
+          }
+        }
+      }
+      sum = V::add(sum, V::add(even, odd));
+    };
+    int64_t t = k0;
+    for (; t + kMatmulGroup <= end; t += kMatmulGroup) {
+      for (int j = 0; j < n_cols; ++j) __builtin_prefetch(columns + j * j_stride + t + kAhead);
+      if (n_cols == W) {
+        add_group(t, W, kMatmulGroup);
+      } else {
+        add_group(t, n_cols, kMatmulGroup);
+      }
+    }
+    if (t < end) add_group(t, n_cols, static_cast<int>(end - t));
+    total = k0 == 0 ? sum : V::add(total, sum);
+  }
+  total.store(static_cast<float*>(c), V::mask(n_cols));
 }
 
 template <int D>

@@ -145,9 +145,22 @@ void packed_tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t, 
 }
 
 constexpr MatmulKernels bfloat16_kernels = {
-    kPanel,       kPanels * kPanel,  4,           false, &pack_pairs,  &packed_tile, &round_rows<IST_BFLOAT16>,
-    kSide,        &pair_row_product, &pack_strip, 2,     kMatmulGroup, kHeader,      48,
-    &enter_tiles, &leave_tiles,
+    kPanel,
+    kPanels * kPanel,
+    4,
+    false,
+    &pack_pairs,
+    &packed_tile,
+    &round_rows<IST_BFLOAT16>,
+    kSide,
+    &group_row_product<VecF32>,
+    &pack_strip,
+    2,
+    kMatmulGroup,
+    kHeader,
+    48,
+    &enter_tiles,
+    &leave_tiles,
 };
 
 }  // namespace

@@ -192,51 +192,6 @@ void exact_tile(int n_rows, int n_cols, int64_t depth, const Packed& a, int64_t 
   }
 }
 
-// The same chains for a row and dense columns: groups of these, transposed in registers, so that a lane has a column.
-void pair_row_product(int n_cols, int64_t k, const void* a, const void* b, int64_t j_stride, void* c) {
-  constexpr int64_t kAhead = 8 * kMatmulGroup;
-  const float* x = static_cast<const float*>(a);
-  const bfloat16* columns = static_cast<const bfloat16*>(b);
-  VecF32 total = VecF32::zero();
-  for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
-    const int64_t end = k - k0 < kMatmulBlock ? k : k0 + kMatmulBlock;
-    VecF32 sum = VecF32::zero();
-    const auto add_group = [&](int64_t t, int n, int words) __attribute__((always_inline)) {
-      const auto mask = static_cast<__mmask32>((uint64_t{1} << words) - 1);
-      VecF32 square[kSide];
-#pragma GCC unroll 16
-      for (int j = 0; j < kSide; ++j) {
-        const bfloat16* in = columns + j * j_stride + t;
-        const __m512i pairs = j >= n                  ? _mm512_setzero_si512()
-                              : words == kMatmulGroup ? _mm512_loadu_si512(in)
-                                                      : _mm512_maskz_loadu_epi16(mask, in);
-        square[j].v = _mm512_castsi512_ps(pairs);
-      }
-      VecF32::transpose(square);
-      VecF32 even = VecF32::zero(), odd = VecF32::zero();
-#pragma GCC unroll 16
-      for (int p = 0; p < kPairs; ++p) {
-        const __m512i pairs = _mm512_castps_si512(square[p].v);
-        if (2 * p < words) even = VecF32::fma(VecF32::broadcast(x[t + 2 * p]), half_of(pairs, 0), even);
-        if (2 * p + 1 < words) odd = VecF32::fma(VecF32::broadcast(x[t + 2 * p + 1]), half_of(pairs, 1), odd);
-      }
-      sum = VecF32::add(sum, VecF32::add(even, odd));
-    };
-    int64_t t = k0;
-    for (; t + kMatmulGroup <= end; t += kMatmulGroup) {
-      for (int j = 0; j < n_cols; ++j) __builtin_prefetch(columns + j * j_stride + t + kAhead);
-      if (n_cols == kSide) {
-        add_group(t, kSide, kMatmulGroup);
-      } else {
-        add_group(t, n_cols, kMatmulGroup);
-      }
-    }
-    if (t < end) add_group(t, n_cols, static_cast<int>(end - t));
-    total = k0 == 0 ? sum : VecF32::add(total, sum);
-  }
-  total.store(static_cast<float*>(c), VecF32::mask(n_cols));
-}
-
 // Both exponents are biased by 127, and the last bits of the products' significands are 14 places down.
 inline bool stays_normal(const Packed& a, const Packed& b) {
   return a.smallest_exponent + b.smallest_exponent - 2 * 127 - 14 >= -126;
@@ -295,7 +250,7 @@ constexpr MatmulKernels bfloat16_kernels = {
     &packed_tile,
     &round_rows<IST_BFLOAT16>,
     kSide,
-    &pair_row_product,
+    &group_row_product<VecF32>,
     &pack_pairs,
     2,
     kMatmulGroup,

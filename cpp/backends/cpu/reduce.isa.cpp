@@ -142,14 +142,15 @@ template <int kTogether, class F, class T, class E>
 inline void add_rows(int64_t n, T* __restrict acc, const E* __restrict x, int64_t stride) {
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
+    // Not copied to lanes and back: copies are made by halves of vectors, which stores cannot hand to whole loads.
     T value[kLanes], memory[kLanes];
-    for (int l = 0; l < kLanes; ++l) value[l] = acc[i + l];
 #pragma GCC unroll 8
     for (int k = 0; k < kTogether; ++k) {
       const T* wide = widened(x + k * stride + i, memory);
-      for (int l = 0; l < kLanes; ++l) value[l] = F::apply(value[l], wide[l]);
+      const T* before = k == 0 ? acc + i : value;
+      T* after = k + 1 == kTogether ? acc + i : value;
+      for (int l = 0; l < kLanes; ++l) after[l] = F::apply(before[l], wide[l]);
     }
-    for (int l = 0; l < kLanes; ++l) acc[i + l] = value[l];
   }
   for (; i < n; ++i) {
     T value = acc[i];

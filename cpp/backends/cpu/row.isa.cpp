@@ -38,8 +38,8 @@ void largest(int64_t n, const void* data, void* result) {
   *static_cast<T*>(result) = lane[0];
 }
 
-// exp of what is not positive: the upper limit of the general body is out of reach.
-inline float exp_of(float x) { return scalar::exp_core(x); }
+// exp of what is not positive.
+inline float exp_of(float x) { return scalar::exp_of_negative(x); }
 inline double exp_of(double x) { return scalar::exp(x); }
 
 // The exponentials of one element for each lane, added to the lanes.
@@ -52,13 +52,13 @@ inline void exp_step(const T* x, T top, T* r, T* lane) {
     lane[i] = lane[i] + e;
   }
 }
-#if defined(IST_VECTOR_SCALE)
+#if defined(IST_VECTOR_EXP)
 inline void exp_step(const float* x, float top, float* r, float* lane) {
+#pragma GCC unroll 4
   for (int i = 0; i < kLanes; i += VecF32::kWidth) {
-    const VecMath below = VecMath(_mm512_loadu_ps(x + i)) - VecMath(top);
-    const VecMath e = exp_core(below);
-    _mm512_storeu_ps(r + i, e.v);
-    _mm512_storeu_ps(lane + i, (VecMath(_mm512_loadu_ps(lane + i)) + e).v);
+    const VecMath e = scalar::exp_of_negative(VecMath(VecF32::load(x + i)) - VecMath(top));
+    VecF32{e.v}.store(r + i);
+    VecF32{(VecMath(VecF32::load(lane + i)) + e).v}.store(lane + i);
   }
 }
 #endif
@@ -102,15 +102,17 @@ inline void exp_row(int64_t n, const T* x, const T* top, T* r, T* lane) {
     lane[i] = lane[i] + e;
   }
 }
-#if defined(IST_VECTOR_SCALE)
+#if defined(IST_VECTOR_EXP)
 inline void exp_row(int64_t n, const float* x, const float* top, float* r, float* lane) {
-  for (int64_t i = 0; i < n; i += VecF32::kWidth) {
-    const __mmask16 m = n - i < VecF32::kWidth ? VecF32::mask(static_cast<int>(n - i)) : static_cast<__mmask16>(-1);
-    const VecMath below = VecMath(VecF32::load(x + i, m)) - VecMath(VecF32::load(top + i, m));
-    const VecMath e = exp_core(below);
-    VecF32{e.v}.store(r + i, m);
-    VecF32{(VecMath(VecF32::load(lane + i, m)) + e).v}.store(lane + i, m);
-  }
+  const auto step = [&](int64_t i, auto... mask) {
+    const VecMath below = VecMath(VecF32::load(x + i, mask...)) - VecMath(VecF32::load(top + i, mask...));
+    const VecMath e = scalar::exp_of_negative(below);
+    VecF32{e.v}.store(r + i, mask...);
+    VecF32{(VecMath(VecF32::load(lane + i, mask...)) + e).v}.store(lane + i, mask...);
+  };
+  int64_t i = 0;
+  for (; i + VecF32::kWidth <= n; i += VecF32::kWidth) step(i);
+  if (i < n) step(i, VecF32::mask(static_cast<int>(n - i)));
 }
 #endif
 

@@ -20,15 +20,16 @@ int64_t filter_part(int64_t n, const K* keys, K low, K high, K* inside, int64_t&
   int64_t i = 0;
 #if defined(IST_SORTS_VECTORS)
   using L = KeyLanes<K>;
-  const __m512i lows = L::broadcast(low), highs = L::broadcast(high);
+  const Keys<K> lows = L::ranked(L::broadcast(low)), highs = L::ranked(L::broadcast(high));
   // Whether a vector has any is hard to predict: none is passed over.
   for (; i + L::kWidth <= n; i += L::kWidth) {
-    const __m512i v = L::load(keys + i);
-    const auto before = L::less(v, lows);
-    const auto kept = static_cast<typename L::Mask>(~(before | L::less(highs, v)));
+    const Keys<K> v = L::load(keys + i);
+    const Keys<K> ranked = L::ranked(v);
+    const auto before = L::less(ranked, lows);
+    const auto kept = others<K>(before | L::less(highs, ranked));
     const int count = __builtin_popcount(kept);
     below += __builtin_popcount(before);
-    L::store(end, L::lowest(count), L::compress(kept, v));
+    L::store(end, lowest<K>(count), L::compress(kept, v));
     end += count;
   }
 #endif
@@ -48,13 +49,13 @@ void group_part(int64_t n, const K* keys, const K* values, K key, K* (&ends)[3])
 #if defined(IST_SORTS_VECTORS)
   using L = KeyLanes<K>;
   using Mask = typename L::Mask;
-  const __m512i pivot = L::broadcast(key);
+  const Keys<K> pivot = L::ranked(L::broadcast(key));
   for (; i + L::kWidth <= n; i += L::kWidth) {
-    const __m512i v = L::load(keys + i), carried = L::load(values + i);
-    const Mask below = L::less(v, pivot), above = L::less(pivot, v), equal = static_cast<Mask>(~(below | above));
+    const Keys<K> v = L::ranked(L::load(keys + i)), carried = L::load(values + i);
+    const Mask below = L::less(v, pivot), above = L::less(pivot, v), equal = others<K>(below | above);
     const auto place = [&](Mask mask, int group) __attribute__((always_inline)) {
       const int count = __builtin_popcount(mask);
-      L::store(ends[group], L::lowest(count), L::compress(mask, carried));
+      L::store(ends[group], lowest<K>(count), L::compress(mask, carried));
       ends[group] += count;
     };
     place(below, 0);

@@ -28,12 +28,16 @@ inline VecMath fma(VecMath a, VecMath b, VecMath c) { return VecMath(VecF32::fma
 
 #if defined(__AVX512F__)
 #define IST_VECTOR_SCALE 1
+#define IST_VECTOR_EXP 1
 using VecMask = __mmask16;
 inline VecMath operator-(VecMath a) { return VecMath(_mm512_xor_ps(a.v, _mm512_set1_ps(-0.0f))); }
 inline VecMask operator<(VecMath a, VecMath b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ); }
 inline VecMask operator>(VecMath a, VecMath b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ); }
 inline VecMask operator>=(VecMath a, VecMath b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ); }
 inline VecMath select(VecMask m, VecMath a, VecMath b) { return VecMath(_mm512_mask_blend_ps(m, b.v, a.v)); }
+inline VecMath select_by_sign(VecMath x, VecMath positive, VecMath negative) {
+  return select(_mm512_movepi32_mask(_mm512_castps_si512(x.v)), negative, positive);
+}
 inline VecMath at_most(VecMath x, VecMath limit) { return VecMath(_mm512_min_ps(limit.v, x.v)); }
 inline VecMath at_least(VecMath x, VecMath limit) { return VecMath(_mm512_max_ps(limit.v, x.v)); }
 inline VecMath sqrt(VecMath a) { return VecMath(_mm512_sqrt_ps(a.v)); }
@@ -49,6 +53,7 @@ inline scalar::Split<VecMath> split(VecMath x) {
   const VecMath exponent(_mm512_getexp_ps(x.v)), below_one(_mm512_getexp_ps(significand));
   return {exponent - below_one, VecMath(significand) - VecMath(1.0f)};
 }
+inline scalar::Split<VecMath> split_normal(VecMath x) { return split(x); }
 inline VecMath log_special(VecMath x, VecMath y) {
   enum { kY = 0, kQuietX = 2, kNan = 3, kMinusInfinity = 4, kInfinity = 5 };
   constexpr int kOfQuietNan = 4 * 0, kOfSignallingNan = 4 * 1, kOfZero = 4 * 2, kOfOne = 4 * 3;
@@ -60,14 +65,14 @@ inline VecMath log_special(VecMath x, VecMath y) {
 }
 inline VecMath scaled(VecMath y, VecMath k) { return VecMath(_mm512_scalef_ps(y.v, k.v)); }
 inline VecMath exp2_integer(VecMath k) { return scaled(VecMath(1.0f), k); }
+inline VecMath limited_below(VecMath x, VecMath) { return x; }
 // Of what scalef makes 0 of because it is too small, the processor takes a hundred cycles for each vector: lanes whose
 // result is 0 are left out. They hold anything on the way, be it NaN, but nothing subnormal.
-inline VecMath exp_core(VecMath x) {
-  constexpr float kZeroBelow = -104.0f;  // half of the smallest subnormal number is exp(-103.97)
-  const scalar::ExpParts<VecMath> e = scalar::exp_parts(x);
-  const __mmask16 is_not_zero = _mm512_cmp_ps_mask(x.v, _mm512_set1_ps(kZeroBelow), _CMP_NLT_UQ);
-  return VecMath(_mm512_maskz_scalef_ps(is_not_zero, e.y.v, e.k.v));
+inline VecMath scaled_exp(VecMath y, scalar::ReducedExp<VecMath> e) {
+  constexpr float kZeroFrom = -151.0f;  // 1.42 * 2^-151 is less than half of the smallest subnormal number
+  return VecMath(_mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(e.k.v, _mm512_set1_ps(kZeroFrom), _CMP_NLE_UQ), y.v, e.k.v));
 }
+inline VecMath scaled_down(VecMath y, scalar::ReducedExp<VecMath> e) { return scaled_exp(y, e); }
 
 struct VecPiece {
   __m512i v;
@@ -88,6 +93,14 @@ inline VecMath log2(VecMath x) { return scalar::log2_of(x); }
 inline VecMath log10(VecMath x) { return scalar::log10_of(x); }
 inline VecMath log1p(VecMath x) { return scalar::log1p_of(x); }
 #elif defined(__AVX2__)
+// That of numbers which are not positive: GCC compares and blends for the limit of a loop over the scalar body.
+#define IST_VECTOR_EXP 1
+inline VecMath limited_below(VecMath x, VecMath limit) { return VecMath(_mm256_max_ps(limit.v, x.v)); }
+inline VecMath scaled_down(VecMath y, scalar::ReducedExp<VecMath> e) {
+  const __m256i k = _mm256_slli_epi32(_mm256_castps_si256(e.shifted.v), 23);
+  const __m256i factor = _mm256_add_epi32(k, _mm256_castps_si256(_mm256_set1_ps(0x1p32f)));
+  return y * VecMath(_mm256_castsi256_ps(factor)) * VecMath(0x1p-32f);
+}
 inline VecMath at_most(VecMath x, VecMath limit) { return VecMath(_mm256_min_ps(limit.v, x.v)); }
 inline VecMath fabs(VecMath a) { return VecMath(_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)); }
 inline VecMath copysign(VecMath magnitude, VecMath sign) {

@@ -1,66 +1,24 @@
-// A quicksort of keys by whole vectors, for levels that can compress one: partitions out of place, and bitonic networks
-// in registers for what is short. Keys are all there is to a value, so nothing has to be stable.
+// A quicksort of keys by whole vectors, for levels that have lanes for them: partitions out of place, and bitonic
+// networks in registers for what is short. Keys are all there is to a value, so nothing has to be stable.
 #pragma once
 
-#include "backends/cpu/isa_common.h"
-#include "backends/cpu/simd.h"
+#include "backends/cpu/sort_lanes.h"
 
-#if defined(__AVX512F__)
-#define IST_SORTS_VECTORS 1
+#if defined(IST_SORTS_VECTORS)
 
 namespace ist::cpu {
 namespace {
 
 template <class K>
-struct KeyLanes;
+using Keys = typename KeyLanes<K>::Vector;
 
-template <>
-struct KeyLanes<uint32_t> {
-  static constexpr int kWidth = 16;
-  using Mask = __mmask16;
-  static inline Mask first(int64_t n) { return lowest(n < 0 ? 0 : n > kWidth ? kWidth : n); }
-  static inline Mask lowest(int64_t n) { return static_cast<Mask>((1u << n) - 1); }  // 0 <= n <= kWidth
-  static inline __m512i load(const uint32_t* p) { return _mm512_loadu_si512(p); }
-  static inline __m512i load(const uint32_t* p, Mask m, __m512i rest) { return _mm512_mask_loadu_epi32(rest, m, p); }
-  static inline void store(uint32_t* p, Mask m, __m512i v) { _mm512_mask_storeu_epi32(p, m, v); }
-  static inline __m512i add(__m512i a, __m512i b) { return _mm512_add_epi32(a, b); }
-  static inline uint32_t first_key(__m512i v) { return static_cast<uint32_t>(_mm512_cvtsi512_si32(v)); }
-  static inline __m512i broadcast(uint32_t x) { return _mm512_set1_epi32(static_cast<int>(x)); }
-  static inline __m512i min(__m512i a, __m512i b) { return _mm512_min_epu32(a, b); }
-  static inline __m512i max(__m512i a, __m512i b) { return _mm512_max_epu32(a, b); }
-  static inline Mask less(__m512i a, __m512i b) { return _mm512_cmplt_epu32_mask(a, b); }
-  static inline __m512i compress(Mask m, __m512i v) { return _mm512_maskz_compress_epi32(m, v); }
-  static inline __m512i permute(__m512i lanes, __m512i v) { return _mm512_permutexvar_epi32(lanes, v); }
-  static inline __m512i permute(__m512i a, __m512i lanes, __m512i b) { return _mm512_permutex2var_epi32(a, lanes, b); }
-};
+// ---- bitonic networks over kVectors registers ----
 
-template <>
-struct KeyLanes<uint64_t> {
-  static constexpr int kWidth = 8;
-  using Mask = __mmask8;
-  static inline Mask first(int64_t n) { return lowest(n < 0 ? 0 : n > kWidth ? kWidth : n); }
-  static inline Mask lowest(int64_t n) { return static_cast<Mask>((1u << n) - 1); }
-  static inline __m512i load(const uint64_t* p) { return _mm512_loadu_si512(p); }
-  static inline __m512i load(const uint64_t* p, Mask m, __m512i rest) { return _mm512_mask_loadu_epi64(rest, m, p); }
-  static inline void store(uint64_t* p, Mask m, __m512i v) { _mm512_mask_storeu_epi64(p, m, v); }
-  static inline __m512i add(__m512i a, __m512i b) { return _mm512_add_epi64(a, b); }
-  static inline uint64_t first_key(__m512i v) {
-    return static_cast<uint64_t>(_mm_cvtsi128_si64(_mm512_castsi512_si128(v)));
-  }
-  static inline __m512i broadcast(uint64_t x) { return _mm512_set1_epi64(static_cast<long long>(x)); }
-  static inline __m512i min(__m512i a, __m512i b) { return _mm512_min_epu64(a, b); }
-  static inline __m512i max(__m512i a, __m512i b) { return _mm512_max_epu64(a, b); }
-  static inline Mask less(__m512i a, __m512i b) { return _mm512_cmplt_epu64_mask(a, b); }
-  static inline __m512i compress(Mask m, __m512i v) { return _mm512_maskz_compress_epi64(m, v); }
-  static inline __m512i permute(__m512i lanes, __m512i v) { return _mm512_permutexvar_epi64(lanes, v); }
-  static inline __m512i permute(__m512i a, __m512i lanes, __m512i b) { return _mm512_permutex2var_epi64(a, lanes, b); }
-};
+#if defined(__AVX512F__)
 
-// ---- bitonic networks over kVectors registers, two by two ----
-//
-// A step compares all keys of one register with those of the other, lane by lane. Then the keys change places so that
-// those which meet in the next step lie in the same lane: that is two permutations for two registers, where comparing
-// within a register would need as many, and a comparison and a blend more.
+// Two by two: a step compares all keys of one register with those of the other, lane by lane. Then the keys change
+// places so that those which meet in the next step lie in the same lane: that is two permutations for two registers,
+// where comparing within a register would need as many, and a comparison and a blend more.
 
 // Which of the 2 * kWidth keys, by position, lie in the lanes of the two registers. As a permutation: which lanes of
 // the two are fetched.
@@ -133,12 +91,12 @@ constexpr Places<K> kInOrder = in_order<K>();
 
 // The first kEnd of the registers.
 template <class K, int kEnd>
-inline void step(__m512i* r, const Places<K>& fetched) {
+inline void step(Keys<K>* r, const Places<K>& fetched) {
   using L = KeyLanes<K>;
-  const __m512i low_lanes = L::load(fetched.low), high_lanes = L::load(fetched.high);
+  const Keys<K> low_lanes = L::load(fetched.low), high_lanes = L::load(fetched.high);
 #pragma GCC unroll 16
   for (int b = 0; b < kEnd; b += 2) {
-    const __m512i low = L::min(r[b], r[b + 1]), high = L::max(r[b], r[b + 1]);
+    const Keys<K> low = L::min(r[b], r[b + 1]), high = L::max(r[b], r[b + 1]);
     r[b] = L::permute(low, low_lanes, high);
     r[b + 1] = L::permute(low, high_lanes, high);
   }
@@ -146,49 +104,93 @@ inline void step(__m512i* r, const Places<K>& fetched) {
 
 // Every two registers: sequences of 2 * kRun keys out of those of kRun.
 template <class K, int kEnd, int kRun = 1, int kApart = kRun>
-inline void sort_pairs(__m512i* r) {
+inline void sort_together(Keys<K>* r) {
   step<K, kEnd>(r, kAfterStep<K, kRun, kApart>);
   if constexpr (kApart > 1) {
-    sort_pairs<K, kEnd, kRun, kApart / 2>(r);
+    sort_together<K, kEnd, kRun, kApart / 2>(r);
   } else if constexpr (kRun < KeyLanes<K>::kWidth) {
-    sort_pairs<K, kEnd, 2 * kRun>(r);
+    sort_together<K, kEnd, 2 * kRun>(r);
   }
 }
 
 template <class K, int kEnd, int kApart = KeyLanes<K>::kWidth>
-inline void merge_pairs(__m512i* r) {
+inline void merge_together(Keys<K>* r) {
   step<K, kEnd>(r, kAfterMergeStep<K, kApart>);
-  if constexpr (kApart > 1) merge_pairs<K, kEnd, kApart / 2>(r);
+  if constexpr (kApart > 1) merge_together<K, kEnd, kApart / 2>(r);
 }
 
+template <class K>
+inline Keys<K> reversed(Keys<K> v) {
+  return KeyLanes<K>::permute(KeyLanes<K>::load(kReversed<K>.low), v);
+}
+template <class K>
+inline Keys<K> rotated(Keys<K> v, int lanes) {  // lane i gets lane i + lanes
+  using L = KeyLanes<K>;
+  return L::permute(L::add(L::load(kInOrder<K>.low), L::broadcast(static_cast<K>(lanes))), v);
+}
+
+constexpr int kTogether = 2;
+
+#else
+
+// One by one: kDistance is the exclusive or of the lanes of two keys that are compared.
+template <class K, int kEnd, int kDistance, int kBit>
+inline void step(Keys<K>* r) {
+#pragma GCC unroll 16
+  for (int b = 0; b < kEnd; ++b) r[b] = KeyLanes<K>::template ordered<kDistance, kBit>(r[b]);
+}
+template <class K, int kEnd, int kApart = KeyLanes<K>::kWidth / 2>
+inline void merge_together(Keys<K>* r) {
+  step<K, kEnd, kApart, kApart>(r);
+  if constexpr (kApart > 1) merge_together<K, kEnd, kApart / 2>(r);
+}
+// Sequences of 2 * kRun keys out of those of kRun.
+template <class K, int kEnd, int kRun = 1>
+inline void sort_together(Keys<K>* r) {
+  step<K, kEnd, 2 * kRun - 1, kRun>(r);
+  if constexpr (kRun > 1) merge_together<K, kEnd, kRun / 2>(r);
+  if constexpr (2 * kRun < KeyLanes<K>::kWidth) sort_together<K, kEnd, 2 * kRun>(r);
+}
+template <class K>
+inline Keys<K> reversed(Keys<K> v) {
+  return KeyLanes<K>::template exchange<KeyLanes<K>::kWidth - 1>(v);
+}
+template <class K>
+inline Keys<K> rotated(Keys<K> v, int lanes) {  // lane i gets lane i + lanes
+  return KeyLanes<K>::rotate(v, lanes);
+}
+
+constexpr int kTogether = 1;
+
+#endif
+
 // Sequences of 2 * kRun registers out of those of kRun; what is missing from the last counts as the largest keys.
-template <class K, int kVectors, int kRun = 2>
-inline void merge_runs(__m512i (&r)[kVectors]) {
+template <class K, int kVectors, int kRun = kTogether>
+inline void merge_runs(Keys<K> (&r)[kVectors]) {
   using L = KeyLanes<K>;
   if constexpr (kRun < kVectors) {
     constexpr int kLast = kVectors % (2 * kRun);
     constexpr int kEnd = kLast > kRun ? kVectors : kVectors - kLast;  // a run without a second is left as it is
-    const __m512i reversed = L::load(kReversed<K>.low);
 #pragma GCC unroll 16
     for (int b = 0; b < kEnd; ++b) {
       const int mirrored = b ^ (2 * kRun - 1);
       if (mirrored < b || mirrored >= kEnd) continue;
       // The upper half ends with its lanes reversed, which a merge does not mind.
-      const __m512i other = L::permute(reversed, r[mirrored]);
+      const Keys<K> other = reversed<K>(r[mirrored]);
       r[mirrored] = L::max(r[b], other);
       r[b] = L::min(r[b], other);
     }
 #pragma GCC unroll 4
-    for (int apart = kRun / 2; apart > 1; apart /= 2) {
+    for (int apart = kRun / 2; apart >= kTogether; apart /= 2) {
 #pragma GCC unroll 16
       for (int b = 0; b < kEnd; ++b) {
         if ((b & apart) != 0 || (b | apart) >= kEnd) continue;
-        const __m512i low = L::min(r[b], r[b | apart]);
+        const Keys<K> low = L::min(r[b], r[b | apart]);
         r[b | apart] = L::max(r[b], r[b | apart]);
         r[b] = low;
       }
     }
-    merge_pairs<K, kEnd>(r);
+    merge_together<K, kEnd>(r);
     merge_runs<K, kVectors, 2 * kRun>(r);
   }
 }
@@ -197,20 +199,21 @@ inline void merge_runs(__m512i (&r)[kVectors]) {
 template <class K, int kVectors, int kWhole>
 void sort_in_registers(int64_t n, K* x) {
   using L = KeyLanes<K>;
-  const __m512i last = L::broadcast(static_cast<K>(~K{0}));
-  __m512i r[kVectors];
+  const Keys<K> last = L::broadcast(static_cast<K>(~K{0}));
+  Keys<K> r[kVectors];
 #pragma GCC unroll 16
   for (int b = 0; b < kVectors; ++b) {
-    r[b] = b < kWhole ? L::load(x + b * L::kWidth) : L::load(x + b * L::kWidth, L::first(n - b * L::kWidth), last);
+    K* at = x + b * L::kWidth;
+    r[b] = L::ranked(b < kWhole ? L::load(at) : L::load(at, first<K>(n - b * L::kWidth), last));
   }
-  sort_pairs<K, kVectors>(r);
+  sort_together<K, kVectors>(r);
   merge_runs<K>(r);
 #pragma GCC unroll 16
   for (int b = 0; b < kVectors; ++b) {
     if (b < kWhole) {
-      _mm512_storeu_si512(x + b * L::kWidth, r[b]);
+      L::store(x + b * L::kWidth, L::ranked(r[b]));
     } else {
-      L::store(x + b * L::kWidth, L::first(n - b * L::kWidth), r[b]);
+      L::store(x + b * L::kWidth, first<K>(n - b * L::kWidth), L::ranked(r[b]));
     }
   }
 }
@@ -233,13 +236,7 @@ void sort_few(int64_t n, K* x) {
 // ---- quicksort ----
 
 template <class K>
-inline __m512i rotated(__m512i v, int lanes) {  // lane i gets lane i + lanes
-  using L = KeyLanes<K>;
-  return L::permute(L::add(L::load(kInOrder<K>.low), L::broadcast(static_cast<K>(lanes))), v);
-}
-
-template <class K>
-inline __m512i median(__m512i a, __m512i b, __m512i c) {
+inline Keys<K> median(Keys<K> a, Keys<K> b, Keys<K> c) {
   using L = KeyLanes<K>;
   return L::max(L::min(a, b), L::min(L::max(a, b), c));
 }
@@ -251,47 +248,78 @@ K middle_key(int64_t n, const K* x) {
   using L = KeyLanes<K>;
   constexpr int W = L::kWidth, kSamples = 3 * W;
   constexpr int64_t kMany = 4096;
-  __m512i v;
+  const auto load = [](const K* at) { return L::ranked(L::load(at)); };
+  Keys<K> v;
   if (n >= kMany) {
     K sample[kSamples];
     for (int i = 0; i < kSamples; ++i) sample[i] = x[n / kSamples * i + n / (2 * kSamples)];
-    v = median<K>(L::load(sample), L::load(sample + W), L::load(sample + 2 * W));
+    v = median<K>(load(sample), load(sample + W), load(sample + 2 * W));
   } else {
     const int64_t sixth = (n - W) / 6;  // neither a ramp nor a peak misleads these
-    v = median<K>(L::load(x + sixth), L::load(x + 3 * sixth), L::load(x + 5 * sixth));
+    v = median<K>(load(x + sixth), load(x + 3 * sixth), load(x + 5 * sixth));
   }
 #pragma GCC unroll 4
   for (int step = (W + 1) / 3; step > 0; step /= 3) v = median<K>(v, rotated<K>(v, step), rotated<K>(v, 2 * step));
-  return L::first_key(v);
+  return L::first_key(L::ranked(v));
 }
+
+// A vector's keys: those that `below` chooses to `front` and up, the others to `back` and down. There is room for
+// kPlaceRoom vectors between the two, which what is too much lands in.
+#if defined(__AVX512F__)
+constexpr int kPlaceRoom = 1;
+template <class K>
+inline void place(Keys<K> v, typename KeyLanes<K>::Mask below, K*& front, K*& back) {
+  using L = KeyLanes<K>;
+  const auto above = others<K>(below);
+  L::store(front, L::compress(below, v));
+  const int n_above = __builtin_popcount(above);
+  front += L::kWidth - n_above;
+  back -= n_above;
+  L::store(back, lowest<K>(n_above), L::compress(above, v));
+}
+#else
+constexpr int kPlaceRoom = 2;
+template <class K>
+inline void place(Keys<K> v, typename KeyLanes<K>::Mask below, K*& front, K*& back) {
+  using L = KeyLanes<K>;
+  const Keys<K> parted = L::compress(below, v);  // the others follow
+  L::store(front, parted);
+  L::store(back - L::kWidth, parted);
+  const int n_below = __builtin_popcount(below);
+  front += n_below;
+  back -= L::kWidth - n_below;
+}
+#endif
 
 // Keys below `bound` (or, kOrEqual, not above it) go to `front` and up, the others to `back` and down, with room for
 // all between the two.
 template <class K, bool kOrEqual>
 inline void partition(int64_t n, const K* from, K bound, K*& front_end, K*& back_end) {
   using L = KeyLanes<K>;
-  using Mask = typename L::Mask;
-  const __m512i pivot = L::broadcast(bound);
+  constexpr int W = L::kWidth;
+  const Keys<K> pivot = L::broadcast(bound), bounds = L::ranked(pivot);
   K *front = front_end, *back = back_end;
-  const auto place = [&](__m512i v, Mask valid, bool whole) __attribute__((always_inline)) {
-    const Mask below = static_cast<Mask>((kOrEqual ? ~L::less(pivot, v) : L::less(v, pivot)) & valid);
-    const Mask above = static_cast<Mask>(~below & valid);
-    const int n_below = __builtin_popcount(below), n_above = __builtin_popcount(above);
-    if (whole) {
-      _mm512_storeu_si512(front, L::compress(below, v));  // what is too much lands where nothing is yet
-    } else {
-      L::store(front, L::lowest(n_below), L::compress(below, v));
-    }
-    front += n_below;
-    back -= n_above;
-    L::store(back, L::lowest(n_above), L::compress(above, v));
+  const auto goes_below = [&](Keys<K> v) __attribute__((always_inline)) {
+    const Keys<K> ranked = L::ranked(v);
+    return kOrEqual ? others<K>(L::less(bounds, ranked)) : L::less(ranked, bounds);
   };
   int64_t i = 0;
-  for (; i + 4 * L::kWidth <= n; i += 4 * L::kWidth) {
+  for (; i + (3 + kPlaceRoom) * W <= n; i += 4 * W) {
 #pragma GCC unroll 4
-    for (int k = 0; k < 4; ++k) place(L::load(from + i + k * L::kWidth), L::lowest(L::kWidth), true);
+    for (int k = 0; k < 4; ++k) {
+      const Keys<K> v = L::load(from + i + k * W);
+      place<K>(v, goes_below(v), front, back);
+    }
   }
-  for (; i < n; i += L::kWidth) place(L::load(from + i, L::first(n - i), pivot), L::first(n - i), false);
+  for (; i < n; i += W) {
+    const auto valid = first<K>(n - i);
+    const Keys<K> v = L::load(from + i, valid, pivot);
+    const int below = goes_below(v) & valid, above = ~below & valid;
+    L::store(front, lowest<K>(__builtin_popcount(below)), L::compress(static_cast<typename L::Mask>(below), v));
+    front += __builtin_popcount(below);
+    back -= __builtin_popcount(above);
+    L::store(back, lowest<K>(__builtin_popcount(above)), L::compress(static_cast<typename L::Mask>(above), v));
+  }
   front_end = front;
   back_end = back;
 }

@@ -166,6 +166,37 @@ def test_operands_that_repeat(seed: int) -> None:
         np.testing.assert_array_equal(fast, exact)
 
 
+CHEAP = [
+    (row["name"], row["arity"])
+    for row in ist._core.op_table()
+    if row["family"] == "elementwise" and row["execution"] == "kernel" and row["dtypes"] not in ("rule", "inexact")
+]
+
+
+@pytest.mark.parametrize("name,arity", CHEAP)
+def test_results_of_a_megabyte(name: str, arity: int) -> None:
+    """Their lines are asked for piece by piece; results may have another size than operands, and than what they pass
+    through."""
+    n = (1 << 20) + 100
+    ist.set_num_threads(1)
+    for dtype in ("bool", "int8", "uint16", "int32", "float16", "bfloat16", "float32", "float64"):
+        rng = np.random.default_rng(0)
+        few = [arrays.values(Input((1000,), dtype), rng) for _ in range(arity)]
+        made = []
+        for device in ("cpu", "reference"):
+            with ist.device(device):
+                operands = [ist.tile(arrays.place(ist, a, "plain", device), n // 1000 + 1)[:n] for a in few]
+                if name == "where":
+                    operands[0] = operands[0] != 0
+                ist.eval(*operands)
+                try:
+                    made.append(arrays.bits(getattr(ist, name)(*operands)))
+                except ist.DTypeError:
+                    break  # not for this dtype
+        if made:
+            np.testing.assert_array_equal(*made)
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_results_longer_than_the_caches(threads: int) -> None:
     """They are stored past the caches, if nobody in the same run reads them."""

@@ -139,7 +139,7 @@ void TileProgram::add_node(uint32_t i) {
   if (linked) {
     extend_last(node.op, node.n_inputs, in, result);
   } else if (node.op == static_cast<uint32_t>(Op::contiguous)) {
-    emit(nullptr, size_log2(out.dtype), result, in, 1);
+    emit(nullptr, result, in, 1);
   } else if (node.op == static_cast<uint32_t>(Op::astype)) {
     emit_cast(dtypes[0], out.dtype, in[0], result);
   } else {
@@ -157,13 +157,13 @@ void TileProgram::add_node(uint32_t i) {
       }
       uint16_t target = result;
       if (is_half(out.dtype)) target = wide[n_wide++] = take_slot(IST_FLOAT32);
-      emit(fn, 2, target, in, node.n_inputs, node.op);
+      emit(fn, target, in, node.n_inputs, node.op);
       if (target != result) emit_cast(IST_FLOAT32, out.dtype, target, result);
       while (n_wide > 0) free_slot(wide[--n_wide]);
     } else {
       const bool in_one_pass = is_half(dtype) && node.n_inputs < 3;
       if (in_one_pass) ++cost_;  // conversions
-      emit(in_one_pass ? half : fn, size_log2(out.dtype), result, in, node.n_inputs, node.op);
+      emit(in_one_pass ? half : fn, result, in, node.n_inputs, node.op);
     }
   }
   if (factors == 3) {
@@ -229,13 +229,13 @@ uint16_t TileProgram::take_slot(uint32_t dtype) {
   return reg;
 }
 
-void TileProgram::emit(TileFn fn, int log2, uint16_t out, const uint16_t* in, uint32_t n_inputs, uint32_t op) {
+void TileProgram::emit(TileFn fn, uint16_t out, const uint16_t* in, uint32_t n_inputs, uint32_t op) {
   Instruction& next = instructions_[n_instructions_++];
   next.fn = fn;
   next.op = static_cast<uint8_t>(op);
   next.n_steps = 0;
   next.n_inputs = static_cast<uint8_t>(n_inputs);
-  next.log2 = static_cast<uint8_t>(log2);
+  next.log2 = registers_[out].log2;
   next.claims = cost_of(op) == 1;
   next.out = out;
   next.first_input = static_cast<uint16_t>(n_inputs_);
@@ -249,16 +249,16 @@ void TileProgram::emit(TileFn fn, int log2, uint16_t out, const uint16_t* in, ui
 
 void TileProgram::emit_cast(uint32_t from, uint32_t to, uint16_t in, uint16_t out) {
   ++cost_;
-  if (from == to) return emit(nullptr, size_log2(to), out, &in, 1);
+  if (from == to) return emit(nullptr, out, &in, 1);
   const CastTable& casts = *context_.kernels.cast;
-  if (casts.fn[from][to] != nullptr) return emit(casts.fn[from][to], size_log2(to), out, &in, 1);
+  if (casts.fn[from][to] != nullptr) return emit(casts.fn[from][to], out, &in, 1);
   uint16_t between = in;
   const bool converts = from != IST_FLOAT32;
   if (converts) {
     between = take_slot(IST_FLOAT32);
-    emit(casts.fn[from][IST_FLOAT32], 2, between, &in, 1);
+    emit(casts.fn[from][IST_FLOAT32], between, &in, 1);
   }
-  emit(casts.fn[IST_FLOAT32][to], size_log2(to), out, &between, 1);
+  emit(casts.fn[IST_FLOAT32][to], out, &between, 1);
   if (converts) free_slot(between);
 }
 

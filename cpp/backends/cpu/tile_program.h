@@ -136,7 +136,7 @@ class TileProgram {
   uint16_t result_register(const ist_tensor& out);
   uint16_t take_slot(uint32_t dtype);
   void free_slot(uint16_t reg) { slot_used_[registers_[reg].index] = false; }
-  void emit(TileFn fn, int log2, uint16_t out, const uint16_t* in, uint32_t n_inputs, uint32_t op = 0);
+  void emit(TileFn fn, uint16_t out, const uint16_t* in, uint32_t n_inputs, uint32_t op = 0);
   void emit_cast(uint32_t from, uint32_t to, uint16_t in, uint16_t out);
   bool lies_across(const Register& reg) const;
 

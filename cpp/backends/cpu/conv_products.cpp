@@ -34,9 +34,16 @@ struct Pane {
   char* c;
 };
 
+// Rows of the im2col matrix as tiles read them.
+struct Rows {
+  const char* data;
+  int64_t row, step;
+};
+
 struct Product {
   const Call& call;
   const MatmulKernels& mm;
+  int element;  // bytes of one in a window
   const ConvShape& shape;
   const ConvWindows& windows;
   const ConvFilters& filters;
@@ -61,7 +68,11 @@ struct Product {
     return std::min(round_up(outputs, mm.cols),
                     std::max<int64_t>(1, kPanelBytes / (depth * mm.size) / mm.cols) * mm.cols);
   }
-  int64_t strip_bytes() const { return round_up(std::min<int64_t>(k, kMatmulBlock) * mm.rows * mm.size, 64); }
+  int64_t gathered_bytes() const { return round_up(std::min<int64_t>(k, kMatmulBlock) * mm.rows * element, 64); }
+  int64_t strip_bytes() const {
+    const int64_t depth = round_up(std::min<int64_t>(k, kMatmulBlock), mm.depth_unit);
+    return gathered_bytes() + (mm.in_place ? 0 : round_up(mm.header + depth * mm.rows * mm.packed_size, 64));
+  }
   int64_t next_bytes() const {
     return shape.depths.size() > 1 ? round_up(columns_max() * windows.width() * mm.size, 64) : 0;
   }
@@ -90,14 +101,14 @@ struct Product {
           char* c = pane->c + j0 * mm.size;
           // Reading in place costs a tile for each piece and panel and stays within rows, gathering a copy of strips.
           const bool narrow = block.rows > 1 && 4 * strip_height(block.columns) < 3 * mm.rows;
-          if (n_pieces > 1 && (narrow || part.columns > 4 * mm.cols ||
-                               windows.run_length() < kLongRun * divide_up(part.columns, mm.cols))) {
+          if (!mm.in_place || (n_pieces > 1 && (narrow || part.columns > 4 * mm.cols ||
+                                                windows.run_length() < kLongRun * divide_up(part.columns, mm.cols)))) {
             multiply_gathered(pane, 1, list, n_pieces, part, c, strip);
             continue;
           }
           for (int64_t row = 0; row < block.rows; ++row) {
-            multiply(pane->window + row * windows.row_step() * mm.size, windows.column_step(), list, n_pieces,
-                     block.columns, part, c + row * c_row * mm.size, c_pixel, next);
+            const Rows rows = {pane->window + row * windows.row_step() * mm.size, windows.column_step(), 1};
+            multiply(rows, list, n_pieces, block.columns, part, c + row * c_row * mm.size, c_pixel, next);
           }
         }
       }
@@ -110,18 +121,26 @@ struct Product {
            8 * strip_height(block.rows * block.columns) < 7 * mm.rows;
   }
 
+  // Gathered rows, packed behind them where tiles want that.
+  Rows rows_of(const char* from, int64_t from_row, int64_t rows, int64_t depth, char* strip) const {
+    if (mm.in_place) return {from, from_row, 1};
+    char* packed = strip + gathered_bytes();
+    mm.pack_a(depth, rows, rows, from, 1, from_row, packed);
+    return {packed, 1, rows};
+  }
+
   // One pixel of all images after another: C need not be dense.
   void multiply_across(const Pane* panes, int64_t n_panes, const ConvPiece* list, int n_pieces, const Part& part,
                        char* c, char* strip) const {
     const ConvPiece whole = {0, 0, part.depth.count};
-    const int64_t height = strip_height(n_panes), step = (panes[1].window - panes[0].window) / mm.size;
+    const int64_t height = strip_height(n_panes), step = (panes[1].window - panes[0].window) / element;
     for (int64_t y = 0; y < shape.h.out; ++y) {
       for (int64_t x = 0; x < shape.w.out; ++x) {
         const int64_t pixel = y * windows.row_step() + x * windows.column_step();
         for (int64_t i = 0; i < n_panes; i += height) {
           const int64_t rows = std::min(height, n_panes - i);
-          gather(rows, n_pieces, list, panes[i].window + pixel * mm.size, step, strip, part.depth.count);
-          multiply(strip, part.depth.count, &whole, 1, rows, part,
+          gather(rows, n_pieces, list, panes[i].window + pixel * element, step, strip, part.depth.count);
+          multiply(rows_of(strip, part.depth.count, rows, part.depth.count, strip), &whole, 1, rows, part,
                    c + (y * c_row + x * c_pixel + i * c_image) * mm.size, c_image, nullptr);
         }
       }
@@ -138,32 +157,39 @@ struct Product {
     for (int64_t line = 0; line < lines; ++line) {
       for (int64_t i = 0; i < pixels; i += height) {
         const int64_t rows = std::min(height, pixels - i);
+        Rows gathered = {};
         for (int64_t r = 0; r < rows;) {
           const int64_t pixel = line * width + i + r, y = pixel % image / width, x = pixel % width;
           const int64_t n = std::min(rows - r, width - x);
-          gather(n, n_pieces, list,
-                 panes[pixel / image].window + (y * windows.row_step() + x * windows.column_step()) * mm.size,
-                 windows.column_step(), strip + r * part.depth.count * mm.size, part.depth.count);
+          const char* from =
+              panes[pixel / image].window + (y * windows.row_step() + x * windows.column_step()) * element;
+          if (n == rows && n_pieces == 1 && !mm.in_place) {
+            gathered = rows_of(from + list->offset * element, windows.column_step(), rows, part.depth.count, strip);
+          } else {
+            gather(n, n_pieces, list, from, windows.column_step(), strip + r * part.depth.count * element,
+                   part.depth.count);
+          }
           r += n;
         }
-        multiply(strip, part.depth.count, &whole, 1, rows, part, c + (line * c_row + i * c_pixel) * mm.size, c_pixel,
-                 nullptr);
+        if (gathered.data == nullptr) gathered = rows_of(strip, part.depth.count, rows, part.depth.count, strip);
+        multiply(gathered, &whole, 1, rows, part, c + (line * c_row + i * c_pixel) * mm.size, c_pixel, nullptr);
       }
     }
   }
 
   // Some pixels by the columns of a part, piece after piece, so that what strips share stays in the first-level cache.
   // Chains that go through several pieces wait in C, or in `next` until they are added to the blocks before.
-  void multiply(const char* a, int64_t a_row, const ConvPiece* list, int n_pieces, int64_t pixels, const Part& part,
-                char* c, int64_t c_step, char* next) const {
+  void multiply(const Rows& a, const ConvPiece* list, int n_pieces, int64_t pixels, const Part& part, char* c,
+                int64_t c_step, char* next) const {
     const bool adds_later = part.depth.begin > 0 && n_pieces > 1;
     const int64_t panel = filters.panel_width(), into_row = adds_later ? part.columns : c_step;
     const int64_t height = strip_height(pixels);
     const auto tile = [&](int64_t p, const ConvPiece& piece, int64_t i, TileMode mode) {
       const char* b = filters.panel(part.group, part.depth, part.j0 + p);
       mm.tile(static_cast<int>(std::min(height, pixels - i)), static_cast<int>(std::min(panel, part.columns - p)),
-              piece.length, a + (i * a_row + piece.offset) * mm.size, a_row, 1, b + piece.at * panel * mm.size, panel,
-              (adds_later ? next : c) + (i * into_row + p) * mm.size, into_row, mode, nullptr);
+              piece.length, a.data + (i * a.row + piece.offset) * mm.size, a.row, a.step,
+              b + piece.at * panel * mm.size, panel, (adds_later ? next : c) + (i * into_row + p) * mm.size, into_row,
+              mode, nullptr);
     };
     const TileMode first = part.depth.begin > 0 && !adds_later ? kTileAdd : kTileStore;
     if (n_pieces == 1 && part.depth.count * part.columns * mm.size <= kFewWeights) {  // C row after row
@@ -191,19 +217,22 @@ struct Product {
 
 void convolve_products(const Call& call, const ConvShape& shape, const char* input, const View& filters,
                        const View& out) {
-  const MatmulKernels& mm = conv_kernels_of(call, out);
+  const bool half = is_half(out.dtype), bfloat16 = out.dtype == IST_BFLOAT16;
+  const MatmulKernels& mm =
+      bfloat16 ? call.kernels().matmul->of[IST_BFLOAT16 - IST_FLOAT16] : conv_kernels_of(call, out);
+  const int element = bfloat16 ? 2 : mm.size;
   const int64_t channels = shape.group_channels(), outputs = shape.group_outputs(), k = shape.k();
-  const ConvFilters panels(call, mm, shape, filters, std::min<int64_t>(mm.cols, outputs));
+  const ConvFilters panels(call, mm, shape, filters, mm.in_place ? std::min<int64_t>(mm.cols, outputs) : mm.cols);
   const int64_t wanted = call.threads() == 1 ? 1 : divide_up(4 * call.threads(), shape.groups);
-  const ConvWindows windows(shape, channels, outputs, mm.size, kConvBlockBytes, mm.rows, wanted);
+  const ConvWindows windows(shape, channels, outputs, element, kConvBlockBytes, mm.rows, wanted);
   std::vector<int64_t> runs(static_cast<size_t>(windows.n_runs()));
   windows.runs(runs.data());
 
-  const bool half = is_half(out.dtype);
   const int64_t c_row = half ? windows.width() * outputs : shape.row_step;
   const int64_t c_image = half ? windows.height() * c_row : shape.image_step;
   const Product product = {call,
                            mm,
+                           element,
                            shape,
                            windows,
                            panels,
@@ -225,30 +254,32 @@ void convolve_products(const Call& call, const ConvShape& shape, const char* inp
   const int64_t columns = round_up(divide_up(outputs, divide_up(wanted, down)), mm.cols);
   const int64_t across = divide_up(outputs, columns);
   const int64_t work = windows.height() * windows.width() * k * std::min(columns, outputs) * together;
-  parallel_for(
-      call.threads(), shape.groups * down * across, 1 + kConvThreadWork / work, [&](int64_t begin, int64_t end) {
-        const int64_t strip_bytes = product.strip_bytes(), next_bytes = product.next_bytes();
-        char* strip = scratch(static_cast<size_t>(strip_bytes + next_bytes + together * (window_bytes + wide_bytes)));
-        char* next = strip + strip_bytes;
-        char* memory = next + next_bytes;
-        char* wide = memory + together * window_bytes;
-        Pane panes[kPanes];
-        for (int64_t task = begin; task < end; ++task) {
-          const int64_t group = task / (down * across), first = task / across % down * together;
-          const int64_t j = task % across * columns, n_columns = std::min(columns, outputs - j);
-          const int64_t n_panes = std::min(together, windows.count() - first);
-          for (int64_t i = 0; i < n_panes; ++i) {
-            const ConvBlock block = windows.block(first + i);
-            char* c = half ? wide + i * wide_bytes : out.data + (shape.place(block) + group * outputs) * mm.size;
-            panes[i] = {block, windows.at(block, input, group * channels, memory + i * window_bytes), c};
-          }
-          product.run(panes, n_panes, group, j, j + n_columns, strip, next);
-          for (int64_t i = 0; half && i < n_panes; ++i) {
-            round_block(call, out, shape, panes[i].block, group * outputs + j, n_columns, panes[i].c + j * 4, c_row,
-                        outputs);
-          }
-        }
-      });
+  const int64_t thread_work = kConvThreadWork * std::clamp<int64_t>(outputs / 4, 1, mm.speed);
+  parallel_for(call.threads(), shape.groups * down * across, 1 + thread_work / work, [&](int64_t begin, int64_t end) {
+    if (mm.enter != nullptr) mm.enter();
+    const int64_t strip_bytes = product.strip_bytes(), next_bytes = product.next_bytes();
+    char* strip = scratch(static_cast<size_t>(strip_bytes + next_bytes + together * (window_bytes + wide_bytes)));
+    char* next = strip + strip_bytes;
+    char* memory = next + next_bytes;
+    char* wide = memory + together * window_bytes;
+    Pane panes[kPanes];
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t group = task / (down * across), first = task / across % down * together;
+      const int64_t j = task % across * columns, n_columns = std::min(columns, outputs - j);
+      const int64_t n_panes = std::min(together, windows.count() - first);
+      for (int64_t i = 0; i < n_panes; ++i) {
+        const ConvBlock block = windows.block(first + i);
+        char* c = half ? wide + i * wide_bytes : out.data + (shape.place(block) + group * outputs) * mm.size;
+        panes[i] = {block, windows.at(block, input, group * channels, memory + i * window_bytes), c};
+      }
+      product.run(panes, n_panes, group, j, j + n_columns, strip, next);
+      for (int64_t i = 0; half && i < n_panes; ++i) {
+        round_block(call, out, shape, panes[i].block, group * outputs + j, n_columns, panes[i].c + j * 4, c_row,
+                    outputs);
+      }
+    }
+    if (mm.leave != nullptr) mm.leave();
+  });
 }
 
 }  // namespace ist::cpu

@@ -92,14 +92,13 @@ ConvFilters::ConvFilters(const Call& call, const MatmulKernels& mm, const ConvSh
 
 void round_block(const Call& call, const View& out, const ConvShape& shape, const ConvBlock& block, int64_t first,
                  int64_t count, const char* wide, int64_t wide_row, int64_t wide_pixel) {
-  const auto cast = call.kernels().cast->fn[IST_FLOAT32][out.dtype];
-  const int64_t n = count == shape.column_step ? block.columns : 1;  // pixels that lie side by side
+  const auto round = call.kernels().matmul->of[out.dtype - IST_FLOAT16].round;
+  const bool beside = count == shape.column_step && count == wide_pixel;  // one pixel after another
   for (int64_t row = 0; row < block.rows; ++row) {
     char* to = out.data + (shape.place(block) + row * shape.row_step + first) * 2;
-    for (int64_t i = 0; i < block.columns; i += n) {
-      const void* from = wide + (row * wide_row + i * wide_pixel) * 4;
-      cast(n * count, to + i * shape.column_step * 2, &from);
-    }
+    const int64_t rows = beside ? 1 : block.columns, columns = beside ? block.columns * count : count;
+    round(static_cast<int>(rows), static_cast<int>(columns), wide + row * wide_row * 4, wide_pixel, to,
+          shape.column_step);
   }
 }
 

@@ -242,10 +242,10 @@ void planes(int n_outputs, int64_t pixels, int64_t depth, const int64_t* offsets
 
 // Pieces are short: calls of memcpy would take longer than the copies.
 template <class T, class V>
-void gather(int64_t rows, int n_pieces, const ConvPiece* pieces, const void* from, int64_t from_row, void* to,
+void gather(int64_t rows, int n_pieces, const RowPiece* pieces, const void* from, int64_t from_row, void* to,
             int64_t to_row) {
   constexpr int W = V::kWidth;
-  for (const ConvPiece* piece = pieces; piece < pieces + n_pieces; ++piece) {
+  for (const RowPiece* piece = pieces; piece < pieces + n_pieces; ++piece) {
     const T* in = static_cast<const T*>(from) + piece->offset;
     T* out = static_cast<T*>(to) + piece->at;
     const int64_t whole = piece->length / W * W;
@@ -259,10 +259,10 @@ void gather(int64_t rows, int n_pieces, const ConvPiece* pieces, const void* fro
 }
 
 // The same for 16-bit elements, two of them as one float.
-void gather_halves(int64_t rows, int n_pieces, const ConvPiece* pieces, const void* from, int64_t from_row, void* to,
+void gather_halves(int64_t rows, int n_pieces, const RowPiece* pieces, const void* from, int64_t from_row, void* to,
                    int64_t to_row) {
   constexpr int W = VecF32::kWidth;
-  for (const ConvPiece* piece = pieces; piece < pieces + n_pieces; ++piece) {
+  for (const RowPiece* piece = pieces; piece < pieces + n_pieces; ++piece) {
     const Bits16* in = static_cast<const Bits16*>(from) + piece->offset;
     Bits16* out = static_cast<Bits16*>(to) + piece->at;
     const int64_t whole = piece->length / (2 * W) * (2 * W);

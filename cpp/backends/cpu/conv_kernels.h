@@ -2,14 +2,9 @@
 #pragma once
 
 #include "backends/cpu/kernels_table.h"
+#include "backends/cpu/matmul_kernels.h"
 
 namespace ist::cpu {
-
-// A part of a row of the im2col matrix: element `at` of a block of k, and those after it, are `offset` elements into
-// the window of the row's output.
-struct ConvPiece {
-  int64_t offset, at, length;
-};
 
 struct ConvKernels {
   // One filter for each channel, n_pixels <= channel_pixels. out[i * out_step + c] = or, with `adds`, += the chain over
@@ -25,7 +20,7 @@ struct ConvKernels {
   void (*planes)(int n_outputs, int64_t pixels, int64_t depth, const int64_t* offsets, const void* window,
                  const void* weights, int64_t weight_step, void* out, int64_t out_row, bool adds);
   // Pieces of some rows, in the compute type: to[r * to_row + at + i] = from[r * from_row + offset + i] for i < length.
-  void (*gather)(int64_t rows, int n_pieces, const ConvPiece* pieces, const void* from, int64_t from_row, void* to,
+  void (*gather)(int64_t rows, int n_pieces, const RowPiece* pieces, const void* from, int64_t from_row, void* to,
                  int64_t to_row);
 };
 

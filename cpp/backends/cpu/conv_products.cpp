@@ -52,12 +52,13 @@ struct Product {
   int64_t k, outputs;               // of a group
   int64_t c_image, c_row, c_pixel;  // strides of C in elements
 
-  int pieces(const ConvShape::Depth& depth, ConvPiece* list) const {
+  int pieces(const ConvShape::Depth& depth, RowPiece* list) const {
     const int64_t length = windows.run_length();
     int n = 0;
     for (int64_t t = 0; t < depth.count; ++n) {
       const int64_t run = (depth.begin + t) / length, skipped = (depth.begin + t) % length;
       list[n] = {runs[run] + skipped, t, std::min(length - skipped, depth.count - t)};
+      if (mm.pack_pieces != nullptr) list[n].length = std::min(list[n].length, kMatmulGroup - t % kMatmulGroup);
       t += list[n].length;
     }
     return n;
@@ -76,7 +77,11 @@ struct Product {
   int64_t next_bytes() const {
     return shape.depths.size() > 1 ? round_up(columns_max() * windows.width() * mm.size, 64) : 0;
   }
-  int64_t strip_height(int64_t pixels) const { return divide_up(pixels, divide_up(pixels, mm.rows)); }
+  // Strips are alike, but where the last one may be cheaper.
+  int64_t strip_height(int64_t pixels) const {
+    if (mm.pack_pieces != nullptr) return std::min<int64_t>(pixels, mm.rows);
+    return divide_up(pixels, divide_up(pixels, mm.rows));
+  }
 
   // All of k for some panes and the columns [begin, end): blocks of k on the outside, so that the panels of weights
   // stay in cache.
@@ -84,7 +89,7 @@ struct Product {
            char* next) const {
     const int64_t step = columns_max();
     for (const ConvShape::Depth& depth : shape.depths) {
-      ConvPiece list[kMatmulBlock];
+      RowPiece list[kMatmulBlock];
       const int n_pieces = pieces(depth, list);
       for (int64_t j0 = begin; j0 < end; j0 += step) {
         const Part part = {group, depth, j0, std::min(step, end - j0)};
@@ -121,35 +126,45 @@ struct Product {
            8 * strip_height(block.rows * block.columns) < 7 * mm.rows;
   }
 
-  // Gathered rows, packed behind them where tiles want that.
-  Rows rows_of(const char* from, int64_t from_row, int64_t rows, int64_t depth, char* strip) const {
-    if (mm.in_place) return {from, from_row, 1};
+  // Puts `n` rows into a strip, as its rows from `first` on.
+  void bring(int64_t depth, int64_t first, int64_t n, int n_pieces, const RowPiece* list, const char* from,
+             int64_t from_row, char* strip) const {
+    if (mm.pack_pieces != nullptr) {
+      mm.pack_pieces(depth, first, n, n_pieces, list, from, from_row, strip + gathered_bytes());
+    } else {
+      gather(n, n_pieces, list, from, from_row, strip + first * depth * element, depth);
+    }
+  }
+
+  // A strip that all of its rows are in.
+  Rows rows_of(char* strip, int64_t rows, int64_t depth) const {
+    if (mm.in_place) return {strip, depth, 1};
     char* packed = strip + gathered_bytes();
-    mm.pack_a(depth, rows, rows, from, 1, from_row, packed);
+    if (mm.pack_pieces == nullptr) mm.pack_a(depth, rows, rows, strip, 1, depth, packed);
     return {packed, 1, rows};
   }
 
   // One pixel of all images after another: C need not be dense.
-  void multiply_across(const Pane* panes, int64_t n_panes, const ConvPiece* list, int n_pieces, const Part& part,
+  void multiply_across(const Pane* panes, int64_t n_panes, const RowPiece* list, int n_pieces, const Part& part,
                        char* c, char* strip) const {
-    const ConvPiece whole = {0, 0, part.depth.count};
+    const RowPiece whole = {0, 0, part.depth.count};
     const int64_t height = strip_height(n_panes), step = (panes[1].window - panes[0].window) / element;
     for (int64_t y = 0; y < shape.h.out; ++y) {
       for (int64_t x = 0; x < shape.w.out; ++x) {
         const int64_t pixel = y * windows.row_step() + x * windows.column_step();
         for (int64_t i = 0; i < n_panes; i += height) {
           const int64_t rows = std::min(height, n_panes - i);
-          gather(rows, n_pieces, list, panes[i].window + pixel * element, step, strip, part.depth.count);
-          multiply(rows_of(strip, part.depth.count, rows, part.depth.count, strip), &whole, 1, rows, part,
+          bring(part.depth.count, 0, rows, n_pieces, list, panes[i].window + pixel * element, step, strip);
+          multiply(rows_of(strip, rows, part.depth.count), &whole, 1, rows, part,
                    c + (y * c_row + x * c_pixel + i * c_image) * mm.size, c_image, nullptr);
         }
       }
     }
   }
 
-  void multiply_gathered(const Pane* panes, int64_t n_panes, const ConvPiece* list, int n_pieces, const Part& part,
+  void multiply_gathered(const Pane* panes, int64_t n_panes, const RowPiece* list, int n_pieces, const Part& part,
                          char* c, char* strip) const {
-    const ConvPiece whole = {0, 0, part.depth.count};
+    const RowPiece whole = {0, 0, part.depth.count};
     const int64_t width = panes->block.columns, image = panes->block.rows * width;
     const bool flat = c_row == width * c_pixel;  // strips may go over the ends of rows
     const int64_t lines = flat ? 1 : panes->block.rows, pixels = flat ? n_panes * image : width;
@@ -157,34 +172,28 @@ struct Product {
     for (int64_t line = 0; line < lines; ++line) {
       for (int64_t i = 0; i < pixels; i += height) {
         const int64_t rows = std::min(height, pixels - i);
-        Rows gathered = {};
         for (int64_t r = 0; r < rows;) {
           const int64_t pixel = line * width + i + r, y = pixel % image / width, x = pixel % width;
           const int64_t n = std::min(rows - r, width - x);
           const char* from =
               panes[pixel / image].window + (y * windows.row_step() + x * windows.column_step()) * element;
-          if (n == rows && n_pieces == 1 && !mm.in_place) {
-            gathered = rows_of(from + list->offset * element, windows.column_step(), rows, part.depth.count, strip);
-          } else {
-            gather(n, n_pieces, list, from, windows.column_step(), strip + r * part.depth.count * element,
-                   part.depth.count);
-          }
+          bring(part.depth.count, r, n, n_pieces, list, from, windows.column_step(), strip);
           r += n;
         }
-        if (gathered.data == nullptr) gathered = rows_of(strip, part.depth.count, rows, part.depth.count, strip);
-        multiply(gathered, &whole, 1, rows, part, c + (line * c_row + i * c_pixel) * mm.size, c_pixel, nullptr);
+        multiply(rows_of(strip, rows, part.depth.count), &whole, 1, rows, part,
+                 c + (line * c_row + i * c_pixel) * mm.size, c_pixel, nullptr);
       }
     }
   }
 
   // Some pixels by the columns of a part, piece after piece, so that what strips share stays in the first-level cache.
   // Chains that go through several pieces wait in C, or in `next` until they are added to the blocks before.
-  void multiply(const Rows& a, const ConvPiece* list, int n_pieces, int64_t pixels, const Part& part, char* c,
+  void multiply(const Rows& a, const RowPiece* list, int n_pieces, int64_t pixels, const Part& part, char* c,
                 int64_t c_step, char* next) const {
     const bool adds_later = part.depth.begin > 0 && n_pieces > 1;
     const int64_t panel = filters.panel_width(), into_row = adds_later ? part.columns : c_step;
     const int64_t height = strip_height(pixels);
-    const auto tile = [&](int64_t p, const ConvPiece& piece, int64_t i, TileMode mode) {
+    const auto tile = [&](int64_t p, const RowPiece& piece, int64_t i, TileMode mode) {
       const char* b = filters.panel(part.group, part.depth, part.j0 + p);
       mm.tile(static_cast<int>(std::min(height, pixels - i)), static_cast<int>(std::min(panel, part.columns - p)),
               piece.length, a.data + (i * a.row + piece.offset) * mm.size, a.row, a.step,

@@ -10,18 +10,7 @@ namespace {
 
 constexpr int kRegisters = kTileRows > 6 ? 32 : 16;
 constexpr int kChannelPixels = kTileRows > 6 ? 12 : 6;  // times two vectors: most of the registers accumulate
-
-// The first n elements.
-template <class V, class X>
-inline V load_some(const X* p, int n, typename V::Mask mask) {
-  if constexpr (sizeof(X) == 2) {
-    X lanes[V::kWidth] = {};
-    for (int i = 0; i < n; ++i) lanes[i] = p[i];
-    return V::load(lanes);
-  } else {
-    return V::load(p, mask);
-  }
-}
+constexpr int channel_pixels(bool groups) { return groups ? kChannelPixels / 2 : kChannelPixels; }  // two chains each
 
 // The contract's sums of a block of k: `chain(sums, first, last, step)` puts the chains over every step-th k of them
 // into `sums`. kGroups: as bfloat16 has them, in groups of two chains.
@@ -59,41 +48,56 @@ inline void sum_block(int64_t depth, V (&sums)[kRows][kColumns], const Chain& ch
   }
 }
 
-// The sums of kPixels pixels and kVecs vectors of channels, or a part of one. X is the input's type.
-template <class X, class T, class V, int kPixels, bool kEven, int kVecs, bool kPart>
-inline void channel_tile(int n_channels, int64_t depth, const X* const* from, int64_t at, int64_t step,
+// The sums of kPixels pixels and kVecs vectors of channels, or a part of one.
+template <class T, class V, bool kGroups, int kPixels, int kVecs, bool kPart>
+inline void channel_tile(int n_channels, int64_t depth, const T* const* from, int64_t at, int64_t step,
                          const T* weights, int64_t weight_step, T* out, int64_t out_step, bool adds) {
   constexpr int W = V::kWidth;
   const auto mask = V::mask(kPart ? n_channels : W);
+  const auto load = [&](const T* p) __attribute__((always_inline)) { return kPart ? V::load(p, mask) : V::load(p); };
   using Sums = V[kPixels][kVecs];
+  const auto clear = [](Sums& sums) __attribute__((always_inline)) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kPixels; ++i) {
+      for (int v = 0; v < kVecs; ++v) sums[i][v] = V::zero();
+    }
+  };
+  const auto add_tap = [&](Sums& sums, int64_t t) __attribute__((always_inline)) {
+    V weight[kVecs];
+    for (int v = 0; v < kVecs; ++v) weight[v] = load(weights + t * weight_step + v * W);
+    const T* x = from[t] + at;
+#pragma GCC unroll 16
+    for (int i = 0; i < kPixels; ++i, x += step) {
+      asm("" : "+r"(x));  // one pointer that moves: the offsets of all pixels do not fit the registers
+      for (int v = 0; v < kVecs; ++v) sums[i][v] = V::fma(load(x + v * W), weight[v], sums[i][v]);
+    }
+  };
   Sums sum;
-  sum_block<V, std::is_same_v<X, bfloat16>>(
-      depth, sum, [&](Sums& sums, int64_t t, int64_t last, int64_t t_step) __attribute__((always_inline)) {
+  clear(sum);
+  if constexpr (kGroups) {
+    for (int64_t t = 0; t < depth;) {
+      const int64_t last = t + kMatmulGroup < depth ? t + kMatmulGroup : depth;
+      Sums even, odd;
+      clear(even);
+      clear(odd);
+      for (; t + 1 < last; t += 2) {
+        add_tap(even, t);
+        add_tap(odd, t + 1);
+      }
+      if (t < last) add_tap(even, t++);
 #pragma GCC unroll 16
-        for (int i = 0; i < kPixels; ++i) {
-          for (int v = 0; v < kVecs; ++v) sums[i][v] = V::zero();
-        }
-        const T* w = weights + t * weight_step;
-        const X* const* source = from + (kEven ? t : t * kPixels);
-        for (; t < last; t += t_step, w += t_step * weight_step, source += t_step * (kEven ? 1 : kPixels)) {
-          V weight[kVecs];
-          for (int v = 0; v < kVecs; ++v) weight[v] = kPart ? V::load(w, mask) : V::load(w + v * W);
-#pragma GCC unroll 16
-          for (int i = 0; i < kPixels; ++i) {
-            const X* x = kEven ? source[0] + at + i * step : source[i] + at;
-            for (int v = 0; v < kVecs; ++v) {
-              const V value = kPart ? load_some<V>(x, n_channels, mask) : V::load(x + v * W);
-              sums[i][v] = V::fma(value, weight[v], sums[i][v]);
-            }
-          }
-        }
-      });
+      for (int i = 0; i < kPixels; ++i) {
+        for (int v = 0; v < kVecs; ++v) sum[i][v] = V::add(sum[i][v], V::add(even[i][v], odd[i][v]));
+      }
+    }
+  } else {
+    for (int64_t t = 0; t < depth; ++t) add_tap(sum, t);
+  }
 #pragma GCC unroll 16
   for (int i = 0; i < kPixels; ++i) {
     for (int v = 0; v < kVecs; ++v) {
       T* to = out + i * out_step + v * W;
-      const V before = !adds ? V::zero() : kPart ? V::load(to, mask) : V::load(to);
-      const V result = adds ? V::add(before, sum[i][v]) : sum[i][v];
+      const V result = adds ? V::add(load(to), sum[i][v]) : sum[i][v];
       if (kPart) {
         result.store(to, mask);
       } else {
@@ -103,47 +107,64 @@ inline void channel_tile(int n_channels, int64_t depth, const X* const* from, in
   }
 }
 
-template <class X, class T, class V, int kPixels, bool kEven>
-void channel_tiles(int64_t channels, int64_t depth, const X* const* from, int64_t shift, int64_t step, const T* weights,
+template <class T, class V, bool kGroups, int kPixels>
+void channel_tiles(int64_t channels, int64_t depth, const T* const* from, int64_t shift, int64_t step, const T* weights,
                    int64_t weight_step, T* out, int64_t out_step, bool adds) {
   constexpr int W = V::kWidth;
   int64_t c = 0;
   for (; c + 2 * W <= channels; c += 2 * W) {
-    channel_tile<X, T, V, kPixels, kEven, 2, false>(W, depth, from, shift + c, step, weights + c, weight_step, out + c,
-                                                    out_step, adds);
+    channel_tile<T, V, kGroups, kPixels, 2, false>(W, depth, from, shift + c, step, weights + c, weight_step, out + c,
+                                                   out_step, adds);
   }
   for (; c < channels; c += W) {
     const int n = channels - c < W ? static_cast<int>(channels - c) : W;
-    if (n == W) {
-      channel_tile<X, T, V, kPixels, kEven, 1, false>(W, depth, from, shift + c, step, weights + c, weight_step,
-                                                      out + c, out_step, adds);
-    } else {
-      channel_tile<X, T, V, kPixels, kEven, 1, true>(n, depth, from, shift + c, step, weights + c, weight_step, out + c,
-                                                     out_step, adds);
-    }
+    const auto tile =
+        n == W ? &channel_tile<T, V, kGroups, kPixels, 1, false> : &channel_tile<T, V, kGroups, kPixels, 1, true>;
+    tile(n, depth, from, shift + c, step, weights + c, weight_step, out + c, out_step, adds);
   }
 }
 
-template <class X, class T>
+template <class T>
 struct ChannelFns {
-  void (*of_pixels[kChannelPixels + 1])(int64_t, int64_t, const X* const*, int64_t, int64_t, const T*, int64_t, T*,
+  void (*of_pixels[kChannelPixels + 1])(int64_t, int64_t, const T* const*, int64_t, int64_t, const T*, int64_t, T*,
                                         int64_t, bool);
 };
 
-template <class X, class T, class V, bool kEven, int kPixels = kChannelPixels>
-constexpr ChannelFns<X, T> channel_fns(ChannelFns<X, T> fns = {}) {
-  fns.of_pixels[kPixels] = &channel_tiles<X, T, V, kPixels, kEven>;
-  if constexpr (kPixels > 1) fns = channel_fns<X, T, V, kEven, kPixels - 1>(fns);
+template <class T, class V, bool kGroups, int kPixels = channel_pixels(kGroups)>
+constexpr ChannelFns<T> channel_fns(ChannelFns<T> fns = {}) {
+  fns.of_pixels[kPixels] = &channel_tiles<T, V, kGroups, kPixels>;
+  if constexpr (kPixels > 1) fns = channel_fns<T, V, kGroups, kPixels - 1>(fns);
   return fns;
 }
 
-template <class X, class T, class V>
+template <class T, class V, bool kGroups>
 void channels(int n_pixels, int64_t n_channels, int64_t depth, const void* const* from, int64_t shift, int64_t step,
               const void* weights, int64_t weight_step, void* out, int64_t out_step, bool adds) {
-  static constexpr ChannelFns<X, T> even = channel_fns<X, T, V, true>(), any = channel_fns<X, T, V, false>();
-  (step != 0 ? even : any)
-      .of_pixels[n_pixels](n_channels, depth, reinterpret_cast<const X* const*>(from), shift, step,
-                           static_cast<const T*>(weights), weight_step, static_cast<T*>(out), out_step, adds);
+  static constexpr ChannelFns<T> fns = channel_fns<T, V, kGroups>();
+  fns.of_pixels[n_pixels](n_channels, depth, reinterpret_cast<const T* const*>(from), shift, step,
+                          static_cast<const T*>(weights), weight_step, static_cast<T*>(out), out_step, adds);
+}
+
+// X is the type in memory.
+template <class X, class T, class V>
+void widen(int64_t rows, int64_t columns, const void* from, int64_t from_row, void* to, int64_t to_row) {
+  constexpr int W = V::kWidth;
+  const int64_t whole = columns / W * W;
+  const int rest = static_cast<int>(columns - whole);
+  const auto mask = V::mask(rest);
+  const X* in = static_cast<const X*>(from);
+  T* out = static_cast<T*>(to);
+  for (int64_t r = 0; r < rows; ++r, in += from_row, out += to_row) {
+    for (int64_t i = 0; i < whole; i += W) V::load(in + i).store(out + i);
+    if (rest == 0) continue;
+    if constexpr (sizeof(X) == 2) {
+      X lanes[W] = {};
+      for (int i = 0; i < rest; ++i) lanes[i] = in[whole + i];
+      V::load(lanes).store(out + whole, mask);
+    } else {
+      V::load(in + whole, mask).store(out + whole, mask);
+    }
+  }
 }
 
 // The sums of kVecs vectors of pixels and kOutputs outputs.
@@ -291,8 +312,8 @@ template <int D, class V>
 constexpr ConvKernels kernels() {
   using T = typename Storage<D>::compute;
   constexpr bool kGroups = D == IST_BFLOAT16;
-  return {kChannelPixels, &channels<Type<D>, T, V>, kPlaneOutputs, &planes<T, V, kGroups>,
-          kGroups ? &gather_halves : &gather<T, V>};
+  return {channel_pixels(kGroups), &channels<T, V, kGroups>, &widen<Type<D>, T, V>,
+          kPlaneOutputs,           &planes<T, V, kGroups>,   kGroups ? &gather_halves : &gather<T, V>};
 }
 
 constexpr ConvTable table = {{kernels<IST_FLOAT16, VecF32>(), kernels<IST_BFLOAT16, VecF32>(),

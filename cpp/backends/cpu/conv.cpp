@@ -63,29 +63,40 @@ ConvFilters::ConvFilters(const Call& call, const MatmulKernels& mm, const ConvSh
   group_bytes_ =
       last.begin * padded_ * mm.packed_size + last.index * panels * mm.header + panels * panel_bytes(last.count);
   data_ = memory_.make(call, shape.groups * group_bytes_);
-  const auto pack = [&](int64_t group, int64_t j, const ConvShape::Depth& depth) {
-    char* to = const_cast<char*>(this->panel(group, depth, j));
-    const int64_t first = group * outputs + j, count = std::min(panel_, outputs - j);
+  // Some panels from column j on. Memory has the rows of those that lie beside each other.
+  const auto pack = [&](int64_t group, const ConvShape::Depth& depth, int64_t j, int64_t end) {
+    const int64_t first = group * outputs;
+    const auto to = [&](int64_t column) { return const_cast<char*>(this->panel(group, depth, column)); };
     if (!beside) {
-      mm.pack(depth.count, count, panel_, rows + (first * k_count + depth.begin) * size, 1, k_count, to);
+      for (; j < end; j += panel_) {
+        mm.pack(depth.count, std::min(panel_, outputs - j), panel_, rows + ((first + j) * k_count + depth.begin) * size,
+                1, k_count, to(j));
+      }
       return;
     }
     const int64_t* steps = filters.strides;
-    for (int64_t k = depth.begin; k < depth.begin + depth.count;) {
-      const int64_t tap = k / channels, c = k % channels;
-      const int64_t n = std::min(channels - c, depth.begin + depth.count - k);
+    for (int64_t t = 0; t < depth.count;) {
+      const int64_t tap = (depth.begin + t) / channels, c = (depth.begin + t) % channels;
+      const int64_t n = std::min(channels - c, depth.count - t);
       const int64_t at = tap / (shape.h.taps * shape.w.taps) * steps[1] + tap / shape.w.taps % shape.h.taps * steps[2] +
                          tap % shape.w.taps * steps[3] + c * steps[4] + first;
-      mm.pack(n, count, panel_, rows + at * size, steps[4], 1, to);
-      to += n * panel_ * size;
-      k += n;
+      for (int64_t p = j; p < end; p += panel_) {
+        mm.pack(n, std::min(panel_, outputs - p), panel_, rows + (at + p) * size, steps[4], 1,
+                to(p) + t * panel_ * size);
+      }
+      t += n;
     }
   };
-  parallel_for(call.threads(), shape.groups * panels, 1 + kConvThreadWork / (k_count * panel_),
+  constexpr int64_t kTogether = 8;  // panels
+  const int64_t width = std::min(panels, kTogether) * panel_, across = divide_up(outputs, width);
+  const auto n_depths = static_cast<int64_t>(shape.depths.size());
+  const int64_t work = divide_up(k_count, n_depths) * width;
+  parallel_for(call.threads(), shape.groups * n_depths * across, 1 + kConvThreadWork / work,
                [&](int64_t begin, int64_t end) {
                  for (int64_t task = begin; task < end; ++task) {
-                   for (const ConvShape::Depth& depth : shape.depths)
-                     pack(task / panels, task % panels * panel_, depth);
+                   const int64_t j = task % across * width;
+                   pack(task / across / n_depths, shape.depths[static_cast<size_t>(task / across % n_depths)], j,
+                        std::min(outputs, j + width));
                  }
                });
 }

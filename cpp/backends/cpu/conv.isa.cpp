@@ -49,9 +49,10 @@ inline void sum_block(int64_t depth, V (&sums)[kRows][kColumns], const Chain& ch
 }
 
 // The sums of kPixels pixels and kVecs vectors of channels, or a part of one.
-template <class T, class V, bool kGroups, int kPixels, int kVecs, bool kPart>
+template <class T, class V, bool kGroups, bool kEven, int kPixels, int kVecs, bool kPart>
 inline void channel_tile(int n_channels, int64_t depth, const T* const* from, int64_t at, int64_t step,
-                         const T* weights, int64_t weight_step, T* out, int64_t out_step, bool adds) {
+                         const int64_t* bends, const T* weights, int64_t weight_step, T* out, int64_t out_step,
+                         bool adds) {
   constexpr int W = V::kWidth;
   const auto mask = V::mask(kPart ? n_channels : W);
   const auto load = [&](const T* p) __attribute__((always_inline)) { return kPart ? V::load(p, mask) : V::load(p); };
@@ -67,9 +68,10 @@ inline void channel_tile(int n_channels, int64_t depth, const T* const* from, in
     for (int v = 0; v < kVecs; ++v) weight[v] = load(weights + t * weight_step + v * W);
     const T* x = from[t] + at;
 #pragma GCC unroll 16
-    for (int i = 0; i < kPixels; ++i, x += step) {
+    for (int i = 0; i < kPixels; ++i) {
       asm("" : "+r"(x));  // one pointer that moves: the offsets of all pixels do not fit the registers
       for (int v = 0; v < kVecs; ++v) sums[i][v] = V::fma(load(x + v * W), weight[v], sums[i][v]);
+      x += kEven ? step : bends[i];
     }
   };
   Sums sum;
@@ -107,41 +109,43 @@ inline void channel_tile(int n_channels, int64_t depth, const T* const* from, in
   }
 }
 
-template <class T, class V, bool kGroups, int kPixels>
-void channel_tiles(int64_t channels, int64_t depth, const T* const* from, int64_t shift, int64_t step, const T* weights,
-                   int64_t weight_step, T* out, int64_t out_step, bool adds) {
+template <class T, class V, bool kGroups, bool kEven, int kPixels>
+void channel_tiles(int64_t channels, int64_t depth, const T* const* from, int64_t shift, int64_t step,
+                   const int64_t* bends, const T* weights, int64_t weight_step, T* out, int64_t out_step, bool adds) {
   constexpr int W = V::kWidth;
   int64_t c = 0;
   for (; c + 2 * W <= channels; c += 2 * W) {
-    channel_tile<T, V, kGroups, kPixels, 2, false>(W, depth, from, shift + c, step, weights + c, weight_step, out + c,
-                                                   out_step, adds);
+    channel_tile<T, V, kGroups, kEven, kPixels, 2, false>(W, depth, from, shift + c, step, bends, weights + c,
+                                                          weight_step, out + c, out_step, adds);
   }
   for (; c < channels; c += W) {
     const int n = channels - c < W ? static_cast<int>(channels - c) : W;
-    const auto tile =
-        n == W ? &channel_tile<T, V, kGroups, kPixels, 1, false> : &channel_tile<T, V, kGroups, kPixels, 1, true>;
-    tile(n, depth, from, shift + c, step, weights + c, weight_step, out + c, out_step, adds);
+    const auto tile = n == W ? &channel_tile<T, V, kGroups, kEven, kPixels, 1, false>
+                             : &channel_tile<T, V, kGroups, kEven, kPixels, 1, true>;
+    tile(n, depth, from, shift + c, step, bends, weights + c, weight_step, out + c, out_step, adds);
   }
 }
 
 template <class T>
 struct ChannelFns {
-  void (*of_pixels[kChannelPixels + 1])(int64_t, int64_t, const T* const*, int64_t, int64_t, const T*, int64_t, T*,
-                                        int64_t, bool);
+  void (*of_pixels[kChannelPixels + 1])(int64_t, int64_t, const T* const*, int64_t, int64_t, const int64_t*, const T*,
+                                        int64_t, T*, int64_t, bool);
 };
 
-template <class T, class V, bool kGroups, int kPixels = channel_pixels(kGroups)>
+template <class T, class V, bool kGroups, bool kEven, int kPixels = channel_pixels(kGroups)>
 constexpr ChannelFns<T> channel_fns(ChannelFns<T> fns = {}) {
-  fns.of_pixels[kPixels] = &channel_tiles<T, V, kGroups, kPixels>;
-  if constexpr (kPixels > 1) fns = channel_fns<T, V, kGroups, kPixels - 1>(fns);
+  fns.of_pixels[kPixels] = &channel_tiles<T, V, kGroups, kEven, kPixels>;
+  if constexpr (kPixels > 1) fns = channel_fns<T, V, kGroups, kEven, kPixels - 1>(fns);
   return fns;
 }
 
 template <class T, class V, bool kGroups>
 void channels(int n_pixels, int64_t n_channels, int64_t depth, const void* const* from, int64_t shift, int64_t step,
-              const void* weights, int64_t weight_step, void* out, int64_t out_step, bool adds) {
-  static constexpr ChannelFns<T> fns = channel_fns<T, V, kGroups>();
-  fns.of_pixels[n_pixels](n_channels, depth, reinterpret_cast<const T* const*>(from), shift, step,
+              const int64_t* bends, const void* weights, int64_t weight_step, void* out, int64_t out_step, bool adds) {
+  static constexpr ChannelFns<T> even = channel_fns<T, V, kGroups, true>();
+  static constexpr ChannelFns<T> uneven = channel_fns<T, V, kGroups, false>();
+  const ChannelFns<T>& fns = bends == nullptr ? even : uneven;
+  fns.of_pixels[n_pixels](n_channels, depth, reinterpret_cast<const T* const*>(from), shift, step, bends,
                           static_cast<const T*>(weights), weight_step, static_cast<T*>(out), out_step, adds);
 }
 

@@ -11,6 +11,7 @@ namespace ist::cpu {
 namespace {
 
 constexpr int64_t kUnit = 32;                 // channels, a multiple of the kernel's vectors and of cache lines
+constexpr int64_t kLongUnits = 8;             // of channels, where weights are read from memory
 constexpr int64_t kNearBytes = 22 * 1024;     // of the input that a call of the kernel reads
 constexpr int64_t kFewPixels = 4;             // whose chains hide the latency of fma
 constexpr int64_t kWindowBytes = 512 * 1024;  // of the rows of a block
@@ -83,20 +84,28 @@ class Rows {
     }
   }
 
-  // Rows [begin, end) of those of a block.
-  void fill(const ConvBlock& block, int64_t begin, int64_t end, int64_t first, int64_t channels, char* window) const {
+  // Which row of a window, one plane after another, a tap finds for the first of `height` outputs of a block.
+  int64_t row_of(int64_t tap, int64_t height) const {
+    const int64_t line = tap / shape_.w.taps;
+    return line / shape_.h.taps * shape_.h.reach(height) + line % shape_.h.taps * shape_.h.dilation;
+  }
+  // The rows [begin, end) that the taps of `depth` find for some outputs.
+  int64_t begin(const ConvShape::Depth& depth, int64_t height) const { return row_of(depth.begin, height); }
+  int64_t end(const ConvShape::Depth& depth, int64_t height, int64_t outputs) const {
+    return row_of(depth.begin + depth.count - 1, height) + (outputs - 1) * shape_.h.stride + 1;
+  }
+
+  // Rows [begin, end) to where the first of them is.
+  void fill(const ConvBlock& block, int64_t begin, int64_t end, int64_t first, int64_t channels, char* to) const {
     const ConvAxis &d = shape_.d, &h = shape_.h;
-    const int64_t bytes = row(block.columns, channels) * size_;
-    for (int64_t tap = 0; tap < d.taps; ++tap) {
-      const int64_t z = element(d, d.position(block.depth) + tap * d.dilation);
-      for (int64_t row = begin; row < end; ++row) {
-        const int64_t y = element(h, h.position(block.h0) + row);
-        char* to = window + (tap * h.reach(block.rows) + row) * bytes;
-        if (z < 0 || y < 0) {
-          std::memset(to, 0, static_cast<size_t>(bytes));
-        } else {
-          fill_row(block, ((block.image * d.in + z) * h.in + y) * shape_.w.in * shape_.channels + first, channels, to);
-        }
+    const int64_t bytes = row(block.columns, channels) * size_, rows = h.reach(block.rows);
+    for (int64_t i = begin; i < end; ++i, to += bytes) {
+      const int64_t z = element(d, d.position(block.depth) + i / rows * d.dilation);
+      const int64_t y = element(h, h.position(block.h0) + i % rows);
+      if (z < 0 || y < 0) {
+        std::memset(to, 0, static_cast<size_t>(bytes));
+      } else {
+        fill_row(block, ((block.image * d.in + z) * h.in + y) * shape_.w.in * shape_.channels + first, channels, to);
       }
     }
   }
@@ -150,7 +159,9 @@ void convolve_channels(const Call& call, const ConvShape& shape, const View& inp
   const bool reads = !half && shape.d.inside() && inside_w.end - inside_w.begin >= 2 * most;
   if (!reads) inside_h.begin = inside_h.end = inside_w.begin = inside_w.end = 0;
   const int64_t near_bytes = input_rows.nbytes(1, std::min(reads ? most : 4 * most, shape.w.out), kUnit);
-  const int64_t near = std::max<int64_t>(1, kNearBytes / near_bytes);
+  // Weights of several blocks come from memory, which has their channels side by side.
+  const bool single = shape.depths.size() == 1;
+  const int64_t near = !single ? kLongUnits : std::max<int64_t>(1, kNearBytes / near_bytes);
   const int64_t parts = divide_up(channels, near * kUnit);
   const int64_t part = std::min(channels, round_up(divide_up(channels, parts), kUnit));
   const int64_t wanted = call.threads() == 1 ? 1 : divide_up(4 * call.threads(), parts);
@@ -161,11 +172,24 @@ void convolve_channels(const Call& call, const ConvShape& shape, const View& inp
   const auto n_down = static_cast<int64_t>(down.size()) - 1, n_across = static_cast<int64_t>(across.size()) - 1;
   const int64_t planes = shape.batch * shape.d.out, tasks = planes * n_down * n_across * parts;
 
-  const int64_t window_bytes = round_up(nbytes(grid.height, grid.width), 64);
+  // Short rows of outputs make a tile together. Of several blocks of k, the weights of one serve all outputs, as they
+  // are the larger part.
+  const bool is_short = 2 * shape.w.out <= most && grid.width >= shape.w.out &&
+                        (half || shape.row_step == shape.w.out * shape.column_step);
+  const int64_t tile_rows = is_short ? std::min(most / shape.w.out, grid.height) : 1;
+  const int64_t together = single ? tile_rows : grid.height;
+  const int64_t wide_bytes = half ? together * grid.width * part * size : 0;
+  // A window has what the taps of one block of k find; of a single block, row after row as outputs need them.
+  int64_t window_rows = 0;
+  for (const ConvShape::Depth& depth : shape.depths) {
+    window_rows =
+        std::max(window_rows, input_rows.end(depth, grid.height, grid.height) - input_rows.begin(depth, grid.height));
+  }
+  const int64_t window_bytes = round_up(window_rows * input_rows.row(grid.width, part) * size, 64);
   const int64_t work = planes * shape.h.out * shape.w.out * taps * channels / tasks;
   parallel_for(call.threads(), tasks, 1 + kConvThreadWork / (1 + work), [&](int64_t begin, int64_t end) {
     const int64_t table_bytes = round_up(taps * 8, 64);
-    char* memory = scratch(static_cast<size_t>(table_bytes + window_bytes + (half ? most * part * size : 0)));
+    char* memory = scratch(static_cast<size_t>(table_bytes + window_bytes + wide_bytes));
     const void** table = reinterpret_cast<const void**>(memory);
     char* window = memory + table_bytes;
     char* wide = window + window_bytes;
@@ -180,26 +204,45 @@ void convolve_channels(const Call& call, const ConvShape& shape, const View& inp
                             across[x + 1] <= inside_w.end;
       const Rows::Steps steps = in_place ? input_rows.steps() : input_rows.steps(block, n);
       input_rows.taps(steps, in_place ? input_rows.at(block, first) : window, table);
-      const int64_t pieces = divide_up(block.columns, most);
+      const int64_t step = shape.w.stride * steps.column, pieces = divide_up(block.columns, most);
+      std::vector<int64_t> bends(static_cast<size_t>(tile_rows > 1 ? tile_rows * block.columns : 0), step);
+      for (size_t i = 1; i <= bends.size(); ++i) {
+        if (static_cast<int64_t>(i) % block.columns != 0) continue;
+        bends[i - 1] = shape.h.stride * steps.row - (block.columns - 1) * step;
+      }
       int64_t filled = 0;
-      for (int64_t h = 0; h < block.rows; ++h) {
-        const int64_t needed = shape.h.reach(h + 1);
-        if (!in_place) input_rows.fill(block, filled, needed, first, n, window);
-        filled = needed;
-        for (int64_t i = 0; i < pieces; ++i) {
-          const int64_t w = i * block.columns / pieces, n_pixels = (i + 1) * block.columns / pieces - w;
-          const int64_t place = shape.place({block.image, block.depth, block.h0 + h, block.w0 + w, 1, 1}) + first;
-          char* c = half ? wide : out.data + place * size;
-          for (const ConvShape::Depth& depth : shape.depths) {
+      for (int64_t h0 = 0; h0 < block.rows; h0 += together) {
+        const int64_t lines = std::min(together, block.rows - h0);
+        const int64_t place = shape.place({block.image, block.depth, block.h0 + h0, block.w0, 1, 1}) + first;
+        char* c = half ? wide : out.data + place * size;
+        const int64_t c_row = half ? block.columns * n : shape.row_step, c_pixel = half ? n : shape.column_step;
+        for (const ConvShape::Depth& depth : shape.depths) {
+          const int64_t base = in_place ? 0 : input_rows.begin(depth, block.rows);
+          if (!in_place) {
+            const int64_t begin = single ? filled : base, end = input_rows.end(depth, block.rows, h0 + lines);
+            input_rows.fill(block, begin, end, first, n, window + (begin - base) * steps.row * size);
+            filled = end;
+          }
+          const auto tile = [&](int64_t h, int64_t w, int64_t n_pixels, const int64_t* bends) {
             kernels.channels(static_cast<int>(n_pixels), n, depth.count, table + depth.begin,
-                             h * shape.h.stride * steps.row + w * shape.w.stride * steps.column,
-                             shape.w.stride * steps.column, weights + (depth.begin * channels + first) * size, channels,
-                             c, half ? n : shape.column_step, depth.begin > 0);
+                             ((h0 + h) * shape.h.stride - base) * steps.row + w * step, step, bends,
+                             weights + (depth.begin * channels + first) * size, channels,
+                             c + (h * c_row + w * c_pixel) * size, c_pixel, depth.begin > 0);
+          };
+          for (int64_t h = 0; h < lines; h += tile_rows) {
+            if (tile_rows > 1) {
+              tile(h, 0, std::min(tile_rows, lines - h) * block.columns, bends.data());
+              continue;
+            }
+            for (int64_t i = 0; i < pieces; ++i) {
+              const int64_t w = i * block.columns / pieces;
+              tile(h, w, (i + 1) * block.columns / pieces - w, nullptr);
+            }
           }
-          if (half) {
-            call.kernels().matmul->of[out.dtype - IST_FLOAT16].round(static_cast<int>(n_pixels), static_cast<int>(n), c,
-                                                                     n, out.data + place * 2, shape.column_step);
-          }
+        }
+        if (half) {
+          round_block(call, out, shape, {block.image, block.depth, block.h0 + h0, block.w0, lines, block.columns},
+                      first, n, wide, c_row, c_pixel);
         }
       }
     }

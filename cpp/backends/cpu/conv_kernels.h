@@ -9,10 +9,12 @@ namespace ist::cpu {
 struct ConvKernels {
   // One filter for each channel, n_pixels <= channel_pixels, all in the compute type. out[i * out_step + c] = or, with
   // `adds`, += the chain over t < depth of from[t][shift + i * step + c] * weights[t * weight_step + c], c <
-  // n_channels.
+  // n_channels. Where pixels are not all a step apart, bends[i] is the distance from pixel i to the next; else it is
+  // null.
   int channel_pixels;
   void (*channels)(int n_pixels, int64_t n_channels, int64_t depth, const void* const* from, int64_t shift,
-                   int64_t step, const void* weights, int64_t weight_step, void* out, int64_t out_step, bool adds);
+                   int64_t step, const int64_t* bends, const void* weights, int64_t weight_step, void* out,
+                   int64_t out_step, bool adds);
   // Rows of the dtype as rows of the compute type.
   void (*widen)(int64_t rows, int64_t columns, const void* from, int64_t from_row, void* to, int64_t to_row);
   // Some outputs of each pixel, all in the compute type. out[r * out_row + i] = or, with `adds`, += the chain over t <

@@ -258,7 +258,11 @@ void convolve_products(const Call& call, const ConvShape& shape, const char* inp
   const int64_t window_bytes = round_up(windows.nbytes(), 64);
   const int64_t wide_bytes = half ? c_image * 4 : 0;
   const int64_t fitting = 4 * kConvBlockBytes / std::max<int64_t>(1, window_bytes + wide_bytes);
-  const int64_t together = std::clamp<int64_t>(std::min(fitting, windows.count() / wanted), 1, kPanes);
+  int64_t together = std::clamp<int64_t>(std::min(fitting, windows.count() / wanted), 1, kPanes);
+  if (product.are_small_images(windows.block(0))) {  // strips go over as many of them as they have rows
+    const int64_t strip = product.strip_height(windows.count());
+    if (strip <= kPanes) together = std::max<int64_t>(1, together / strip) * strip;
+  }
   const int64_t down = divide_up(windows.count(), together);
   const int64_t columns = round_up(divide_up(outputs, divide_up(wanted, down)), mm.cols);
   const int64_t across = divide_up(outputs, columns);

@@ -71,6 +71,12 @@ void ConvShape::find_depths(int64_t h_taps, int64_t w_taps) {
   const auto add = [&](int64_t begin, int64_t count) {
     depths.push_back({begin, count, static_cast<int64_t>(depths.size())});
   };
+  const bool is_whole = d.tap_step * h.tap_step * w.tap_step == 1 && h.taps == h_taps && w.taps == w_taps;
+  if (is_whole && d.first_tap == 0) {
+    for (int64_t begin = 0; begin < k(); begin += kMatmulBlock)
+      add(begin, std::min<int64_t>(kMatmulBlock, k() - begin));
+    return;
+  }
   int64_t begin = 0, end = 0, last = -1;  // `last` is the contract's block that [begin, end) belongs to
   for (int64_t tap = 0; tap < taps(); ++tap) {
     const int64_t z = d.first_tap + tap / (h.taps * w.taps) * d.tap_step;

@@ -1,5 +1,5 @@
 // Convolutions of few channels or outputs: vectors along the channels or along the pixels, one ascending chain of fma
-// along k for each output.
+// along k for each output, or the groups of bfloat16.
 #include "backends/cpu/conv_kernels.h"
 #include "backends/cpu/isa_common.h"
 #include "backends/cpu/matmul_kernels.h"

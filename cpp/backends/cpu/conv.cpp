@@ -19,55 +19,97 @@ char* dense(const Call& call, const View& view, Temporary& copy) {
   return view.dense() && !is_half(view.dtype) ? view.data : copy.make_row_major(call, view);
 }
 
+// The input in row-major order, copied when that is asked for.
+class Input {
+ public:
+  Input(const Call& call, const View& view) : call_(call), view_(view) {}
+
+  View dense() {
+    View view = view_;
+    if (!view.dense() && dense_ == nullptr) dense_ = dense_memory_.make_copy(call_, view_);
+    if (dense_ != nullptr) view.data = dense_;
+    return view;
+  }
+  // In the compute type.
+  const char* wide() {
+    if (!is_half(view_.dtype)) return dense().data;
+    if (wide_ == nullptr) wide_ = wide_memory_.make_row_major(call_, view_);
+    return wide_;
+  }
+
+ private:
+  const Call& call_;
+  View view_;
+  char* dense_ = nullptr;
+  char* wide_ = nullptr;
+  Temporary dense_memory_, wide_memory_;
+};
+
 }  // namespace
 
 ConvFilters::ConvFilters(const Call& call, const MatmulKernels& mm, const ConvShape& shape, const View& filters,
                          int64_t panel)
-    : k_(shape.k()), panel_(panel), padded_(round_up(shape.group_outputs(), panel)), size_(mm.size) {
+    : mm_(mm), panel_(panel), padded_(round_up(shape.group_outputs(), panel)) {
+  const int64_t k_count = shape.k(), size = mm.in_place ? mm.size : int64_t{1} << filters.log2();
   const int64_t outputs = shape.group_outputs(), channels = shape.group_channels(), panels = padded_ / panel_;
   // Columns that lie side by side, as those of a gradient do, are packed tap by tap, others from filters that are
   // dense.
-  const bool beside = filters.strides[0] == 1 && panel_ * size_ >= kLine && !is_half(filters.dtype) && !filters.dense();
+  const bool beside = filters.strides[0] == 1 && panel_ * size >= kLine && !is_half(filters.dtype) && !filters.dense();
   Temporary copy;
-  const char* rows = beside ? filters.data : dense(call, filters, copy);
-  data_ = memory_.make(call, shape.groups * padded_ * k_ * size_);
-  const auto pack = [&](int64_t group, int64_t j, const ConvShape::Depth& depth) {
-    char* to = const_cast<char*>(this->panel(group, depth, j));
-    const int64_t first = group * outputs + j, count = std::min(panel_, outputs - j);
+  const char* rows = filters.data;
+  if (mm.in_place && !beside) rows = dense(call, filters, copy);
+  if (!mm.in_place && !filters.dense()) rows = copy.make_copy(call, filters);
+  const ConvShape::Depth& last = shape.depths.back();
+  group_bytes_ =
+      last.begin * padded_ * mm.packed_size + last.index * panels * mm.header + panels * panel_bytes(last.count);
+  data_ = memory_.make(call, shape.groups * group_bytes_);
+  // Some panels from column j on. Memory has the rows of those that lie beside each other.
+  const auto pack = [&](int64_t group, const ConvShape::Depth& depth, int64_t j, int64_t end) {
+    const int64_t first = group * outputs;
+    const auto to = [&](int64_t column) { return const_cast<char*>(this->panel(group, depth, column)); };
     if (!beside) {
-      mm.pack(depth.count, count, panel_, rows + (first * k_ + depth.begin) * size_, 1, k_, to);
+      for (; j < end; j += panel_) {
+        mm.pack(depth.count, std::min(panel_, outputs - j), panel_, rows + ((first + j) * k_count + depth.begin) * size,
+                1, k_count, to(j));
+      }
       return;
     }
     const int64_t* steps = filters.strides;
-    for (int64_t k = depth.begin; k < depth.begin + depth.count;) {
-      const int64_t tap = k / channels, c = k % channels;
-      const int64_t n = std::min(channels - c, depth.begin + depth.count - k);
+    for (int64_t t = 0; t < depth.count;) {
+      const int64_t tap = (depth.begin + t) / channels, c = (depth.begin + t) % channels;
+      const int64_t n = std::min(channels - c, depth.count - t);
       const int64_t at = tap / (shape.h.taps * shape.w.taps) * steps[1] + tap / shape.w.taps % shape.h.taps * steps[2] +
                          tap % shape.w.taps * steps[3] + c * steps[4] + first;
-      mm.pack(n, count, panel_, rows + at * size_, steps[4], 1, to);
-      to += n * panel_ * size_;
-      k += n;
+      for (int64_t p = j; p < end; p += panel_) {
+        mm.pack(n, std::min(panel_, outputs - p), panel_, rows + (at + p) * size, steps[4], 1,
+                to(p) + t * panel_ * size);
+      }
+      t += n;
     }
   };
-  parallel_for(call.threads(), shape.groups * panels, 1 + kConvThreadWork / (k_ * panel_),
+  constexpr int64_t kTogether = 8;  // panels
+  const int64_t width = std::min(panels, kTogether) * panel_, across = divide_up(outputs, width);
+  const auto n_depths = static_cast<int64_t>(shape.depths.size());
+  const int64_t work = divide_up(k_count, n_depths) * width;
+  parallel_for(call.threads(), shape.groups * n_depths * across, 1 + kConvThreadWork / work,
                [&](int64_t begin, int64_t end) {
                  for (int64_t task = begin; task < end; ++task) {
-                   for (const ConvShape::Depth& depth : shape.depths)
-                     pack(task / panels, task % panels * panel_, depth);
+                   const int64_t j = task % across * width;
+                   pack(task / across / n_depths, shape.depths[static_cast<size_t>(task / across % n_depths)], j,
+                        std::min(outputs, j + width));
                  }
                });
 }
 
 void round_block(const Call& call, const View& out, const ConvShape& shape, const ConvBlock& block, int64_t first,
                  int64_t count, const char* wide, int64_t wide_row, int64_t wide_pixel) {
-  const auto cast = call.kernels().cast->fn[IST_FLOAT32][out.dtype];
-  const int64_t n = count == shape.column_step ? block.columns : 1;  // pixels that lie side by side
+  const auto round = call.kernels().matmul->of[out.dtype - IST_FLOAT16].round;
+  const bool beside = count == shape.column_step && count == wide_pixel;  // one pixel after another
   for (int64_t row = 0; row < block.rows; ++row) {
     char* to = out.data + (shape.place(block) + row * shape.row_step + first) * 2;
-    for (int64_t i = 0; i < block.columns; i += n) {
-      const void* from = wide + (row * wide_row + i * wide_pixel) * 4;
-      cast(n * count, to + i * shape.column_step * 2, &from);
-    }
+    const int64_t rows = beside ? 1 : block.columns, columns = beside ? block.columns * count : count;
+    round(static_cast<int>(rows), static_cast<int>(columns), wide + row * wide_row * 4, wide_pixel, to,
+          shape.column_step);
   }
 }
 
@@ -80,7 +122,7 @@ bool has_one_filter_a_channel(const ConvShape& shape) {
 }
 
 // `filters` has all taps of the whole that the shape may be a part of.
-void convolve(const Call& call, const ConvShape& shape, const View& input, const View& filters, const View& out) {
+void convolve(const Call& call, const ConvShape& shape, Input& input, const View& filters, const View& out) {
   // (outputs, d, h, w, channels) with the taps of the shape.
   const ConvAxis* axes[] = {&shape.d, &shape.h, &shape.w};
   int64_t count[] = {shape.outputs, 1, 1, 1, shape.group_channels()}, strides[5];
@@ -94,11 +136,12 @@ void convolve(const Call& call, const ConvShape& shape, const View& input, const
   part.shape = count;
   part.strides = strides;
   const bool few = shape.channels <= kFewChannels && suits_planes(call, shape);
-  if (has_one_filter_a_channel(shape) && !few) return convolve_channels(call, shape, input, part, out);
-  if (suits_planes(call, shape)) {
-    convolve_planes(call, shape, input.data, part, out);
+  if (has_one_filter_a_channel(shape) && !few) {
+    convolve_channels(call, shape, input.dense(), part, out);
+  } else if (suits_planes(call, shape)) {
+    convolve_planes(call, shape, input.wide(), part, out);
   } else {
-    convolve_products(call, shape, input.data, part, out);
+    convolve_products(call, shape, out.dtype == IST_BFLOAT16 ? input.dense().data : input.wide(), part, out);
   }
 }
 
@@ -112,9 +155,11 @@ bool fills_memory(const View& view) {
   return last + 1 == view.count();
 }
 
-// Of elements that fill memory.
 bool all_finite(const Call& call, const View& view) {
-  return call.kernels().row->fn[view.dtype == IST_FLOAT64 ? 1 : 0].all_finite(view.count(), view.data) != 0;
+  Temporary copy;
+  const bool copies = is_half(view.dtype) || !fills_memory(view);
+  const char* data = copies ? copy.make_row_major(call, view) : view.data;
+  return call.kernels().row->fn[view.dtype == IST_FLOAT64 ? 1 : 0].all_finite(view.count(), data) != 0;
 }
 
 // In a dense tensor.
@@ -138,35 +183,25 @@ void run_conv(const Call& call) {
     std::memset(out.data, 0, nbytes);
     return;
   }
-  Temporary input_copy, weight_copy;
-  View x = input;
-  // That way converts as it reads.
-  if (!has_one_filter_a_channel(whole) || whole.channels <= kFewChannels || !input.dense()) {
-    x.data = dense(call, input, input_copy);
-    x.dtype = compute_dtype(input.dtype);
-  }
+  Input x(call, input);
   // (outputs, d, h, w, channels)
   int64_t count[] = {whole.outputs, whole.d.taps, whole.h.taps, whole.w.taps, whole.group_channels()}, strides[5] = {};
   const int n_dims = weight.rank - 2;
   strides[0] = weight.strides[0];
   std::copy(weight.strides + 1, weight.strides + weight.rank, strides + 4 - n_dims);
-  View filters = {weight.data, weight.dtype, 5, count, strides};
-  if (whole.is_spread() && (is_half(weight.dtype) || !fills_memory(filters))) {
-    filters.data = dense(call, filters, weight_copy);
-    filters.dtype = compute_dtype(weight.dtype);
-    row_major(5, count, strides);
-  }
+  const View filters = {weight.data, weight.dtype, 5, count, strides};
   // The zeros between the elements of a spread input are left out where the weights are finite. What they add is zero,
   // which changes nothing but -0 (of products too small for the dtype) to +0: so the result is right unless it has
   // a -0.
-  if (whole.is_spread() && all_finite(call, filters)) {
+  const bool keeps_groups = out.dtype != IST_BFLOAT16 || whole.group_channels() % kMatmulGroup == 0;
+  if (whole.is_spread() && keeps_groups && all_finite(call, filters)) {
     const ConvPhases phases(whole);
     if (!phases.all_have_taps()) std::memset(out.data, 0, nbytes);
     for (int64_t i = 0; i < phases.count(); ++i) {
       const ConvShape phase = phases[i];
       if (phase.taps() > 0) convolve(call, phase, x, filters, out);
     }
-    if (!has_negative_zero(call, out)) return;
+    if (out.dtype == IST_BFLOAT16 || !has_negative_zero(call, out)) return;
   }
   convolve(call, whole, x, filters, out);
 }

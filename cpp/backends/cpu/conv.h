@@ -11,10 +11,11 @@ inline constexpr int64_t kConvThreadWork = 256 * 1024;  // multiply-adds that ar
 
 // Filters are strided, with only the taps of the shape: (outputs, d, h, w, channels of a group).
 //
-// One channel and one output for each group: vectors along the channels. `input` is dense.
+// One channel and one output for each group: vectors along the channels. `input` is dense, in the dtype.
 void convolve_channels(const Call& call, const ConvShape& shape, const View& input, const View& filters,
                        const View& out);
-// Matrix products of windows and filters: vectors along the outputs of a group. `input` is dense, in the compute type.
+// Matrix products of windows and filters: vectors along the outputs of a group. `input` is dense, in the compute type;
+// bfloat16 is in its own.
 void convolve_products(const Call& call, const ConvShape& shape, const char* input, const View& filters,
                        const View& out);
 // Few outputs for each group: vectors along the pixels of planes, one for each channel. `input` is dense, in the
@@ -26,7 +27,7 @@ inline const MatmulKernels& conv_kernels_of(const Call& call, const View& out) {
   return call.kernels().matmul->of[compute_dtype(out.dtype) - IST_FLOAT16];
 }
 
-// The filters of each group as panels of columns, for one block of k after another.
+// The filters of each group as panels of columns, for one block of k after another, as tiles of `mm` read them.
 class ConvFilters {
  public:
   ConvFilters(const Call& call, const MatmulKernels& mm, const ConvShape& shape, const View& filters, int64_t panel);
@@ -34,12 +35,18 @@ class ConvFilters {
   int64_t panel_width() const { return panel_; }
   // Columns [j, j + panel_width()) of a group, j a multiple of the width.
   const char* panel(int64_t group, const ConvShape::Depth& depth, int64_t j) const {
-    return data_ + ((group * k_ + depth.begin) * padded_ + j * depth.count) * size_;
+    return data_ + group * group_bytes_ + depth.begin * padded_ * mm_.packed_size +
+           depth.index * padded_ / panel_ * mm_.header + j / panel_ * panel_bytes(depth.count);
   }
 
  private:
-  int64_t k_, panel_, padded_;
-  int size_;
+  // All depths but the last are multiples of the unit.
+  int64_t panel_bytes(int64_t depth) const {
+    return mm_.header + round_up(depth, mm_.depth_unit) * panel_ * mm_.packed_size;
+  }
+
+  const MatmulKernels& mm_;
+  int64_t panel_, padded_, group_bytes_;
   char* data_;
   Temporary memory_;
 };

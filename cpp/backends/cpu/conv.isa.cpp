@@ -1,7 +1,8 @@
 // Convolutions of few channels or outputs: vectors along the channels or along the pixels, one ascending chain of fma
-// along k for each output.
+// along k for each output, or the groups of bfloat16.
 #include "backends/cpu/conv_kernels.h"
 #include "backends/cpu/isa_common.h"
+#include "backends/cpu/matmul_kernels.h"
 #include "backends/cpu/simd.h"
 
 namespace ist::cpu {
@@ -9,48 +10,96 @@ namespace {
 
 constexpr int kRegisters = kTileRows > 6 ? 32 : 16;
 constexpr int kChannelPixels = kTileRows > 6 ? 12 : 6;  // times two vectors: most of the registers accumulate
+constexpr int channel_pixels(bool groups) { return groups ? kChannelPixels / 2 : kChannelPixels; }  // two chains each
 
-// The first n elements.
-template <class V, class X>
-inline V load_some(const X* p, int n, typename V::Mask mask) {
-  if constexpr (sizeof(X) == 2) {
-    float lanes[V::kWidth] = {};
-    for (int i = 0; i < n; ++i) lanes[i] = to_float(p[i]);
-    return V::load(lanes);
+// The contract's sums of a block of k: `chain(sums, first, last, step)` puts the chains over every step-th k of them
+// into `sums`. kGroups: as bfloat16 has them, in groups of two chains.
+template <class V, bool kGroups, int kRows, int kColumns, class Chain>
+inline void sum_block(int64_t depth, V (&sums)[kRows][kColumns], const Chain& chain) {
+  if constexpr (!kGroups) {
+    chain(sums, 0, depth, 1);
   } else {
-    return V::load(p, mask);
+    V total[kRows][kColumns], even[kRows][kColumns];
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+      for (int j = 0; j < kColumns; ++j) total[i][j] = V::zero();
+    }
+    for (int64_t first = 0; first < depth; first += kMatmulGroup) {
+      const int64_t last = first + kMatmulGroup < depth ? first + kMatmulGroup : depth;
+      chain(sums, first, last, 2);
+#pragma GCC unroll 16
+      for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+        for (int j = 0; j < kColumns; ++j) even[i][j] = sums[i][j];
+      }
+      chain(sums, first + 1, last, 2);
+#pragma GCC unroll 16
+      for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+        for (int j = 0; j < kColumns; ++j) total[i][j] = V::add(total[i][j], V::add(even[i][j], sums[i][j]));
+      }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+      for (int j = 0; j < kColumns; ++j) sums[i][j] = total[i][j];
+    }
   }
 }
 
-// The sums of kPixels pixels and kVecs vectors of channels, or a part of one. X is the input's type.
-template <class X, class T, class V, int kPixels, bool kEven, int kVecs, bool kPart>
-inline void channel_tile(int n_channels, int64_t depth, const X* const* from, int64_t at, int64_t step,
-                         const T* weights, int64_t weight_step, T* out, int64_t out_step, bool adds) {
+// The sums of kPixels pixels and kVecs vectors of channels, or a part of one.
+template <class T, class V, bool kGroups, bool kEven, int kPixels, int kVecs, bool kPart>
+inline void channel_tile(int n_channels, int64_t depth, const T* const* from, int64_t at, int64_t step,
+                         const int64_t* bends, const T* weights, int64_t weight_step, T* out, int64_t out_step,
+                         bool adds) {
   constexpr int W = V::kWidth;
   const auto mask = V::mask(kPart ? n_channels : W);
-  V sum[kPixels][kVecs];
-#pragma GCC unroll 16
-  for (int i = 0; i < kPixels; ++i) {
-    for (int v = 0; v < kVecs; ++v) sum[i][v] = V::zero();
-  }
-  for (int64_t t = 0; t < depth; ++t, weights += weight_step, from += kEven ? 1 : kPixels) {
-    V weight[kVecs];
-    for (int v = 0; v < kVecs; ++v) weight[v] = kPart ? V::load(weights, mask) : V::load(weights + v * W);
+  const auto load = [&](const T* p) __attribute__((always_inline)) { return kPart ? V::load(p, mask) : V::load(p); };
+  using Sums = V[kPixels][kVecs];
+  const auto clear = [](Sums& sums) __attribute__((always_inline)) {
 #pragma GCC unroll 16
     for (int i = 0; i < kPixels; ++i) {
-      const X* x = kEven ? from[0] + at + i * step : from[i] + at;
-      for (int v = 0; v < kVecs; ++v) {
-        const V value = kPart ? load_some<V>(x, n_channels, mask) : V::load(x + v * W);
-        sum[i][v] = V::fma(value, weight[v], sum[i][v]);
+      for (int v = 0; v < kVecs; ++v) sums[i][v] = V::zero();
+    }
+  };
+  const auto add_tap = [&](Sums& sums, int64_t t) __attribute__((always_inline)) {
+    V weight[kVecs];
+    for (int v = 0; v < kVecs; ++v) weight[v] = load(weights + t * weight_step + v * W);
+    const T* x = from[t] + at;
+#pragma GCC unroll 16
+    for (int i = 0; i < kPixels; ++i) {
+      asm("" : "+r"(x));  // one pointer that moves: the offsets of all pixels do not fit the registers
+      for (int v = 0; v < kVecs; ++v) sums[i][v] = V::fma(load(x + v * W), weight[v], sums[i][v]);
+      x += kEven ? step : bends[i];
+    }
+  };
+  Sums sum;
+  clear(sum);
+  if constexpr (kGroups) {
+    for (int64_t t = 0; t < depth;) {
+      const int64_t last = t + kMatmulGroup < depth ? t + kMatmulGroup : depth;
+      Sums even, odd;
+      clear(even);
+      clear(odd);
+      for (; t + 1 < last; t += 2) {
+        add_tap(even, t);
+        add_tap(odd, t + 1);
+      }
+      if (t < last) add_tap(even, t++);
+#pragma GCC unroll 16
+      for (int i = 0; i < kPixels; ++i) {
+        for (int v = 0; v < kVecs; ++v) sum[i][v] = V::add(sum[i][v], V::add(even[i][v], odd[i][v]));
       }
     }
+  } else {
+    for (int64_t t = 0; t < depth; ++t) add_tap(sum, t);
   }
 #pragma GCC unroll 16
   for (int i = 0; i < kPixels; ++i) {
     for (int v = 0; v < kVecs; ++v) {
       T* to = out + i * out_step + v * W;
-      const V before = !adds ? V::zero() : kPart ? V::load(to, mask) : V::load(to);
-      const V result = adds ? V::add(before, sum[i][v]) : sum[i][v];
+      const V result = adds ? V::add(load(to), sum[i][v]) : sum[i][v];
       if (kPart) {
         result.store(to, mask);
       } else {
@@ -60,74 +109,98 @@ inline void channel_tile(int n_channels, int64_t depth, const X* const* from, in
   }
 }
 
-template <class X, class T, class V, int kPixels, bool kEven>
-void channel_tiles(int64_t channels, int64_t depth, const X* const* from, int64_t shift, int64_t step, const T* weights,
-                   int64_t weight_step, T* out, int64_t out_step, bool adds) {
+template <class T, class V, bool kGroups, bool kEven, int kPixels>
+void channel_tiles(int64_t channels, int64_t depth, const T* const* from, int64_t shift, int64_t step,
+                   const int64_t* bends, const T* weights, int64_t weight_step, T* out, int64_t out_step, bool adds) {
   constexpr int W = V::kWidth;
   int64_t c = 0;
   for (; c + 2 * W <= channels; c += 2 * W) {
-    channel_tile<X, T, V, kPixels, kEven, 2, false>(W, depth, from, shift + c, step, weights + c, weight_step, out + c,
-                                                    out_step, adds);
+    channel_tile<T, V, kGroups, kEven, kPixels, 2, false>(W, depth, from, shift + c, step, bends, weights + c,
+                                                          weight_step, out + c, out_step, adds);
   }
   for (; c < channels; c += W) {
     const int n = channels - c < W ? static_cast<int>(channels - c) : W;
-    if (n == W) {
-      channel_tile<X, T, V, kPixels, kEven, 1, false>(W, depth, from, shift + c, step, weights + c, weight_step,
-                                                      out + c, out_step, adds);
+    const auto tile = n == W ? &channel_tile<T, V, kGroups, kEven, kPixels, 1, false>
+                             : &channel_tile<T, V, kGroups, kEven, kPixels, 1, true>;
+    tile(n, depth, from, shift + c, step, bends, weights + c, weight_step, out + c, out_step, adds);
+  }
+}
+
+template <class T>
+struct ChannelFns {
+  void (*of_pixels[kChannelPixels + 1])(int64_t, int64_t, const T* const*, int64_t, int64_t, const int64_t*, const T*,
+                                        int64_t, T*, int64_t, bool);
+};
+
+template <class T, class V, bool kGroups, bool kEven, int kPixels = channel_pixels(kGroups)>
+constexpr ChannelFns<T> channel_fns(ChannelFns<T> fns = {}) {
+  fns.of_pixels[kPixels] = &channel_tiles<T, V, kGroups, kEven, kPixels>;
+  if constexpr (kPixels > 1) fns = channel_fns<T, V, kGroups, kEven, kPixels - 1>(fns);
+  return fns;
+}
+
+template <class T, class V, bool kGroups>
+void channels(int n_pixels, int64_t n_channels, int64_t depth, const void* const* from, int64_t shift, int64_t step,
+              const int64_t* bends, const void* weights, int64_t weight_step, void* out, int64_t out_step, bool adds) {
+  static constexpr ChannelFns<T> even = channel_fns<T, V, kGroups, true>();
+  static constexpr ChannelFns<T> uneven = channel_fns<T, V, kGroups, false>();
+  const ChannelFns<T>& fns = bends == nullptr ? even : uneven;
+  fns.of_pixels[n_pixels](n_channels, depth, reinterpret_cast<const T* const*>(from), shift, step, bends,
+                          static_cast<const T*>(weights), weight_step, static_cast<T*>(out), out_step, adds);
+}
+
+// X is the type in memory.
+template <class X, class T, class V>
+void widen(int64_t rows, int64_t columns, const void* from, int64_t from_row, void* to, int64_t to_row) {
+  constexpr int W = V::kWidth;
+  const int64_t whole = columns / W * W;
+  const int rest = static_cast<int>(columns - whole);
+  const auto mask = V::mask(rest);
+  const X* in = static_cast<const X*>(from);
+  T* out = static_cast<T*>(to);
+  for (int64_t r = 0; r < rows; ++r, in += from_row, out += to_row) {
+    for (int64_t i = 0; i < whole; i += W) V::load(in + i).store(out + i);
+    if (rest == 0) continue;
+    if constexpr (sizeof(X) == 2) {
+      X lanes[W] = {};
+      for (int i = 0; i < rest; ++i) lanes[i] = in[whole + i];
+      V::load(lanes).store(out + whole, mask);
     } else {
-      channel_tile<X, T, V, kPixels, kEven, 1, true>(n, depth, from, shift + c, step, weights + c, weight_step, out + c,
-                                                     out_step, adds);
+      V::load(in + whole, mask).store(out + whole, mask);
     }
   }
 }
 
-template <class X, class T>
-struct ChannelFns {
-  void (*of_pixels[kChannelPixels + 1])(int64_t, int64_t, const X* const*, int64_t, int64_t, const T*, int64_t, T*,
-                                        int64_t, bool);
-};
-
-template <class X, class T, class V, bool kEven, int kPixels = kChannelPixels>
-constexpr ChannelFns<X, T> channel_fns(ChannelFns<X, T> fns = {}) {
-  fns.of_pixels[kPixels] = &channel_tiles<X, T, V, kPixels, kEven>;
-  if constexpr (kPixels > 1) fns = channel_fns<X, T, V, kEven, kPixels - 1>(fns);
-  return fns;
-}
-
-template <class X, class T, class V>
-void channels(int n_pixels, int64_t n_channels, int64_t depth, const void* const* from, int64_t shift, int64_t step,
-              const void* weights, int64_t weight_step, void* out, int64_t out_step, bool adds) {
-  static constexpr ChannelFns<X, T> even = channel_fns<X, T, V, true>(), any = channel_fns<X, T, V, false>();
-  (step != 0 ? even : any)
-      .of_pixels[n_pixels](n_channels, depth, reinterpret_cast<const X* const*>(from), shift, step,
-                           static_cast<const T*>(weights), weight_step, static_cast<T*>(out), out_step, adds);
-}
-
 // The sums of kVecs vectors of pixels and kOutputs outputs.
-template <class T, class V, int kOutputs, int kVecs, bool kPart>
+template <class T, class V, bool kGroups, int kOutputs, int kVecs, bool kPart>
 inline void plane_tile(int n_pixels, int64_t depth, const int64_t* offsets, const T* window, const T* weights,
                        int64_t weight_step, T* out, int64_t out_row, bool adds) {
   constexpr int W = V::kWidth;
   const auto mask = V::mask(kPart ? n_pixels : W);
   const auto load = [&](const T* p) __attribute__((always_inline)) { return kPart ? V::load(p, mask) : V::load(p); };
-  V sum[kOutputs][kVecs];
+  using Sums = V[kOutputs][kVecs];
+  Sums sum;
+  sum_block<V, kGroups>(depth, sum,
+                        [&](Sums& sums, int64_t t, int64_t last, int64_t step) __attribute__((always_inline)) {
 #pragma GCC unroll 8
-  for (int r = 0; r < kOutputs; ++r) {
+                          for (int r = 0; r < kOutputs; ++r) {
 #pragma GCC unroll 8
-    for (int v = 0; v < kVecs; ++v) sum[r][v] = V::zero();
-  }
-  for (int64_t t = 0; t < depth; ++t, weights += weight_step) {
-    const T* from = window + offsets[t];
-    V weight[kOutputs];
+                            for (int v = 0; v < kVecs; ++v) sums[r][v] = V::zero();
+                          }
+                          const T* w = weights + t * weight_step;
+                          for (; t < last; t += step, w += step * weight_step) {
+                            const T* from = window + offsets[t];
+                            V weight[kOutputs];
 #pragma GCC unroll 8
-    for (int r = 0; r < kOutputs; ++r) weight[r] = V::broadcast(weights[r]);
+                            for (int r = 0; r < kOutputs; ++r) weight[r] = V::broadcast(w[r]);
 #pragma GCC unroll 8
-    for (int v = 0; v < kVecs; ++v) {
-      const V pixels = load(from + v * W);
+                            for (int v = 0; v < kVecs; ++v) {
+                              const V pixels = load(from + v * W);
 #pragma GCC unroll 8
-      for (int r = 0; r < kOutputs; ++r) sum[r][v] = V::fma(pixels, weight[r], sum[r][v]);
-    }
-  }
+                              for (int r = 0; r < kOutputs; ++r) sums[r][v] = V::fma(pixels, weight[r], sums[r][v]);
+                            }
+                          }
+                        });
 #pragma GCC unroll 8
   for (int r = 0; r < kOutputs; ++r) {
 #pragma GCC unroll 8
@@ -153,20 +226,21 @@ constexpr int plane_vecs(int outputs) {
   return 2;
 }
 
-template <class T, class V, int kOutputs, int kVecs = plane_vecs(kOutputs)>
+template <class T, class V, bool kGroups, int kOutputs, int kVecs = plane_vecs(kOutputs)>
 void plane_rows(int64_t i, int64_t pixels, int64_t depth, const int64_t* offsets, const T* window, const T* weights,
                 int64_t weight_step, T* out, int64_t out_row, bool adds) {
   constexpr int W = V::kWidth;
   for (; i + kVecs * W <= pixels; i += kVecs * W) {
-    plane_tile<T, V, kOutputs, kVecs, false>(W, depth, offsets, window + i, weights, weight_step, out + i, out_row,
-                                             adds);
+    plane_tile<T, V, kGroups, kOutputs, kVecs, false>(W, depth, offsets, window + i, weights, weight_step, out + i,
+                                                      out_row, adds);
   }
   if (i == pixels) return;
   if constexpr (kVecs > 1) {
-    plane_rows<T, V, kOutputs, kVecs / 2>(i, pixels, depth, offsets, window, weights, weight_step, out, out_row, adds);
+    plane_rows<T, V, kGroups, kOutputs, kVecs / 2>(i, pixels, depth, offsets, window, weights, weight_step, out,
+                                                   out_row, adds);
   } else {
-    plane_tile<T, V, kOutputs, 1, true>(static_cast<int>(pixels - i), depth, offsets, window + i, weights, weight_step,
-                                        out + i, out_row, adds);
+    plane_tile<T, V, kGroups, kOutputs, 1, true>(static_cast<int>(pixels - i), depth, offsets, window + i, weights,
+                                                 weight_step, out + i, out_row, adds);
   }
 }
 
@@ -176,27 +250,27 @@ struct PlaneFns {
                                         int64_t, bool);
 };
 
-template <class T, class V, int kOutputs = kPlaneOutputs>
+template <class T, class V, bool kGroups, int kOutputs = kPlaneOutputs>
 constexpr PlaneFns<T> plane_fns(PlaneFns<T> fns = {}) {
-  fns.of_outputs[kOutputs] = &plane_rows<T, V, kOutputs>;
-  if constexpr (kOutputs > 1) fns = plane_fns<T, V, kOutputs - 1>(fns);
+  fns.of_outputs[kOutputs] = &plane_rows<T, V, kGroups, kOutputs>;
+  if constexpr (kOutputs > 1) fns = plane_fns<T, V, kGroups, kOutputs - 1>(fns);
   return fns;
 }
 
-template <class T, class V>
+template <class T, class V, bool kGroups>
 void planes(int n_outputs, int64_t pixels, int64_t depth, const int64_t* offsets, const void* window,
             const void* weights, int64_t weight_step, void* out, int64_t out_row, bool adds) {
-  static constexpr PlaneFns<T> fns = plane_fns<T, V>();
+  static constexpr PlaneFns<T> fns = plane_fns<T, V, kGroups>();
   fns.of_outputs[n_outputs](0, pixels, depth, offsets, static_cast<const T*>(window), static_cast<const T*>(weights),
                             weight_step, static_cast<T*>(out), out_row, adds);
 }
 
 // Pieces are short: calls of memcpy would take longer than the copies.
 template <class T, class V>
-void gather(int64_t rows, int n_pieces, const ConvPiece* pieces, const void* from, int64_t from_row, void* to,
+void gather(int64_t rows, int n_pieces, const RowPiece* pieces, const void* from, int64_t from_row, void* to,
             int64_t to_row) {
   constexpr int W = V::kWidth;
-  for (const ConvPiece* piece = pieces; piece < pieces + n_pieces; ++piece) {
+  for (const RowPiece* piece = pieces; piece < pieces + n_pieces; ++piece) {
     const T* in = static_cast<const T*>(from) + piece->offset;
     T* out = static_cast<T*>(to) + piece->at;
     const int64_t whole = piece->length / W * W;
@@ -205,6 +279,26 @@ void gather(int64_t rows, int n_pieces, const ConvPiece* pieces, const void* fro
     for (int64_t r = 0; r < rows; ++r, in += from_row, out += to_row) {
       for (int64_t i = 0; i < whole; i += W) V::load(in + i).store(out + i);
       if (rest > 0) V::load(in + whole, mask).store(out + whole, mask);
+    }
+  }
+}
+
+// The same for 16-bit elements, two of them as one float.
+void gather_halves(int64_t rows, int n_pieces, const RowPiece* pieces, const void* from, int64_t from_row, void* to,
+                   int64_t to_row) {
+  constexpr int W = VecF32::kWidth;
+  for (const RowPiece* piece = pieces; piece < pieces + n_pieces; ++piece) {
+    const Bits16* in = static_cast<const Bits16*>(from) + piece->offset;
+    Bits16* out = static_cast<Bits16*>(to) + piece->at;
+    const int64_t whole = piece->length / (2 * W) * (2 * W);
+    const int rest = static_cast<int>(piece->length - whole);
+    const auto mask = VecF32::mask(rest / 2);
+    for (int64_t r = 0; r < rows; ++r, in += from_row, out += to_row) {
+      const float* pairs = reinterpret_cast<const float*>(in);
+      float* to_pairs = reinterpret_cast<float*>(out);
+      for (int64_t i = 0; i < whole / 2; i += W) VecF32::load(pairs + i).store(to_pairs + i);
+      if (rest > 1) VecF32::load(pairs + whole / 2, mask).store(to_pairs + whole / 2, mask);
+      if (rest % 2 != 0) out[whole + rest - 1] = in[whole + rest - 1];
     }
   }
 }
@@ -221,7 +315,9 @@ int32_t negative_zero(int64_t n, const void* x) {
 template <int D, class V>
 constexpr ConvKernels kernels() {
   using T = typename Storage<D>::compute;
-  return {kChannelPixels, &channels<Type<D>, T, V>, kPlaneOutputs, &planes<T, V>, &gather<T, V>};
+  constexpr bool kGroups = D == IST_BFLOAT16;
+  return {channel_pixels(kGroups), &channels<T, V, kGroups>, &widen<Type<D>, T, V>,
+          kPlaneOutputs,           &planes<T, V, kGroups>,   kGroups ? &gather_halves : &gather<T, V>};
 }
 
 constexpr ConvTable table = {{kernels<IST_FLOAT16, VecF32>(), kernels<IST_BFLOAT16, VecF32>(),

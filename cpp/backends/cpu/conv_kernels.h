@@ -2,30 +2,28 @@
 #pragma once
 
 #include "backends/cpu/kernels_table.h"
+#include "backends/cpu/matmul_kernels.h"
 
 namespace ist::cpu {
 
-// A part of a row of the im2col matrix: element `at` of a block of k, and those after it, are `offset` elements into
-// the window of the row's output.
-struct ConvPiece {
-  int64_t offset, at, length;
-};
-
 struct ConvKernels {
-  // One filter for each channel, n_pixels <= channel_pixels. out[i * out_step + c] = or, with `adds`, += the chain over
-  // t < depth of x * weights[t * weight_step + c] for c < n_channels, where x is from[t * n_pixels + i][shift + c], or
-  // from[t][shift + i * step + c] if step is not 0. `from` points to elements of the dtype, the rest is of its compute
-  // type.
+  // One filter for each channel, n_pixels <= channel_pixels, all in the compute type. out[i * out_step + c] = or, with
+  // `adds`, += the chain over t < depth of from[t][shift + i * step + c] * weights[t * weight_step + c], c <
+  // n_channels. Where pixels are not all a step apart, bends[i] is the distance from pixel i to the next; else it is
+  // null.
   int channel_pixels;
   void (*channels)(int n_pixels, int64_t n_channels, int64_t depth, const void* const* from, int64_t shift,
-                   int64_t step, const void* weights, int64_t weight_step, void* out, int64_t out_step, bool adds);
+                   int64_t step, const int64_t* bends, const void* weights, int64_t weight_step, void* out,
+                   int64_t out_step, bool adds);
+  // Rows of the dtype as rows of the compute type.
+  void (*widen)(int64_t rows, int64_t columns, const void* from, int64_t from_row, void* to, int64_t to_row);
   // Some outputs of each pixel, all in the compute type. out[r * out_row + i] = or, with `adds`, += the chain over t <
   // depth of window[offsets[t] + i] * weights[t * weight_step + r], for i < pixels and r < n_outputs <= plane_outputs.
   int plane_outputs;
   void (*planes)(int n_outputs, int64_t pixels, int64_t depth, const int64_t* offsets, const void* window,
                  const void* weights, int64_t weight_step, void* out, int64_t out_row, bool adds);
   // Pieces of some rows, in the compute type: to[r * to_row + at + i] = from[r * from_row + offset + i] for i < length.
-  void (*gather)(int64_t rows, int n_pieces, const ConvPiece* pieces, const void* from, int64_t from_row, void* to,
+  void (*gather)(int64_t rows, int n_pieces, const RowPiece* pieces, const void* from, int64_t from_row, void* to,
                  int64_t to_row);
 };
 

@@ -34,9 +34,16 @@ struct Pane {
   char* c;
 };
 
+// Rows of the im2col matrix as tiles read them.
+struct Rows {
+  const char* data;
+  int64_t row, step;
+};
+
 struct Product {
   const Call& call;
   const MatmulKernels& mm;
+  int element;  // bytes of one in a window
   const ConvShape& shape;
   const ConvWindows& windows;
   const ConvFilters& filters;
@@ -45,12 +52,13 @@ struct Product {
   int64_t k, outputs;               // of a group
   int64_t c_image, c_row, c_pixel;  // strides of C in elements
 
-  int pieces(const ConvShape::Depth& depth, ConvPiece* list) const {
+  int pieces(const ConvShape::Depth& depth, RowPiece* list) const {
     const int64_t length = windows.run_length();
     int n = 0;
     for (int64_t t = 0; t < depth.count; ++n) {
       const int64_t run = (depth.begin + t) / length, skipped = (depth.begin + t) % length;
       list[n] = {runs[run] + skipped, t, std::min(length - skipped, depth.count - t)};
+      if (mm.pack_pieces != nullptr) list[n].length = std::min(list[n].length, kMatmulGroup - t % kMatmulGroup);
       t += list[n].length;
     }
     return n;
@@ -61,11 +69,19 @@ struct Product {
     return std::min(round_up(outputs, mm.cols),
                     std::max<int64_t>(1, kPanelBytes / (depth * mm.size) / mm.cols) * mm.cols);
   }
-  int64_t strip_bytes() const { return round_up(std::min<int64_t>(k, kMatmulBlock) * mm.rows * mm.size, 64); }
+  int64_t gathered_bytes() const { return round_up(std::min<int64_t>(k, kMatmulBlock) * mm.rows * element, 64); }
+  int64_t strip_bytes() const {
+    const int64_t depth = round_up(std::min<int64_t>(k, kMatmulBlock), mm.depth_unit);
+    return gathered_bytes() + (mm.in_place ? 0 : round_up(mm.header + depth * mm.rows * mm.packed_size, 64));
+  }
   int64_t next_bytes() const {
     return shape.depths.size() > 1 ? round_up(columns_max() * windows.width() * mm.size, 64) : 0;
   }
-  int64_t strip_height(int64_t pixels) const { return divide_up(pixels, divide_up(pixels, mm.rows)); }
+  // Strips are alike, but where the last one may be cheaper.
+  int64_t strip_height(int64_t pixels) const {
+    if (mm.pack_pieces != nullptr) return std::min<int64_t>(pixels, mm.rows);
+    return divide_up(pixels, divide_up(pixels, mm.rows));
+  }
 
   // All of k for some panes and the columns [begin, end): blocks of k on the outside, so that the panels of weights
   // stay in cache.
@@ -73,7 +89,7 @@ struct Product {
            char* next) const {
     const int64_t step = columns_max();
     for (const ConvShape::Depth& depth : shape.depths) {
-      ConvPiece list[kMatmulBlock];
+      RowPiece list[kMatmulBlock];
       const int n_pieces = pieces(depth, list);
       for (int64_t j0 = begin; j0 < end; j0 += step) {
         const Part part = {group, depth, j0, std::min(step, end - j0)};
@@ -90,14 +106,14 @@ struct Product {
           char* c = pane->c + j0 * mm.size;
           // Reading in place costs a tile for each piece and panel and stays within rows, gathering a copy of strips.
           const bool narrow = block.rows > 1 && 4 * strip_height(block.columns) < 3 * mm.rows;
-          if (n_pieces > 1 && (narrow || part.columns > 4 * mm.cols ||
-                               windows.run_length() < kLongRun * divide_up(part.columns, mm.cols))) {
+          if (!mm.in_place || (n_pieces > 1 && (narrow || part.columns > 4 * mm.cols ||
+                                                windows.run_length() < kLongRun * divide_up(part.columns, mm.cols)))) {
             multiply_gathered(pane, 1, list, n_pieces, part, c, strip);
             continue;
           }
           for (int64_t row = 0; row < block.rows; ++row) {
-            multiply(pane->window + row * windows.row_step() * mm.size, windows.column_step(), list, n_pieces,
-                     block.columns, part, c + row * c_row * mm.size, c_pixel, next);
+            const Rows rows = {pane->window + row * windows.row_step() * mm.size, windows.column_step(), 1};
+            multiply(rows, list, n_pieces, block.columns, part, c + row * c_row * mm.size, c_pixel, next);
           }
         }
       }
@@ -110,27 +126,45 @@ struct Product {
            8 * strip_height(block.rows * block.columns) < 7 * mm.rows;
   }
 
+  // Puts `n` rows into a strip, as its rows from `first` on.
+  void bring(int64_t depth, int64_t first, int64_t n, int n_pieces, const RowPiece* list, const char* from,
+             int64_t from_row, char* strip) const {
+    if (mm.pack_pieces != nullptr) {
+      mm.pack_pieces(depth, first, n, n_pieces, list, from, from_row, strip + gathered_bytes());
+    } else {
+      gather(n, n_pieces, list, from, from_row, strip + first * depth * element, depth);
+    }
+  }
+
+  // A strip that all of its rows are in.
+  Rows rows_of(char* strip, int64_t rows, int64_t depth) const {
+    if (mm.in_place) return {strip, depth, 1};
+    char* packed = strip + gathered_bytes();
+    if (mm.pack_pieces == nullptr) mm.pack_a(depth, rows, rows, strip, 1, depth, packed);
+    return {packed, 1, rows};
+  }
+
   // One pixel of all images after another: C need not be dense.
-  void multiply_across(const Pane* panes, int64_t n_panes, const ConvPiece* list, int n_pieces, const Part& part,
+  void multiply_across(const Pane* panes, int64_t n_panes, const RowPiece* list, int n_pieces, const Part& part,
                        char* c, char* strip) const {
-    const ConvPiece whole = {0, 0, part.depth.count};
-    const int64_t height = strip_height(n_panes), step = (panes[1].window - panes[0].window) / mm.size;
+    const RowPiece whole = {0, 0, part.depth.count};
+    const int64_t height = strip_height(n_panes), step = (panes[1].window - panes[0].window) / element;
     for (int64_t y = 0; y < shape.h.out; ++y) {
       for (int64_t x = 0; x < shape.w.out; ++x) {
         const int64_t pixel = y * windows.row_step() + x * windows.column_step();
         for (int64_t i = 0; i < n_panes; i += height) {
           const int64_t rows = std::min(height, n_panes - i);
-          gather(rows, n_pieces, list, panes[i].window + pixel * mm.size, step, strip, part.depth.count);
-          multiply(strip, part.depth.count, &whole, 1, rows, part,
+          bring(part.depth.count, 0, rows, n_pieces, list, panes[i].window + pixel * element, step, strip);
+          multiply(rows_of(strip, rows, part.depth.count), &whole, 1, rows, part,
                    c + (y * c_row + x * c_pixel + i * c_image) * mm.size, c_image, nullptr);
         }
       }
     }
   }
 
-  void multiply_gathered(const Pane* panes, int64_t n_panes, const ConvPiece* list, int n_pieces, const Part& part,
+  void multiply_gathered(const Pane* panes, int64_t n_panes, const RowPiece* list, int n_pieces, const Part& part,
                          char* c, char* strip) const {
-    const ConvPiece whole = {0, 0, part.depth.count};
+    const RowPiece whole = {0, 0, part.depth.count};
     const int64_t width = panes->block.columns, image = panes->block.rows * width;
     const bool flat = c_row == width * c_pixel;  // strips may go over the ends of rows
     const int64_t lines = flat ? 1 : panes->block.rows, pixels = flat ? n_panes * image : width;
@@ -141,29 +175,30 @@ struct Product {
         for (int64_t r = 0; r < rows;) {
           const int64_t pixel = line * width + i + r, y = pixel % image / width, x = pixel % width;
           const int64_t n = std::min(rows - r, width - x);
-          gather(n, n_pieces, list,
-                 panes[pixel / image].window + (y * windows.row_step() + x * windows.column_step()) * mm.size,
-                 windows.column_step(), strip + r * part.depth.count * mm.size, part.depth.count);
+          const char* from =
+              panes[pixel / image].window + (y * windows.row_step() + x * windows.column_step()) * element;
+          bring(part.depth.count, r, n, n_pieces, list, from, windows.column_step(), strip);
           r += n;
         }
-        multiply(strip, part.depth.count, &whole, 1, rows, part, c + (line * c_row + i * c_pixel) * mm.size, c_pixel,
-                 nullptr);
+        multiply(rows_of(strip, rows, part.depth.count), &whole, 1, rows, part,
+                 c + (line * c_row + i * c_pixel) * mm.size, c_pixel, nullptr);
       }
     }
   }
 
   // Some pixels by the columns of a part, piece after piece, so that what strips share stays in the first-level cache.
   // Chains that go through several pieces wait in C, or in `next` until they are added to the blocks before.
-  void multiply(const char* a, int64_t a_row, const ConvPiece* list, int n_pieces, int64_t pixels, const Part& part,
-                char* c, int64_t c_step, char* next) const {
+  void multiply(const Rows& a, const RowPiece* list, int n_pieces, int64_t pixels, const Part& part, char* c,
+                int64_t c_step, char* next) const {
     const bool adds_later = part.depth.begin > 0 && n_pieces > 1;
     const int64_t panel = filters.panel_width(), into_row = adds_later ? part.columns : c_step;
     const int64_t height = strip_height(pixels);
-    const auto tile = [&](int64_t p, const ConvPiece& piece, int64_t i, TileMode mode) {
+    const auto tile = [&](int64_t p, const RowPiece& piece, int64_t i, TileMode mode) {
       const char* b = filters.panel(part.group, part.depth, part.j0 + p);
       mm.tile(static_cast<int>(std::min(height, pixels - i)), static_cast<int>(std::min(panel, part.columns - p)),
-              piece.length, a + (i * a_row + piece.offset) * mm.size, a_row, 1, b + piece.at * panel * mm.size, panel,
-              (adds_later ? next : c) + (i * into_row + p) * mm.size, into_row, mode, nullptr);
+              piece.length, a.data + (i * a.row + piece.offset) * mm.size, a.row, a.step,
+              b + piece.at * panel * mm.size, panel, (adds_later ? next : c) + (i * into_row + p) * mm.size, into_row,
+              mode, nullptr);
     };
     const TileMode first = part.depth.begin > 0 && !adds_later ? kTileAdd : kTileStore;
     if (n_pieces == 1 && part.depth.count * part.columns * mm.size <= kFewWeights) {  // C row after row
@@ -191,19 +226,22 @@ struct Product {
 
 void convolve_products(const Call& call, const ConvShape& shape, const char* input, const View& filters,
                        const View& out) {
-  const MatmulKernels& mm = conv_kernels_of(call, out);
+  const bool half = is_half(out.dtype), bfloat16 = out.dtype == IST_BFLOAT16;
+  const MatmulKernels& mm =
+      bfloat16 ? call.kernels().matmul->of[IST_BFLOAT16 - IST_FLOAT16] : conv_kernels_of(call, out);
+  const int element = bfloat16 ? 2 : mm.size;
   const int64_t channels = shape.group_channels(), outputs = shape.group_outputs(), k = shape.k();
-  const ConvFilters panels(call, mm, shape, filters, std::min<int64_t>(mm.cols, outputs));
+  const ConvFilters panels(call, mm, shape, filters, mm.in_place ? std::min<int64_t>(mm.cols, outputs) : mm.cols);
   const int64_t wanted = call.threads() == 1 ? 1 : divide_up(4 * call.threads(), shape.groups);
-  const ConvWindows windows(shape, channels, outputs, mm.size, kConvBlockBytes, mm.rows, wanted);
+  const ConvWindows windows(shape, channels, outputs, element, kConvBlockBytes, mm.rows, wanted);
   std::vector<int64_t> runs(static_cast<size_t>(windows.n_runs()));
   windows.runs(runs.data());
 
-  const bool half = is_half(out.dtype);
   const int64_t c_row = half ? windows.width() * outputs : shape.row_step;
   const int64_t c_image = half ? windows.height() * c_row : shape.image_step;
   const Product product = {call,
                            mm,
+                           element,
                            shape,
                            windows,
                            panels,
@@ -220,35 +258,41 @@ void convolve_products(const Call& call, const ConvShape& shape, const char* inp
   const int64_t window_bytes = round_up(windows.nbytes(), 64);
   const int64_t wide_bytes = half ? c_image * 4 : 0;
   const int64_t fitting = 4 * kConvBlockBytes / std::max<int64_t>(1, window_bytes + wide_bytes);
-  const int64_t together = std::clamp<int64_t>(std::min(fitting, windows.count() / wanted), 1, kPanes);
+  int64_t together = std::clamp<int64_t>(std::min(fitting, windows.count() / wanted), 1, kPanes);
+  if (product.are_small_images(windows.block(0))) {  // strips go over as many of them as they have rows
+    const int64_t strip = product.strip_height(windows.count());
+    if (strip <= kPanes) together = std::max<int64_t>(1, together / strip) * strip;
+  }
   const int64_t down = divide_up(windows.count(), together);
   const int64_t columns = round_up(divide_up(outputs, divide_up(wanted, down)), mm.cols);
   const int64_t across = divide_up(outputs, columns);
   const int64_t work = windows.height() * windows.width() * k * std::min(columns, outputs) * together;
-  parallel_for(
-      call.threads(), shape.groups * down * across, 1 + kConvThreadWork / work, [&](int64_t begin, int64_t end) {
-        const int64_t strip_bytes = product.strip_bytes(), next_bytes = product.next_bytes();
-        char* strip = scratch(static_cast<size_t>(strip_bytes + next_bytes + together * (window_bytes + wide_bytes)));
-        char* next = strip + strip_bytes;
-        char* memory = next + next_bytes;
-        char* wide = memory + together * window_bytes;
-        Pane panes[kPanes];
-        for (int64_t task = begin; task < end; ++task) {
-          const int64_t group = task / (down * across), first = task / across % down * together;
-          const int64_t j = task % across * columns, n_columns = std::min(columns, outputs - j);
-          const int64_t n_panes = std::min(together, windows.count() - first);
-          for (int64_t i = 0; i < n_panes; ++i) {
-            const ConvBlock block = windows.block(first + i);
-            char* c = half ? wide + i * wide_bytes : out.data + (shape.place(block) + group * outputs) * mm.size;
-            panes[i] = {block, windows.at(block, input, group * channels, memory + i * window_bytes), c};
-          }
-          product.run(panes, n_panes, group, j, j + n_columns, strip, next);
-          for (int64_t i = 0; half && i < n_panes; ++i) {
-            round_block(call, out, shape, panes[i].block, group * outputs + j, n_columns, panes[i].c + j * 4, c_row,
-                        outputs);
-          }
-        }
-      });
+  const int64_t thread_work = kConvThreadWork * std::clamp<int64_t>(outputs / 4, 1, mm.speed);
+  parallel_for(call.threads(), shape.groups * down * across, 1 + thread_work / work, [&](int64_t begin, int64_t end) {
+    if (mm.enter != nullptr) mm.enter();
+    const int64_t strip_bytes = product.strip_bytes(), next_bytes = product.next_bytes();
+    char* strip = scratch(static_cast<size_t>(strip_bytes + next_bytes + together * (window_bytes + wide_bytes)));
+    char* next = strip + strip_bytes;
+    char* memory = next + next_bytes;
+    char* wide = memory + together * window_bytes;
+    Pane panes[kPanes];
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t group = task / (down * across), first = task / across % down * together;
+      const int64_t j = task % across * columns, n_columns = std::min(columns, outputs - j);
+      const int64_t n_panes = std::min(together, windows.count() - first);
+      for (int64_t i = 0; i < n_panes; ++i) {
+        const ConvBlock block = windows.block(first + i);
+        char* c = half ? wide + i * wide_bytes : out.data + (shape.place(block) + group * outputs) * mm.size;
+        panes[i] = {block, windows.at(block, input, group * channels, memory + i * window_bytes), c};
+      }
+      product.run(panes, n_panes, group, j, j + n_columns, strip, next);
+      for (int64_t i = 0; half && i < n_panes; ++i) {
+        round_block(call, out, shape, panes[i].block, group * outputs + j, n_columns, panes[i].c + j * 4, c_row,
+                    outputs);
+      }
+    }
+    if (mm.leave != nullptr) mm.leave();
+  });
 }
 
 }  // namespace ist::cpu

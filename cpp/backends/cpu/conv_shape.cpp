@@ -68,6 +68,15 @@ ConvShape::ConvShape(const Call& call) {
 void ConvShape::find_depths(int64_t h_taps, int64_t w_taps) {
   depths.clear();
   const int64_t length = group_channels();
+  const auto add = [&](int64_t begin, int64_t count) {
+    depths.push_back({begin, count, static_cast<int64_t>(depths.size())});
+  };
+  const bool is_whole = d.tap_step * h.tap_step * w.tap_step == 1 && h.taps == h_taps && w.taps == w_taps;
+  if (is_whole && d.first_tap == 0) {
+    for (int64_t begin = 0; begin < k(); begin += kMatmulBlock)
+      add(begin, std::min<int64_t>(kMatmulBlock, k() - begin));
+    return;
+  }
   int64_t begin = 0, end = 0, last = -1;  // `last` is the contract's block that [begin, end) belongs to
   for (int64_t tap = 0; tap < taps(); ++tap) {
     const int64_t z = d.first_tap + tap / (h.taps * w.taps) * d.tap_step;
@@ -77,7 +86,7 @@ void ConvShape::find_depths(int64_t h_taps, int64_t w_taps) {
     for (int64_t i = 0; i < length;) {
       const int64_t block = (start + i) / kMatmulBlock;
       if (block != last && end > begin) {
-        depths.push_back({begin, end - begin});
+        add(begin, end - begin);
         begin = end;
       }
       last = block;
@@ -86,7 +95,7 @@ void ConvShape::find_depths(int64_t h_taps, int64_t w_taps) {
       end += n;
     }
   }
-  depths.push_back({begin, end - begin});
+  add(begin, end - begin);
 }
 
 ConvPhases::ConvPhases(const ConvShape& whole)

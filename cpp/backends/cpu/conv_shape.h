@@ -38,6 +38,7 @@ struct ConvShape {
   // One of the contract's blocks of k: as many elements of k in this shape, fewer where taps are left out.
   struct Depth {
     int64_t begin, count;
+    int64_t index;  // of the block
   };
 
   ConvAxis d, h, w;

@@ -294,7 +294,7 @@ using AnyTileFn = decltype(MatmulKernels::tile);
 
 constexpr MatmulKernels kernels(int rows, int cols, int size, bool in_place, PackFn pack, AnyTileFn tile,
                                 decltype(MatmulKernels::round) round, int row_cols, decltype(MatmulKernels::row) row) {
-  return {rows, cols, size, in_place, pack, tile, round, row_cols, row, pack, size, 1, 0, 1, nullptr, nullptr};
+  return {rows, cols, size, in_place, pack, tile, round, row_cols, row, pack, size, 1, 0, 1, nullptr, nullptr, nullptr};
 }
 
 #if !defined(__AVX512BF16__)

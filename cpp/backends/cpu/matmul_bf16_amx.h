@@ -50,6 +50,28 @@ void pack_strip(int64_t depth, int64_t count, int64_t, const void* src, int64_t 
   packed.smallest_exponent = smallest.get();
 }
 
+void pack_pieces(int64_t depth, int64_t first, int64_t count, int n_pieces, const RowPiece* pieces, const void* src,
+                 int64_t i_stride, void* dst) {
+  Packed& packed = *static_cast<Packed*>(dst);
+  SmallestExponent smallest;
+  for (const RowPiece* piece = pieces; piece < pieces + n_pieces; ++piece) {
+    const bfloat16* data = static_cast<const bfloat16*>(src) + piece->offset;
+    const int64_t place = piece->at % kMatmulGroup;
+    uint16_t* out = reinterpret_cast<uint16_t*>(packed.pairs) + piece->at / kMatmulGroup * kPanel * kMatmulGroup +
+                    first * kMatmulGroup + place;
+    const auto read = static_cast<__mmask32>((uint64_t{1} << piece->length) - 1);
+    const bool is_last = piece->at + piece->length == depth;  // zeros to the end of its group
+    const __mmask32 written = is_last ? static_cast<__mmask32>(0xffffffffu >> place) : read;
+    for (int64_t i = 0; i < count; ++i, data += i_stride, out += kMatmulGroup) {
+      const __m512i words = _mm512_maskz_loadu_epi16(read, data);
+      smallest.see(words);
+      _mm512_mask_storeu_epi16(out, written, words);
+    }
+  }
+  const int32_t least = smallest.get();
+  if (first == 0 || least < packed.smallest_exponent) packed.smallest_exponent = least;
+}
+
 // Tiles 0 to 3: the squares of C; 4 and 5 of A; 6 and 7 of B. A strip of A stays in the first-level cache if panels of
 // B go past it: hence the streaming loads. `meanwhile` is called for each group.
 template <bool kTwoRows, bool kTwoColumns, class Meanwhile>
@@ -112,8 +134,8 @@ void whole_tile(int64_t n_groups, const uint32_t* a, const uint32_t* b, float* c
 }
 
 template <bool kTwoRows, bool kTwoColumns>
-void part_products(int64_t n_groups, const uint32_t* a, const uint32_t* b, float* sums) {
-  amx_products<kTwoRows, kTwoColumns>(n_groups, a, b, sums, kPanel, [] {});
+void part_products(int64_t n_groups, const uint32_t* a, const uint32_t* b, float* sums, int64_t sums_row) {
+  amx_products<kTwoRows, kTwoColumns>(n_groups, a, b, sums, sums_row, [] {});
 }
 
 void packed_tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t, int64_t a_step, const void* b, int64_t,
@@ -129,12 +151,15 @@ void packed_tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t, 
   static constexpr decltype(&part_products<true, true>) products[2][2] = {
       {&part_products<false, false>, &part_products<false, true>},
       {&part_products<true, false>, &part_products<true, true>}};
+  const bool whole_squares = n_rows % kSide == 0 && n_cols % kSide == 0 && mode == kTileStore;
   for (int j = 0; j < n_cols; j += kSide) {
     const int left = n_cols - j;
     if (j % kPanel == 0) {
       const uint32_t* panel = panels.pairs + panel_square(0, n_groups, 0, j);
-      products[n_rows > kSide][left > kSide](n_groups, strip.pairs, panel, sums);
+      products[n_rows > kSide][left > kSide](n_groups, strip.pairs, panel, whole_squares ? out + j : sums,
+                                             whole_squares ? c_row : kPanel);
     }
+    if (whole_squares) continue;
     const auto lanes = VecF32::mask(left < kSide ? left : kSide);
     for (int i = 0; i < n_rows; ++i) {
       float* at = out + i * c_row + j;
@@ -161,6 +186,7 @@ constexpr MatmulKernels bfloat16_kernels = {
     48,
     &enter_tiles,
     &leave_tiles,
+    &pack_pieces,
 };
 
 }  // namespace

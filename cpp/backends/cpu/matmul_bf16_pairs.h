@@ -59,10 +59,9 @@ class SmallestExponent {
     least_ = _mm512_min_epu16(least_, _mm512_sub_epi16(magnitude, _mm512_set1_epi16(1)));  // zero becomes the largest
   }
   inline int32_t get() const {
-    alignas(64) uint16_t lanes[32];
-    _mm512_store_si512(lanes, least_);
-    int32_t least = 0xffff;
-    for (const uint16_t lane : lanes) least = lane < least ? lane : least;
+    const __m256i half = _mm256_min_epu16(_mm512_castsi512_si256(least_), _mm512_extracti64x4_epi64(least_, 1));
+    const __m128i lanes = _mm_min_epu16(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+    const int32_t least = _mm_extract_epi16(_mm_minpos_epu16(lanes), 0);
     return least < 0x7f ? -1000 : (least + 1) >> 7;
   }
 
@@ -256,6 +255,7 @@ constexpr MatmulKernels bfloat16_kernels = {
     kMatmulGroup,
     kHeader,
     2,
+    nullptr,
     nullptr,
     nullptr,
 };

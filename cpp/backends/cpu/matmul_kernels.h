@@ -26,6 +26,11 @@ inline constexpr int kMatmulGroup = 32;   // of k, that the contract sums bfloat
 // that it holds. A block may be cut into tiles at multiples of kMatmulGroup.
 enum TileMode : int { kTileStore, kTileAdd, kTileContinue };
 
+// A part of a row of A: element `at` of a k-block, and those after it, are `offset` elements behind the row's place.
+struct RowPiece {
+  int64_t offset, at, length;
+};
+
 struct MatmulKernels {
   int rows, cols;  // of the largest tile
   int size;        // bytes of an element of the compute type
@@ -56,6 +61,10 @@ struct MatmulKernels {
   int speed;        // multiply-adds in the time of one of float32
   void (*enter)();  // around a thread's calls of `tile`; may be null
   void (*leave)();
+  // Packs rows [first, first + count) of a strip, those before them are packed already, from pieces that go through
+  // `depth` in ascending order and do not cross multiples of kMatmulGroup. May be null.
+  void (*pack_pieces)(int64_t depth, int64_t first, int64_t count, int n_pieces, const RowPiece* pieces,
+                      const void* src, int64_t i_stride, void* dst);
 };
 
 struct MatmulTable {

@@ -15,7 +15,9 @@ class Temporary {
 
   // At most once. Raises Code::memory.
   char* make(const Call& call, int64_t nbytes);
-  // The same, filled with the elements of `view` in row-major order; float16 and bfloat16 become float32.
+  // The same, filled with the elements of `view` in row-major order.
+  char* make_copy(const Call& call, const View& view);
+  // The same; float16 and bfloat16 become float32.
   char* make_row_major(const Call& call, const View& view);
 
  private:

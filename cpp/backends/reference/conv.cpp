@@ -8,13 +8,31 @@ namespace ist::reference {
 namespace {
 
 constexpr int64_t kBlock = 384;
+constexpr int64_t kGroup = 32;  // of a block of bfloat16
 
 template <class T>
-T dot(const T* a, const T* b, int64_t n) {
+T chain(const T* a, const T* b, int64_t n, int64_t step) {
+  T sum = 0;
+  for (int64_t k = 0; k < n; k += step) sum = std::fma(a[k], b[k], sum);
+  return sum;
+}
+
+template <class T>
+T grouped(const T* a, const T* b, int64_t n) {
+  T sum = 0;
+  for (int64_t k = 0; k < n; k += kGroup) {
+    const int64_t count = std::min(kGroup, n - k);
+    sum = sum + (chain(a + k, b + k, count, 2) + chain(a + k + 1, b + k + 1, count - 1, 2));
+  }
+  return sum;
+}
+
+template <class T>
+T dot(const T* a, const T* b, int64_t n, bool groups) {
   T sum = 0;
   for (int64_t start = 0; start < n; start += kBlock) {
-    T block = 0;
-    for (int64_t k = start; k < std::min(n, start + kBlock); ++k) block = std::fma(a[k], b[k], block);
+    const int64_t count = std::min(n - start, kBlock);
+    const T block = groups ? grouped(a + start, b + start, count) : chain(a + start, b + start, count, 1);
     sum = start == 0 ? block : sum + block;
   }
   return sum;
@@ -52,6 +70,7 @@ void convolve(const Call& call) {
   const int64_t channels = input.shape[spatial + 1], group_channels = weight.shape[spatial + 1];
   const int64_t outputs = weight.shape[0], group_outputs = outputs / conv.groups;
   const int64_t depth = count_of(spatial, weight.shape + 1) * group_channels;
+  const bool groups = call.out.dtype == IST_BFLOAT16;
   const StoreFn store = storer(call.out.dtype);
   std::vector<T> row(static_cast<size_t>(depth));
   int64_t position = 0;
@@ -74,7 +93,7 @@ void convolve(const Call& call) {
         }
       }
       Slot result;
-      put<T>(result, dot(row.data(), w.data() + j * depth, depth));
+      put<T>(result, dot(row.data(), w.data() + j * depth, depth, groups));
       store(result, call.out.at(position));
     }
   }

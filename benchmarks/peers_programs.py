@@ -35,6 +35,29 @@ def gelu(tanh: Program) -> Program:
     return lambda x: x * 0.5 * (1 + tanh(x * (k + k * 0.044715 * (x * x))))
 
 
+def adam(sqrt: Program) -> Program:
+    """A step of Adam without its corrections of bias, and the new moments."""
+
+    def step(weights: Any, gradient: Any, mean: Any, variance: Any) -> Any:
+        mean = 0.9 * mean + 0.1 * gradient
+        variance = 0.999 * variance + 0.001 * (gradient * gradient)
+        return weights - 1e-3 * mean / (sqrt(variance) + 1e-8), mean, variance
+
+    return step
+
+
+def group_norm(rsqrt: Program) -> Program:
+    """Of 32 groups of channels, which come last; written out."""
+
+    def norm(x: Any, weight: Any, bias: Any) -> Any:
+        groups = x.reshape(x.shape[0], -1, 32, x.shape[-1] // 32)
+        mean = groups.mean((1, 3), keepdims=True)
+        groups = (groups - mean) * rsqrt(groups.var((1, 3), keepdims=True) + EPSILON)
+        return groups.reshape(x.shape) * weight + bias
+
+    return norm
+
+
 def operands_of(row: Row, values: Callable[[np.ndarray], Any], indices: Callable[[np.ndarray], Any]) -> list[Any]:
     return [indices(a) if operand.below else values(a) for a, operand in zip(row.arrays(), row.operands)]
 
@@ -82,6 +105,8 @@ def numpy_like(xp: Any, row: Row) -> dict[str, Program]:
         "var": lambda a: a.var(),
         "var of columns": lambda a: a.var(0),
         "batch norm": batch_norm,
+        "group norm": group_norm(lambda a: 1 / xp.sqrt(a)),
+        "Adam step": adam(xp.sqrt),
         "gelu": gelu(xp.tanh),
         "layer_norm": layer_norm,
         "rms_norm": lambda x, weight: x / xp.sqrt((x * x).mean(-1, keepdims=True) + EPSILON) * weight,
@@ -108,6 +133,7 @@ def numpy_call(row: Row, threads: int) -> Call:
     programs = numpy_like(np, row) | {
         "10 largest": lambda a: np.sort(np.partition(a, a.size - 10)[a.size - 10 :]),
         "softmax": softmax,
+        "softmax where b > 0": lambda a, b: softmax(np.where(b > 0, a, np.float32(-1e9))),
         "softmax axis 0": lambda a: softmax(a, 0),
         "uniform": lambda a: generator.random(a.shape, np.float32),
         "flip axis 2": lambda a: np.ascontiguousarray(a[:, :, ::-1]),
@@ -141,8 +167,11 @@ def torch_call(row: Row, threads: int) -> Call:
         "var": lambda a: a.var(correction=0),
         "var of columns": lambda a: a.var(0, correction=0),
         "batch norm": lambda x, weight, bias: functional.batch_norm(x, None, None, weight, bias, True, 0.1, EPSILON),
+        "group norm": lambda x, weight, bias: functional.group_norm(x, 32, weight, bias, EPSILON),
+        "Adam step": adam(torch.sqrt),
         "gelu": gelu(torch.tanh),
         "softmax": lambda a: torch.softmax(a, -1),
+        "softmax where b > 0": lambda a, b: torch.softmax(torch.where(b > 0, a, -1e9), -1),
         "softmax axis 0": lambda a: torch.softmax(a, 0),
         "layer_norm": lambda x, weight, bias: functional.layer_norm(x, (x.shape[-1],), weight, bias, EPSILON),
         "rms_norm": lambda x, weight: functional.rms_norm(x, (x.shape[-1],), weight, EPSILON),
@@ -164,9 +193,13 @@ def torch_call(row: Row, threads: int) -> Call:
     dtype = getattr(torch, row.dtype)
     operands = operands_of(row, lambda a: torch.from_numpy(a).to(dtype), lambda a: torch.from_numpy(a).long())
     if row.program == "conv2d":
-        operands = [a.permute(0, 3, 1, 2).contiguous() for a in operands]
+        last = row.dtype == "bfloat16"  # channels: what is faster in that dtype
+        layout = torch.channels_last if last else torch.contiguous_format
+        operands = [a.permute(0, 3, 1, 2).contiguous(memory_format=layout) for a in operands]
     elif row.program == "batch norm":
         operands[0] = operands[0].permute(0, 3, 1, 2)  # channels last, the faster of the two
+    elif row.program == "group norm":
+        operands[0] = operands[0].permute(0, 3, 1, 2).contiguous()
     return lambda: program(*operands)
 
 
@@ -181,6 +214,7 @@ def jax_call(row: Row, threads: int) -> Call:
         "erf": jax.scipy.special.erf,
         "sigmoid": jax.nn.sigmoid,
         "softmax": lambda a: jax.nn.softmax(a, axis=-1),
+        "softmax where b > 0": lambda a, b: jax.nn.softmax(jnp.where(b > 0, a, -1e9), axis=-1),
         "softmax axis 0": lambda a: jax.nn.softmax(a, axis=0),
         # From a key that is an argument, so that it is not computed while compiling.
         "uniform": lambda a: jax.random.uniform(jax.random.fold_in(key, a[0].astype(jnp.int32)), a.shape),
@@ -202,7 +236,7 @@ def jax_call(row: Row, threads: int) -> Call:
         operands = [jnp.copy(a.transpose(0, 2, 1, 3)) for a in operands]
     # Compiled, the chain would be one kernel: its row asks for the cost of an op.
     compiled = program if row.ops > 1 else jax.jit(program)
-    return lambda: compiled(*operands).block_until_ready()
+    return lambda: jax.block_until_ready(compiled(*operands))
 
 
 def mlx_like_call(mx: Any, row: Row) -> Call:
@@ -228,8 +262,11 @@ def mlx_like_call(mx: Any, row: Row) -> Call:
         "var": lambda a: a.var(),
         "var of columns": lambda a: a.var(0),
         "batch norm": batch_norm,
+        "group norm": group_norm(lambda a: mx.rsqrt(a)),
+        "Adam step": adam(lambda a: mx.sqrt(a)),
         "gelu": gelu(mx.tanh),
         "softmax": lambda a: mx.softmax(a, axis=-1),
+        "softmax where b > 0": lambda a, b: mx.softmax(mx.where(b > 0, a, -1e9), axis=-1),
         "softmax axis 0": lambda a: mx.softmax(a, axis=0),
         "layer_norm": lambda x, weight, bias: mx.fast.layer_norm(x, weight, bias, EPSILON),
         "rms_norm": lambda x, weight: mx.fast.rms_norm(x, weight, EPSILON),

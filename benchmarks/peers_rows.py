@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,10 +17,11 @@ BOUND_BY = {"a + b": ("add_bytes", 3), "exp": ("add_bytes", 2), "gelu": ("add_by
 
 @dataclass(frozen=True)
 class Operand:
-    """Random numbers of the row's dtype; with `below`, indices of less than that."""
+    """Random numbers of the row's dtype, `positive` or not; with `below`, indices of less than that."""
 
     shape: tuple[int, ...]
     below: int = 0
+    positive: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,11 @@ class Row:
 
     def shrunk(self) -> Row:
         operands = tuple(
-            Operand(tuple(min(extent, SMALL_EXTENT) for extent in operand.shape), min(operand.below, SMALL_EXTENT))
+            replace(
+                operand,
+                shape=tuple(min(extent, SMALL_EXTENT) for extent in operand.shape),
+                below=min(operand.below, SMALL_EXTENT),
+            )
             for operand in self.operands
         )
         return Row(self.name, self.program, operands, self.dtype, min(self.ops, SMALL_EXTENT))
@@ -70,7 +75,8 @@ class Row:
             elif dtype == "int32":
                 made.append(generator.integers(1, 100, operand.shape, dtype=np.int32))
             else:
-                made.append(generator.standard_normal(operand.shape).astype(dtype))
+                values = generator.standard_normal(operand.shape).astype(dtype)
+                made.append(np.abs(values) if operand.positive else values)
         return made
 
 
@@ -127,6 +133,8 @@ def vectors() -> list[Row]:
         operands = 2 if program in ("a + b", "where a > 0") else 1
         for dtype, lengths in by_dtype.items():
             rows += [row(program, f"{n:,}", *[(n,)] * operands, dtype=dtype) for n in lengths]
+    weights = (1_000_000,)
+    rows.append(row("Adam step", "1,000,000", weights, weights, weights, Operand(weights, positive=True)))
     rows.append(row("chain of one-element adds", "10,000, per op", (1,), ops=10_000))
     return rows
 
@@ -135,6 +143,7 @@ def matrices() -> list[Row]:
     square = (1024, 1024)
     rows = [row("softmax", "1024x1024", square), row("softmax", "1000x777", (1000, 777))]
     rows.append(row("softmax", "1024x1024", square, dtype="float16"))
+    rows.append(row("softmax where b > 0", "1024x1024", square, square))
     rows.append(row("layer_norm", "1024x1024", square, (1024,), (1024,)))
     rows.append(row("rms_norm", "1024x1024", square, (1024,)))
     alone = ("sum axis 0", "sum axis 1", "max axis 0", "argmax axis 1", "cumsum axis 1", "sort axis 1")
@@ -145,6 +154,7 @@ def matrices() -> list[Row]:
     rows.append(row("a * row + row", "1000x100", (1000, 100), (100,)))
     rows.append(row("var of columns", "12,544x64", (12_544, 64)))
     rows.append(row("batch norm", "16x28x28x64", (16, 28, 28, 64), (64,), (64,)))
+    rows.append(row("group norm", "16x28x28x64 of 32", (16, 28, 28, 64), (64,), (64,)))
     rows.append(row("flip axis 2", "8x224x224x3", (8, 224, 224, 3)))
     return rows
 
@@ -161,8 +171,10 @@ def gathers() -> list[Row]:
 
 def networks() -> list[Row]:
     heads = (1, 8, 512, 64)
+    images, filters = (8, 56, 56, 32), (64, 3, 3, 32)
     return [
-        row("conv2d", "8x32x56x56, 64 of 3x3", (8, 56, 56, 32), (64, 3, 3, 32)),
+        row("conv2d", "8x32x56x56, 64 of 3x3", images, filters),
+        row("conv2d", "8x32x56x56, 64 of 3x3", images, filters, dtype="bfloat16"),
         row("attention", "1x8x512x64", heads, heads, heads),
     ]
 

@@ -242,6 +242,10 @@ constexpr ChainTable make_table() {
 #include "ops/ops.def"
 #undef IST_BODY_ROW
 #undef IST_OP
+#if defined(__AVX512F__)
+  table.keeps[IST_FLOAT32] = table.keeps[IST_FLOAT64] = true;
+#endif
+  table.keeps[IST_BFLOAT16] = kHasBfloat16;
   table.fn[IST_FLOAT32] = &chain_tile<float>;
   table.fn[IST_FLOAT64] = &chain_tile<double>;
 #if defined(IST_STORES_HALVES)

@@ -35,6 +35,7 @@ using ChainFn = void (*)(int64_t n, void* out, const void* const* in, const Chai
 struct ChainTable {
   ChainFn fn[kDTypes];
   bool takes[kDTypes][kElementwiseIds];
+  bool keeps[kDTypes];  // may a chain keep values for later steps? It pays where there are registers enough
 };
 
 struct CastTable {

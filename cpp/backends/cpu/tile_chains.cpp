@@ -92,7 +92,9 @@ void TileProgram::merge_chains() {
     const Instruction next = instructions_[k];
     const uint16_t* in = inputs_ + next.first_input;
     const bool is_chain = can_be_chain(next);
-    bool joins = is_chain && is_next && registers_[next.out].dtype == registers_[instructions_[n - 1].out].dtype;
+    const uint32_t dtype = registers_[next.out].dtype;
+    bool joins = is_chain && is_next && context_.kernels.chain->keeps[dtype] &&
+                 dtype == registers_[instructions_[n - 1].out].dtype;
     if (joins) {
       joins = false;
       for (uint32_t j = 0; j < next.n_inputs; ++j) joins |= maker[in[j]] == n && reads_operand(next, j);

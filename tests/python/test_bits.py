@@ -173,7 +173,7 @@ CHEAP = [
 ]
 
 
-@pytest.mark.parametrize("name,arity", CHEAP)
+@pytest.mark.parametrize(("name", "arity"), CHEAP)
 def test_results_of_a_megabyte(name: str, arity: int) -> None:
     """Their lines are asked for piece by piece; results may have another size than operands, and than what they pass
     through."""

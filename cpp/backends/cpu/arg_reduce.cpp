@@ -29,6 +29,30 @@ struct ArgReduction {
     *index += static_cast<uint32_t>(begin);
   }
 
+  // The elements from one output's sequence to the next one's, where the kernel takes many of them; otherwise 0.
+  int64_t row_pitch() const {
+    if (!sequences.dense() || sequences.length > kArgRow || sequences.kept.rank != 1) return 0;
+    const int64_t pitch = sequences.kept.strides[0][0];
+    return sequences.in.dtype == sequences.acc || pitch == sequences.length ? pitch : 0;
+  }
+
+  void by_row(int64_t pitch) const {
+    const View& in = sequences.in;
+    const int64_t length = sequences.length, together = kBlock / length;
+    parallel_for(threads, sequences.count, 1 + kGrain / length, [&](int64_t begin, int64_t end) {
+      char* memory = scratch(Sequences::kScratchBytes);
+      for (int64_t o = begin; o < end; o += together) {
+        const int64_t n = std::min(together, end - o);
+        const char* x = in.data + o * pitch * (int64_t{1} << in.log2());
+        if (in.dtype != sequences.acc) {
+          convert(sequences.kernels, in.dtype, sequences.acc, n * length, x, memory, memory + kBlock * 8);
+          x = memory;
+        }
+        reducer.rows(n, length, x, pitch, &result[o]);
+      }
+    });
+  }
+
   // Every output by itself.
   void by_output() const {
     parallel_for(threads, sequences.count, 1 + kGrain / sequences.length, [&](int64_t begin, int64_t end) {
@@ -116,6 +140,7 @@ void run_arg_reduce(const Call& call) {
   const ArgReducer& reducer = call.kernels().arg_reduce->fn[minimum ? 1 : 0][acc];
   const ArgReduction reduction = {sequences, reducer, reinterpret_cast<uint32_t*>(out.data), call.threads()};
   if (const int across = sequences.column_dimension(); across >= 0) return reduction.by_column(across);
+  if (const int64_t pitch = reduction.row_pitch(); pitch != 0) return reduction.by_row(pitch);
   const bool shares = call.threads() > 1 && sequences.count < call.threads() && sequences.length >= 2 * kGrain;
   if (shares) {
     reduction.by_piece();

@@ -1,4 +1,5 @@
 // argmax and argmin.
+#include <atomic>
 #include <vector>
 
 #include "backends/cpu/copy_kernels.h"
@@ -19,14 +20,19 @@ struct ArgReduction {
   uint32_t* result;
   int threads;
 
-  // Elements [begin, end) of the sequence at `start`, where begin starts a block.
-  void range(const char* start, int64_t begin, int64_t end, char* memory, char* best, uint32_t* index) const {
-    for (int64_t b = begin; b < end; b += kBlock) {
+  // Elements [begin, end) of the sequence at `start`, where begin starts a block, or those up to the first block after
+  // which no others matter: because of one in it, which is what is returned, or because `stops` says so.
+  template <class Stops>
+  bool range(const char* start, int64_t begin, int64_t end, char* memory, char* best, uint32_t* index,
+             Stops&& stops) const {
+    bool ends = false;
+    for (int64_t b = begin; b < end && !ends && !stops(); b += kBlock) {
       const int64_t n = std::min(kBlock, end - b);
       // Base 0 initialises, so a range counts from itself until it is done.
-      reducer.step(sequences.load(start, b, n, memory), n, b - begin, best, index);
+      ends = reducer.step(sequences.load(start, b, n, memory), n, b - begin, best, index);
     }
     *index += static_cast<uint32_t>(begin);
+    return ends;
   }
 
   // The elements from one output's sequence to the next one's, where the kernel takes many of them; otherwise 0.
@@ -59,9 +65,15 @@ struct ArgReduction {
       char* memory = scratch(Sequences::kScratchBytes);
       alignas(8) char best[8] = {};
       for (int64_t o = begin; o < end; ++o) {
-        range(sequences.start_of(o), 0, sequences.length, memory, best, &result[o]);
+        range(sequences.start_of(o), 0, sequences.length, memory, best, &result[o], [] { return false; });
       }
     });
+  }
+
+  // Has the first block an element after which no others matter? Then threads are not worth waking.
+  bool ends_at_once(const char* start, uint32_t* index) const {
+    alignas(8) char best[8];
+    return range(start, 0, kBlock, scratch(Sequences::kScratchBytes), best, index, [] { return false; });
   }
 
   // Few outputs, long sequences: threads share the pieces, whose best elements then meet in ascending order.
@@ -74,15 +86,22 @@ struct ArgReduction {
     std::vector<Piece> pieces(static_cast<size_t>((sequences.length + share - 1) / share));
     for (int64_t o = 0; o < sequences.count; ++o) {
       const char* start = sequences.start_of(o);
-      parallel_for(threads, static_cast<int64_t>(pieces.size()), 1, [&](int64_t begin, int64_t end) {
+      if (ends_at_once(start, &result[o])) continue;
+      const int64_t n_pieces = static_cast<int64_t>(pieces.size());
+      std::atomic<int64_t> last = n_pieces - 1;  // piece that matters
+      parallel_for(threads, n_pieces, 1, [&](int64_t begin, int64_t end) {
         char* memory = scratch(Sequences::kScratchBytes);
         for (int64_t i = begin; i < end; ++i) {
           const int64_t stop = std::min(sequences.length, (i + 1) * share);
-          range(start, i * share, stop, memory, pieces[i].best, &pieces[i].index);
+          const auto stops = [&] { return last.load(std::memory_order_relaxed) < i; };
+          if (!range(start, i * share, stop, memory, pieces[i].best, &pieces[i].index, stops)) continue;
+          int64_t old = last;
+          while (i < old && !last.compare_exchange_weak(old, i)) {
+          }
         }
       });
       Piece first = pieces[0];
-      for (size_t i = 1; i < pieces.size(); ++i) {
+      for (int64_t i = 1; i <= last; ++i) {
         reducer.step(pieces[i].best, 1, pieces[i].index, first.best, &first.index);
       }
       result[o] = first.index;

@@ -14,6 +14,15 @@ inline bool beats(T a, T b) {
   return kMaximum ? scalar::less(b, a) : scalar::less(a, b);
 }
 
+// Is nothing more extreme than `best`, of dtype D?
+template <bool kMaximum, int D>
+inline bool ends(Loaded<D> best) {
+  if constexpr (D == IST_FLOAT32 || D == IST_FLOAT64 || D == IST_COMPLEX64)
+    return scalar::isnan(best);
+  else
+    return best == static_cast<Loaded<D>>(kMaximum ? Limits<Type<D>>::highest() : Limits<Type<D>>::lowest());
+}
+
 // ---- vectors ----
 
 template <class T>
@@ -166,15 +175,20 @@ void one_by_one(const T* x, int64_t n, int64_t base, T& best, uint32_t* index) {
   }
 }
 
-template <bool kMaximum, class T>
-void arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint32_t* index) {
+template <bool kMaximum, int D>
+bool arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint32_t* index) {
+  using T = Loaded<D>;
   const T* x = static_cast<const T*>(data);
   T& best = *static_cast<T*>(best_value);
   if (base == 0) {
     best = x[0];
     *index = 0;
   }
-  if (n < kWidth<T> || scalar::isnan(best)) return one_by_one<kMaximum>(x, n, base, best, index);
+  if (ends<kMaximum, D>(best)) return true;
+  if (n < kWidth<T>) {
+    one_by_one<kMaximum>(x, n, base, best, index);
+    return ends<kMaximum, D>(best);
+  }
   Scan<kMaximum, T> scan(best);
   scan.run(x, n);
   // What comes next in memory is most likely the next row: it arrives while this one's place is found.
@@ -183,7 +197,7 @@ void arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint3
   if (may_have_nan<T>(scan.sum())) at = first_nan(x, n);
   if (at == n) {
     const T value = scan.best();
-    if (value == best) return;
+    if (value == best) return ends<kMaximum, D>(best);
     at = scan.first_chunk(value) * kChunk;
     if (n >= kChunk) {  // no element before the chunk is as large
       at = at < n - kChunk ? at : n - kChunk;
@@ -194,6 +208,7 @@ void arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint3
   }
   best = x[at];
   *index = static_cast<uint32_t>(base + at);
+  return ends<kMaximum, D>(best);
 }
 
 // ---- short rows ----
@@ -228,8 +243,9 @@ inline uint32_t first_in_short_row(const T* x, int64_t n, Elements<T>& sum) {
   return static_cast<uint32_t>(most_extreme<false, Index<T>, kVectorBytes>(all == wanted ? at : ~Indices<T>{}));
 }
 
-template <bool kMaximum, class T>
+template <bool kMaximum, int D>
 void arg_rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, uint32_t* indices) {
+  using T = Loaded<D>;
   constexpr int64_t kTogether = 8;  // rows that are searched for NaN together
   const T* x = static_cast<const T*>(data);
   for (int64_t r = 0; r < n_rows; r += kTogether) {
@@ -243,7 +259,7 @@ void arg_rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, uint3
     }
     if ((is_short && !may_pass) || may_have_nan<T>(sum)) {
       T best;
-      for (int64_t k = r; k < end; ++k) arg_step<kMaximum, T>(x + k * stride, n, 0, &best, &indices[k]);
+      for (int64_t k = r; k < end; ++k) arg_step<kMaximum, D>(x + k * stride, n, 0, &best, &indices[k]);
     }
   }
 }
@@ -251,7 +267,7 @@ void arg_rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, uint3
 // ---- complex64 ----
 
 template <bool kMaximum>
-void complex_arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint32_t* index) {
+bool complex_arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint32_t* index) {
   const complex64* x = static_cast<const complex64*>(data);
   complex64& best = *static_cast<complex64*>(best_value);
   if (base == 0) {
@@ -259,6 +275,7 @@ void complex_arg_step(const void* data, int64_t n, int64_t base, void* best_valu
     *index = 0;
   }
   one_by_one<kMaximum>(x, n, base, best, index);
+  return ends<kMaximum, IST_COMPLEX64>(best);
 }
 
 template <bool kMaximum>
@@ -289,31 +306,20 @@ void arg_row(const void* data, int64_t n, int64_t position, void* best_values, u
   }
 }
 
-template <bool kMaximum, class T>
+template <bool kMaximum, int D>
 constexpr ArgReducer arg_reducer() {
-  return {&arg_step<kMaximum, T>, &arg_rows<kMaximum, T>, &arg_row<kMaximum, T>};
-}
-template <bool kMaximum>
-constexpr ArgReducer complex_arg_reducer() {
-  return {&complex_arg_step<kMaximum>, &complex_arg_rows<kMaximum>, &arg_row<kMaximum, complex64>};
-}
-
-template <int D>
-constexpr void fill(ArgReduceTable& table) {
   if constexpr (D == IST_COMPLEX64) {
-    table.fn[0][D] = complex_arg_reducer<true>();
-    table.fn[1][D] = complex_arg_reducer<false>();
+    return {&complex_arg_step<kMaximum>, &complex_arg_rows<kMaximum>, &arg_row<kMaximum, complex64>};
   } else {
-    constexpr int kAs = D == IST_BOOL ? IST_UINT8 : D;  // there are no vectors of bool
-    using T = Type<kAs>;
-    table.fn[0][D] = arg_reducer<true, T>();
-    table.fn[1][D] = arg_reducer<false, T>();
+    return {&arg_step<kMaximum, D>, &arg_rows<kMaximum, D>, &arg_row<kMaximum, Loaded<D>>};
   }
 }
 
 constexpr ArgReduceTable make_table() {
   ArgReduceTable table{};
-#define IST_ENTRY(dtype) fill<dtype>(table);
+#define IST_ENTRY(dtype)                           \
+  table.fn[0][dtype] = arg_reducer<true, dtype>(); \
+  table.fn[1][dtype] = arg_reducer<false, dtype>();
   IST_FOR_COMPUTE_DTYPES(IST_ENTRY)
 #undef IST_ENTRY
   return table;

@@ -31,6 +31,11 @@ struct Any {
   }
 };
 
+template <class F>
+constexpr int kDeciding = std::is_same_v<F, All>   ? 0
+                          : std::is_same_v<F, Any> ? 1
+                                                   : -1;
+
 // All lanes: loops of known length, so that they are vectors down to the last few.
 template <class F, class T>
 inline T fold_all(T* lane) {
@@ -203,7 +208,7 @@ constexpr Reducer reducer() {
   using T = typename Storage<D>::compute;
   using E = Type<D>;
   return {&block<F, T, E>, &rows<F, T, E>,  &columns<F, T, E>, &fold_rows<F, T, E>,
-          &combine<F, T>,  &identity<F, T>, kIsNeutral<F, T>};
+          &combine<F, T>,  &identity<F, T>, kIsNeutral<F, T>,  kDeciding<F>};
 }
 
 constexpr ReduceTable make_table() {
@@ -228,6 +233,8 @@ constexpr ReduceTable make_table() {
 #undef IST_ENTRY
   table.fn[kAll][IST_BOOL] = reducer<All, IST_UINT8>();
   table.fn[kAny][IST_BOOL] = reducer<Any, IST_UINT8>();
+  table.fn[kMax][IST_BOOL] = table.fn[kAny][IST_BOOL];
+  table.fn[kMin][IST_BOOL] = table.fn[kAll][IST_BOOL];
   return table;
 }
 

@@ -223,14 +223,46 @@ struct Reduction {
     fold_lanes(reducer, n_lanes, width, width * acc_size, lanes);
   }
 
+  // The fold of lanes first, first + step, ... of n rows. Depth first: what has been folded is in the first-level
+  // cache.
+  void fold_some(const Columns::Slab& slab, int64_t n, int64_t width, int64_t first, int64_t step, char* result) const {
+    if (step == kLanes) {
+      const int64_t row_bytes = slab.stride * (int64_t{1} << size_log2(sequences.acc));
+      reducer.fold_rows(width, result, slab.data + first * row_bytes, 0, 1);
+      reducer.columns(width, result, slab.data + (first + kLanes) * row_bytes, kLanes * slab.stride,
+                      (n - first - 1) / kLanes);
+      return;
+    }
+    fold_some(slab, n, width, first, 2 * step, result);
+    if (first + step >= n) return;
+    char* other = result + width * acc_size;
+    fold_some(slab, n, width, first + step, 2 * step, other);
+    reducer.combine(width, result, other);
+  }
+
   void column_block(const Columns& columns, const Columns::Piece& piece, int64_t b, char* lanes, char* result) const {
     const int64_t width = piece.width, lane_bytes = width * acc_size;
     const int64_t loaded = columns.in_place() ? kBlock : Columns::kPositions;
     const int64_t start = b * kBlock, end = std::min(start + kBlock, sequences.length);
     const int64_t n_started = std::min(end - start, kLanes), n_lanes = reducer.is_neutral ? n_started : kLanes;
     char* memory = lanes + kLanes * columns.width() * acc_size;
+    if (reducer.is_exact && !columns.is_gapless(width)) {
+      reducer.identity(width, result);
+      for (int64_t begin = start; begin < end; begin += loaded) {
+        const int64_t n = std::min(loaded, end - begin);
+        const Columns::Slab slab = columns.load(piece, begin, n, memory);
+        reducer.columns(width, result, slab.data, slab.stride, n);
+      }
+      return;
+    }
     if (end <= kLanes && reducer.is_neutral) {
       fold_short(columns.load(piece, 0, end, memory), end, width, lanes);
+      std::memcpy(result, lanes, static_cast<size_t>(lane_bytes));
+      return;
+    }
+    const bool is_short = end <= std::min(loaded, kRowsTogether * kLanes) && end >= n_lanes;
+    if (is_short && !columns.is_gapless(width)) {
+      fold_some(columns.load(piece, 0, end, memory), end, width, 0, 1, lanes);
       std::memcpy(result, lanes, static_cast<size_t>(lane_bytes));
       return;
     }

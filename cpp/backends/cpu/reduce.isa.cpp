@@ -172,6 +172,8 @@ void columns(int64_t n, void* into, const void* from, int64_t stride, int64_t n_
   for (; n_rows >= kRowsTogether; n_rows -= kRowsTogether, x += kRowsTogether * stride) {
     add_rows<kRowsTogether, F>(n, acc, x, stride);
   }
+  for (; n_rows >= 4; n_rows -= 4, x += 4 * stride) add_rows<4, F>(n, acc, x, stride);
+  for (; n_rows >= 2; n_rows -= 2, x += 2 * stride) add_rows<2, F>(n, acc, x, stride);
   for (; n_rows > 0; --n_rows, x += stride) add_rows<1, F>(n, acc, x, stride);
 }
 
@@ -184,7 +186,13 @@ void fold_rows(int64_t n, void* into, const void* from, int64_t stride, int64_t 
     return F::apply(F::template identity<T>(), widened(x[row * stride + i]));
   };
   if (n_rows == 1) {
-    for (int64_t i = 0; i < n; ++i) acc[i] = lane(0, i);
+    int64_t i = 0;
+    for (; i + kLanes <= n; i += kLanes) {
+      T memory[kLanes];
+      const T* wide = widened(x + i, memory);
+      for (int l = 0; l < kLanes; ++l) acc[i + l] = F::apply(F::template identity<T>(), wide[l]);
+    }
+    for (; i < n; ++i) acc[i] = lane(0, i);
   } else if (n_rows == 2) {
     for (int64_t i = 0; i < n; ++i) acc[i] = F::apply(lane(0, i), lane(1, i));
   } else if (n_rows == 3) {
@@ -207,8 +215,8 @@ template <class F, int D>
 constexpr Reducer reducer() {
   using T = typename Storage<D>::compute;
   using E = Type<D>;
-  return {&block<F, T, E>, &rows<F, T, E>,  &columns<F, T, E>, &fold_rows<F, T, E>,
-          &combine<F, T>,  &identity<F, T>, kIsNeutral<F, T>,  kDeciding<F>};
+  return {&block<F, T, E>, &rows<F, T, E>,   &columns<F, T, E>,     &fold_rows<F, T, E>, &combine<F, T>,
+          &identity<F, T>, kIsNeutral<F, T>, std::is_integral_v<T>, kDeciding<F>};
 }
 
 constexpr ReduceTable make_table() {

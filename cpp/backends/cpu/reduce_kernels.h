@@ -17,6 +17,7 @@ struct Reducer {
   void (*combine)(int64_t n, void* acc, const void* other);  // acc[i] = acc[i] # other[i]
   void (*identity)(int64_t n, void* acc);
   bool is_neutral;  // combining with the identity changes nothing that started from it
+  bool is_exact;    // results do not depend on the order, so lanes are no use
   int deciding;     // of results of a byte, the one that no further element changes; -1 if there is none
 };
 enum ReduceKind : int { kSum, kProd, kMax, kMin, kAll, kAny, kReduceKinds };

@@ -17,10 +17,11 @@ inline bool beats(T a, T b) {
 // Is nothing more extreme than `best`, of dtype D?
 template <bool kMaximum, int D>
 inline bool ends(Loaded<D> best) {
-  if constexpr (D == IST_FLOAT32 || D == IST_FLOAT64 || D == IST_COMPLEX64)
+  if constexpr (D == IST_FLOAT32 || D == IST_FLOAT64 || D == IST_COMPLEX64) {
     return scalar::isnan(best);
-  else
+  } else {
     return best == static_cast<Loaded<D>>(kMaximum ? Limits<Type<D>>::highest() : Limits<Type<D>>::lowest());
+  }
 }
 
 // ---- vectors ----
@@ -45,7 +46,7 @@ inline T most_extreme(typename Vector<T, kBytes>::type v) {
     return most_extreme<kMaximum, T, kBytes / 2>(more_extreme<kMaximum>(high, low));
   } else {
     using V = decltype(v);
-    using Words = Vector<uint64_t, kBytes>::type;
+    using Words = typename Vector<uint64_t, kBytes>::type;
     v = more_extreme<kMaximum>((V)(Words{((Words)v)[1], 0}), v);
 #pragma GCC unroll 3
     for (int bits = 32; bits >= 8 * static_cast<int>(sizeof(T)); bits /= 2) {
@@ -141,7 +142,7 @@ class Scan {
   Elements<T> sum_[kChains];
 };
 
-template <class T>
+template <class T>  // first, first + 1, ...
 inline Indices<T> indices_from(int64_t first) {
   Indices<T> at;
   for (int i = 0; i < kWidth<T>; ++i) at[i] = static_cast<Index<T>>(i);

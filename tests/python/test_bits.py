@@ -253,6 +253,58 @@ def test_dots_of_any_length(dtype: str, blocks: int, rest: int, start: int, expo
     np.testing.assert_array_equal(run("cpu"), run("reference"))
 
 
+@pytest.mark.parametrize("dtype", ["bool_", "uint8", "int16", "uint32", "int64", "float16", "float32", "float64"])
+@settings(max_examples=40)
+@given(
+    n_rows=st.integers(1, 40),
+    length=st.one_of(st.integers(1, 70), st.integers(120, 270)),
+    gap=st.integers(0, 2),
+    step=st.sampled_from([1, 2, -1]),
+    nans=st.sampled_from([0, 0.01, 1]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_the_first_extreme_element_of_short_rows(
+    dtype: str, n_rows: int, length: int, gap: int, step: int, nans: float, seed: int
+) -> None:
+    """Rows around the lengths of vectors, with ties, infinities of both signs and zeros of both signs."""
+    rng = np.random.default_rng(seed)
+    values = rng.choice(
+        np.array([0, 1, 2, 3] if dtype[0] in "bu" else [0.0, -0.0, 1, -1, 5, -5]), (n_rows, length + gap)
+    )
+    if dtype.startswith("float"):
+        values[rng.random(values.shape) < 0.01] = rng.choice([np.inf, -np.inf])
+        values[rng.random(values.shape) < nans / length] = np.nan
+    x = values.astype(dtype.removesuffix("_"))
+    rows = ist.array(x, dtype=getattr(ist, dtype))[::step, :length]
+    for name in ("argmax", "argmin"):
+        found = np.array(getattr(ist, name)(rows, axis=1))
+        np.testing.assert_array_equal(found, getattr(np, name)(x[::step, :length], axis=1))
+
+
+@pytest.mark.parametrize("dtype", ["bool_", "uint8", "float32"])
+@settings(max_examples=20)
+@given(
+    count=st.integers(1, 3),
+    length=st.integers(130_000, 300_000),
+    deciding=st.lists(st.floats(0, 1, exclude_max=True), max_size=3),
+    inverted=st.booleans(),
+    threads=st.sampled_from([1, 2, 5]),
+)
+def test_reductions_that_end_where_the_answer_is_known(
+    dtype: str, count: int, length: int, deciding: list[float], inverted: bool, threads: int
+) -> None:
+    ones = np.zeros(count * length, np.uint8)
+    ones[[int(place * ones.size) for place in deciding]] = 1
+    values = (1 - ones if inverted else ones).reshape(count, length) * (255 if dtype == "uint8" else 1)
+    x = values.astype(dtype.removesuffix("_"))
+    if dtype == "float32" and not inverted:
+        x[x == 1] = np.nan
+    ist.set_num_threads(threads)
+    for name in ("any", "all", "max", "min", "argmax", "argmin"):
+        made = np.array(getattr(ist, name)(ist.array(x, dtype=getattr(ist, dtype)), axis=1))
+        np.testing.assert_array_equal(made, getattr(np, name)(x, axis=1))
+
+
 def test_a_row_has_the_same_bits_alone_and_in_a_batch() -> None:
     rng = np.random.default_rng(3)
     batch = rng.standard_normal((64, 300)).astype(np.float32)

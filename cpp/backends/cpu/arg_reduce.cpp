@@ -1,4 +1,5 @@
 // argmax and argmin.
+#include <atomic>
 #include <vector>
 
 #include "backends/cpu/copy_kernels.h"
@@ -19,14 +20,43 @@ struct ArgReduction {
   uint32_t* result;
   int threads;
 
-  // Elements [begin, end) of the sequence at `start`, where begin starts a block.
-  void range(const char* start, int64_t begin, int64_t end, char* memory, char* best, uint32_t* index) const {
-    for (int64_t b = begin; b < end; b += kBlock) {
+  // Elements [begin, end) of the sequence at `start`, where begin starts a block, or those up to the first block after
+  // which no others matter: because of one in it, which is what is returned, or because `stops` says so.
+  template <class Stops>
+  bool range(const char* start, int64_t begin, int64_t end, char* memory, char* best, uint32_t* index,
+             Stops&& stops) const {
+    bool ends = false;
+    for (int64_t b = begin; b < end && !ends && !stops(); b += kBlock) {
       const int64_t n = std::min(kBlock, end - b);
       // Base 0 initialises, so a range counts from itself until it is done.
-      reducer.step(sequences.load(start, b, n, memory), n, b - begin, best, index);
+      ends = reducer.step(sequences.load(start, b, n, memory), n, b - begin, best, index);
     }
     *index += static_cast<uint32_t>(begin);
+    return ends;
+  }
+
+  // The elements from one output's sequence to the next one's, where the kernel takes many of them; otherwise 0.
+  int64_t row_pitch() const {
+    if (!sequences.dense() || sequences.length > kArgRow || sequences.kept.rank != 1) return 0;
+    const int64_t pitch = sequences.kept.strides[0][0];
+    return sequences.in.dtype == sequences.acc || pitch == sequences.length ? pitch : 0;
+  }
+
+  void by_row(int64_t pitch) const {
+    const View& in = sequences.in;
+    const int64_t length = sequences.length, together = kBlock / length;
+    parallel_for(threads, sequences.count, 1 + kGrain / length, [&](int64_t begin, int64_t end) {
+      char* memory = scratch(Sequences::kScratchBytes);
+      for (int64_t o = begin; o < end; o += together) {
+        const int64_t n = std::min(together, end - o);
+        const char* x = in.data + o * pitch * (int64_t{1} << in.log2());
+        if (in.dtype != sequences.acc) {
+          convert(sequences.kernels, in.dtype, sequences.acc, n * length, x, memory, memory + kBlock * 8);
+          x = memory;
+        }
+        reducer.rows(n, length, x, pitch, &result[o]);
+      }
+    });
   }
 
   // Every output by itself.
@@ -35,9 +65,15 @@ struct ArgReduction {
       char* memory = scratch(Sequences::kScratchBytes);
       alignas(8) char best[8] = {};
       for (int64_t o = begin; o < end; ++o) {
-        range(sequences.start_of(o), 0, sequences.length, memory, best, &result[o]);
+        range(sequences.start_of(o), 0, sequences.length, memory, best, &result[o], [] { return false; });
       }
     });
+  }
+
+  // Has the first block an element after which no others matter? Then threads are not worth waking.
+  bool ends_at_once(const char* start, uint32_t* index) const {
+    alignas(8) char best[8];
+    return range(start, 0, kBlock, scratch(Sequences::kScratchBytes), best, index, [] { return false; });
   }
 
   // Few outputs, long sequences: threads share the pieces, whose best elements then meet in ascending order.
@@ -50,15 +86,22 @@ struct ArgReduction {
     std::vector<Piece> pieces(static_cast<size_t>((sequences.length + share - 1) / share));
     for (int64_t o = 0; o < sequences.count; ++o) {
       const char* start = sequences.start_of(o);
-      parallel_for(threads, static_cast<int64_t>(pieces.size()), 1, [&](int64_t begin, int64_t end) {
+      if (ends_at_once(start, &result[o])) continue;
+      const int64_t n_pieces = static_cast<int64_t>(pieces.size());
+      std::atomic<int64_t> last = n_pieces - 1;  // piece that matters
+      parallel_for(threads, n_pieces, 1, [&](int64_t begin, int64_t end) {
         char* memory = scratch(Sequences::kScratchBytes);
         for (int64_t i = begin; i < end; ++i) {
           const int64_t stop = std::min(sequences.length, (i + 1) * share);
-          range(start, i * share, stop, memory, pieces[i].best, &pieces[i].index);
+          const auto stops = [&] { return last.load(std::memory_order_relaxed) < i; };
+          if (!range(start, i * share, stop, memory, pieces[i].best, &pieces[i].index, stops)) continue;
+          int64_t old = last;
+          while (i < old && !last.compare_exchange_weak(old, i)) {
+          }
         }
       });
       Piece first = pieces[0];
-      for (size_t i = 1; i < pieces.size(); ++i) {
+      for (int64_t i = 1; i <= last; ++i) {
         reducer.step(pieces[i].best, 1, pieces[i].index, first.best, &first.index);
       }
       result[o] = first.index;
@@ -116,6 +159,7 @@ void run_arg_reduce(const Call& call) {
   const ArgReducer& reducer = call.kernels().arg_reduce->fn[minimum ? 1 : 0][acc];
   const ArgReduction reduction = {sequences, reducer, reinterpret_cast<uint32_t*>(out.data), call.threads()};
   if (const int across = sequences.column_dimension(); across >= 0) return reduction.by_column(across);
+  if (const int64_t pitch = reduction.row_pitch(); pitch != 0) return reduction.by_row(pitch);
   const bool shares = call.threads() > 1 && sequences.count < call.threads() && sequences.length >= 2 * kGrain;
   if (shares) {
     reduction.by_piece();

@@ -14,6 +14,16 @@ inline bool beats(T a, T b) {
   return kMaximum ? scalar::less(b, a) : scalar::less(a, b);
 }
 
+// Is nothing more extreme than `best`, of dtype D?
+template <bool kMaximum, int D>
+inline bool ends(Loaded<D> best) {
+  if constexpr (D == IST_FLOAT32 || D == IST_FLOAT64 || D == IST_COMPLEX64) {
+    return scalar::isnan(best);
+  } else {
+    return best == static_cast<Loaded<D>>(kMaximum ? Limits<Type<D>>::highest() : Limits<Type<D>>::lowest());
+  }
+}
+
 // ---- vectors ----
 
 template <class T>
@@ -35,17 +45,36 @@ inline T most_extreme(typename Vector<T, kBytes>::type v) {
     __builtin_memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof(Half), sizeof(Half));
     return most_extreme<kMaximum, T, kBytes / 2>(more_extreme<kMaximum>(high, low));
   } else {
-    T best = v[0];
-    for (int i = 1; i < kBytes / static_cast<int>(sizeof(T)); ++i) best = more_extreme<kMaximum, T>(v[i], best);
-    return best;
+    using V = decltype(v);
+    using Words = typename Vector<uint64_t, kBytes>::type;
+    v = more_extreme<kMaximum>((V)(Words{((Words)v)[1], 0}), v);
+#pragma GCC unroll 3
+    for (int bits = 32; bits >= 8 * static_cast<int>(sizeof(T)); bits /= 2) {
+      v = more_extreme<kMaximum>((V)((Words)v >> bits), v);
+    }
+    return v[0];
   }
+}
+
+template <class T>
+constexpr bool kFloating = static_cast<T>(0.5f) != 0;
+
+// A NaN makes a sum NaN, and so do infinities of both signs.
+template <class T>
+inline bool may_have_nan(Elements<T> sum) {
+  if constexpr (!kFloating<T>) return false;
+  const auto nan = sum != sum;
+  uint64_t parts[kVectorBytes / 8], any = 0;
+  __builtin_memcpy(parts, &nan, sizeof(nan));
+  for (const uint64_t part : parts) any |= part;
+  return any != 0;
 }
 
 // ---- the first of the most extreme elements ----
 
 constexpr int kChains = 4;                // enough that their latency does not show
 constexpr int kAhead = 1024, kLine = 64;  // bytes
-constexpr int64_t kChunk = 256;           // elements: a position in it has 8 bits
+constexpr int64_t kChunk = kArgRow;       // elements: a position in it has 8 bits
 
 // The most extreme element of up to 4096 that are no NaN, and the first chunk that has it: every lane keeps the chunk
 // that raised it last, so that one chunk is read again, not all.
@@ -85,14 +114,7 @@ class Scan {
       update(here, c, 0);
     }
   }
-  // A NaN makes a sum NaN, and so do infinities of both signs.
-  inline bool may_have_nan() const {
-    const auto nan = (sum_[0] != sum_[0]) | (sum_[1] != sum_[1]) | (sum_[2] != sum_[2]) | (sum_[3] != sum_[3]);
-    uint64_t parts[kVectorBytes / 8], any = 0;
-    __builtin_memcpy(parts, &nan, sizeof(nan));
-    for (const uint64_t part : parts) any |= part;
-    return any != 0;
-  }
+  inline Elements<T> sum() const { return (sum_[0] + sum_[1]) + (sum_[2] + sum_[3]); }
   inline T best() const {
     return most_extreme<kMaximum, T, kVectorBytes>(
         more_extreme<kMaximum>(more_extreme<kMaximum>(best_[3], best_[2]), more_extreme<kMaximum>(best_[1], best_[0])));
@@ -107,8 +129,7 @@ class Scan {
 
  private:
   inline void add(Elements<T> x, int v) {
-    constexpr bool kFloating = static_cast<T>(0.5f) != 0;
-    if constexpr (kFloating) sum_[v] += x;
+    if constexpr (kFloating<T>) sum_[v] += x;
   }
   inline void update(Elements<T> here, Indices<T> c, int v) {
     const auto better = kMaximum ? here > best_[v] : here < best_[v];
@@ -121,11 +142,17 @@ class Scan {
   Elements<T> sum_[kChains];
 };
 
+template <class T>  // first, first + 1, ...
+inline Indices<T> indices_from(int64_t first) {
+  Indices<T> at;
+  for (int i = 0; i < kWidth<T>; ++i) at[i] = static_cast<Index<T>>(i);
+  return at + static_cast<Index<T>>(first);
+}
+
 // Where in a chunk that has it: without branches on where, which nobody could foresee.
 template <class T>
 inline int64_t first_in_chunk(const T* x, T wanted) {
-  Indices<T> at, first = ~Indices<T>{};
-  for (int i = 0; i < kWidth<T>; ++i) at[i] = static_cast<Index<T>>(i);
+  Indices<T> at = indices_from<T>(0), first = ~Indices<T>{};
 #pragma GCC unroll 32
   for (int64_t j = 0; j < kChunk; j += kWidth<T>, at += kWidth<T>) {
     first = more_extreme<false>(load(x + j) == wanted ? at : ~Indices<T>{}, first);
@@ -149,24 +176,29 @@ void one_by_one(const T* x, int64_t n, int64_t base, T& best, uint32_t* index) {
   }
 }
 
-template <bool kMaximum, class T>
-void arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint32_t* index) {
+template <bool kMaximum, int D>
+bool arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint32_t* index) {
+  using T = Loaded<D>;
   const T* x = static_cast<const T*>(data);
   T& best = *static_cast<T*>(best_value);
   if (base == 0) {
     best = x[0];
     *index = 0;
   }
-  if (n < kWidth<T> || scalar::isnan(best)) return one_by_one<kMaximum>(x, n, base, best, index);
+  if (ends<kMaximum, D>(best)) return true;
+  if (n < kWidth<T>) {
+    one_by_one<kMaximum>(x, n, base, best, index);
+    return ends<kMaximum, D>(best);
+  }
   Scan<kMaximum, T> scan(best);
   scan.run(x, n);
   // What comes next in memory is most likely the next row: it arrives while this one's place is found.
   for (int i = 0; i < kAhead; i += kLine) __builtin_prefetch(reinterpret_cast<const char*>(x + n) + i);
   int64_t at = n;
-  if (scan.may_have_nan()) at = first_nan(x, n);
+  if (may_have_nan<T>(scan.sum())) at = first_nan(x, n);
   if (at == n) {
     const T value = scan.best();
-    if (value == best) return;
+    if (value == best) return ends<kMaximum, D>(best);
     at = scan.first_chunk(value) * kChunk;
     if (n >= kChunk) {  // no element before the chunk is as large
       at = at < n - kChunk ? at : n - kChunk;
@@ -177,11 +209,66 @@ void arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint3
   }
   best = x[at];
   *index = static_cast<uint32_t>(base + at);
+  return ends<kMaximum, D>(best);
 }
 
-// complex64
+// ---- short rows ----
+
+// The place in a row of kWidth<T> <= n <= kChunk elements that are no NaN, without branches on where; adds the row to
+// `sum`.
+template <bool kMaximum, class T>
+inline uint32_t first_in_row(const T* x, int64_t n, Elements<T>& sum) {
+  const int64_t last = n - kWidth<T>;  // this vector may hold elements again
+  Elements<T> best = load(x + last);
+  if constexpr (kFloating<T>) sum += best;
+  for (int64_t j = 0; j < last; j += kWidth<T>) {
+    const Elements<T> here = load(x + j);
+    if constexpr (kFloating<T>) sum += here;
+    best = more_extreme<kMaximum>(here, best);
+  }
+  const T wanted = most_extreme<kMaximum, T, kVectorBytes>(best);
+  Indices<T> first = load(x + last) == wanted ? indices_from<T>(last) : ~Indices<T>{}, at = indices_from<T>(0);
+  for (int64_t j = 0; j < last; j += kWidth<T>, at += kWidth<T>) {
+    first = more_extreme<false>(load(x + j) == wanted ? at : ~Indices<T>{}, first);
+  }
+  return static_cast<uint32_t>(most_extreme<false, Index<T>, kVectorBytes>(first));
+}
+
+// The same for n < kWidth<T>, where a whole vector may be read.
+template <bool kMaximum, class T>
+inline uint32_t first_in_short_row(const T* x, int64_t n, Elements<T>& sum) {
+  const Indices<T> at = indices_from<T>(0);
+  const Elements<T> all = at < static_cast<Index<T>>(n) ? load(x) : Elements<T>{} + x[0];
+  if constexpr (kFloating<T>) sum += all;
+  const T wanted = most_extreme<kMaximum, T, kVectorBytes>(all);
+  return static_cast<uint32_t>(most_extreme<false, Index<T>, kVectorBytes>(all == wanted ? at : ~Indices<T>{}));
+}
+
+template <bool kMaximum, int D>
+void arg_rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, uint32_t* indices) {
+  using T = Loaded<D>;
+  constexpr int64_t kTogether = 8;  // rows that are searched for NaN together
+  const T* x = static_cast<const T*>(data);
+  for (int64_t r = 0; r < n_rows; r += kTogether) {
+    const int64_t end = r + kTogether < n_rows ? r + kTogether : n_rows;
+    const bool is_short = n < kWidth<T>, may_pass = (n_rows - end) * stride + n >= kWidth<T>;
+    Elements<T> sum{};
+    if (!is_short) {
+      for (int64_t k = r; k < end; ++k) indices[k] = first_in_row<kMaximum>(x + k * stride, n, sum);
+    } else if (may_pass) {
+      for (int64_t k = r; k < end; ++k) indices[k] = first_in_short_row<kMaximum>(x + k * stride, n, sum);
+    }
+    if ((is_short && !may_pass) || may_have_nan<T>(sum)) {
+      T best;
+      for (int64_t k = r; k < end; ++k) arg_step<kMaximum, D>(x + k * stride, n, 0, &best, &indices[k]);
+    }
+  }
+}
+
+// ---- complex64 ----
+
 template <bool kMaximum>
-void complex_arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint32_t* index) {
+bool complex_arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint32_t* index) {
   const complex64* x = static_cast<const complex64*>(data);
   complex64& best = *static_cast<complex64*>(best_value);
   if (base == 0) {
@@ -189,7 +276,17 @@ void complex_arg_step(const void* data, int64_t n, int64_t base, void* best_valu
     *index = 0;
   }
   one_by_one<kMaximum>(x, n, base, best, index);
+  return ends<kMaximum, IST_COMPLEX64>(best);
 }
+
+template <bool kMaximum>
+void complex_arg_rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, uint32_t* indices) {
+  const complex64* x = static_cast<const complex64*>(data);
+  complex64 best;
+  for (int64_t r = 0; r < n_rows; ++r) complex_arg_step<kMaximum>(x + r * stride, n, 0, &best, &indices[r]);
+}
+
+// ---- columns ----
 
 template <bool kMaximum, class T>
 void arg_row(const void* data, int64_t n, int64_t position, void* best_values, uint32_t* indices) {
@@ -210,31 +307,20 @@ void arg_row(const void* data, int64_t n, int64_t position, void* best_values, u
   }
 }
 
-template <bool kMaximum, class T>
+template <bool kMaximum, int D>
 constexpr ArgReducer arg_reducer() {
-  return {&arg_step<kMaximum, T>, &arg_row<kMaximum, T>};
-}
-template <bool kMaximum>
-constexpr ArgReducer complex_arg_reducer() {
-  return {&complex_arg_step<kMaximum>, &arg_row<kMaximum, complex64>};
-}
-
-template <int D>
-constexpr void fill(ArgReduceTable& table) {
   if constexpr (D == IST_COMPLEX64) {
-    table.fn[0][D] = complex_arg_reducer<true>();
-    table.fn[1][D] = complex_arg_reducer<false>();
+    return {&complex_arg_step<kMaximum>, &complex_arg_rows<kMaximum>, &arg_row<kMaximum, complex64>};
   } else {
-    constexpr int kAs = D == IST_BOOL ? IST_UINT8 : D;  // there are no vectors of bool
-    using T = Type<kAs>;
-    table.fn[0][D] = arg_reducer<true, T>();
-    table.fn[1][D] = arg_reducer<false, T>();
+    return {&arg_step<kMaximum, D>, &arg_rows<kMaximum, D>, &arg_row<kMaximum, Loaded<D>>};
   }
 }
 
 constexpr ArgReduceTable make_table() {
   ArgReduceTable table{};
-#define IST_ENTRY(dtype) fill<dtype>(table);
+#define IST_ENTRY(dtype)                           \
+  table.fn[0][dtype] = arg_reducer<true, dtype>(); \
+  table.fn[1][dtype] = arg_reducer<false, dtype>();
   IST_FOR_COMPUTE_DTYPES(IST_ENTRY)
 #undef IST_ENTRY
   return table;

@@ -47,6 +47,8 @@ class Columns {
   bool in_place() const {
     return in_stride_ == 1 && sequences_.reduced.rank == 1 && sequences_.in.dtype == sequences_.acc;
   }
+  // Are they next to each other there, if they are so wide?
+  bool is_gapless(int64_t width) const { return in_place() && sequences_.reduced.strides[0][0] == width; }
   size_t load_bytes() const { return static_cast<size_t>(3 * slab_size()) * 8; }
 
   // Positions [begin, begin + n) of a piece's sequences in the accumulator type, n <= kPositions.

@@ -126,13 +126,19 @@ __attribute__((noinline)) void divide_all(int64_t n, T divisor, const Inverse<T>
   }
 }
 
-// floor_divide or remainder if all n divisors are one above 1; otherwise returns false.
-template <class T, bool kRemainder>
-inline bool divide_by_one(int64_t n, const T* __restrict a, const T* __restrict b, T* __restrict r) {
-  if (n < kInverseFrom || b[0] <= 1 || b[0] != b[n - 1]) return false;
+template <class T>
+inline bool are_equal(int64_t n, const T* __restrict x) {
+  if (x[0] != x[n - 1]) return false;
   T different = 0;
-  for (int64_t i = 0; i < n; ++i) different = static_cast<T>(different | (b[i] ^ b[0]));
-  if (different != 0) return false;
+  for (int64_t i = 0; i < n; ++i) different = static_cast<T>(different | (x[i] ^ x[0]));
+  return different == 0;
+}
+
+// floor_divide or remainder if all n divisors are one above 1; otherwise returns false. It may be known that they are
+// equal.
+template <class T, bool kRemainder, bool kEqual>
+inline bool divide_by_one(int64_t n, const T* __restrict a, const T* __restrict b, T* __restrict r) {
+  if (n < kInverseFrom || b[0] <= 1 || (!kEqual && !are_equal(n, b))) return false;
   const Lane<T> divisor = static_cast<Lane<T>>(b[0]);
   const Inverse<T> inverse(divisor);
   if (Inverse<T>::is_direct(divisor)) {

@@ -11,16 +11,18 @@ namespace {
 struct Body_floor_divide;
 struct Body_remainder;
 
-template <class Body, int From, int To>
+template <class Body, int D>
+constexpr bool kDivides = D >= IST_UINT8 && D <= IST_INT64 &&
+                          (std::is_same_v<Body, Body_remainder> || std::is_same_v<Body, Body_floor_divide>);
+
+template <class Body, int From, int To, bool kEqualDivisors = false>
 void binary_tile(int64_t n, void* out, const void* const* in) {
   const Type<From>* __restrict a = static_cast<const Type<From>*>(in[0]);
   const Type<From>* __restrict b = static_cast<const Type<From>*>(in[1]);
   Type<To>* __restrict r = static_cast<Type<To>*>(out);
-  if constexpr (From >= IST_UINT8 && From <= IST_INT64) {
+  if constexpr (kDivides<Body, From>) {
     constexpr bool is_remainder = std::is_same_v<Body, Body_remainder>;
-    if constexpr (is_remainder || std::is_same_v<Body, Body_floor_divide>) {
-      if (divide_by_one<Type<From>, is_remainder>(n, a, b, r)) return;
-    }
+    if (divide_by_one<Type<From>, is_remainder, kEqualDivisors>(n, a, b, r)) return;
   }
   for (int64_t i = 0; i < n; ++i) r[i] = Body::apply(a[i], b[i]);
 }
@@ -139,6 +141,12 @@ constexpr TileFn binary_fn() {
   }
 }
 
+template <class Body, int D>
+constexpr TileFn equal_divisors_fn() {
+  if constexpr (kDivides<Body, D>) return &binary_tile<Body, D, D, true>;
+  return nullptr;
+}
+
 // Selecting moves bits, so one kernel does for all dtypes of a size.
 template <class T>
 void where_tile(int64_t n, void* out, const void* const* in) {
@@ -188,16 +196,18 @@ void where_tile(int64_t n, void* out, const void* const* in) {
 constexpr BinaryTable make_table() {
   BinaryTable table{};
 #define IST_ARITY_3(id, name, dtypes)
-#define IST_ENTRY(dtype) row[dtype] = binary_fn<Body, c, dtype>();
-#define IST_BODY_ROW(id, name, dtypes)                                \
-  {                                                                   \
-    static_assert(id < kElementwiseIds, "an elementwise id is " #id); \
-    using Body = Body_##name;                                         \
-    constexpr Class c = Class::dtypes;                                \
-    TileFn* row = table.fn[id];                                       \
-    IST_FOR_COMPUTE_DTYPES(IST_ENTRY)                                 \
-    row[IST_FLOAT16] = half_fn<Body, IST_FLOAT16>();                  \
-    row[IST_BFLOAT16] = half_fn<Body, IST_BFLOAT16>();                \
+#define IST_ENTRY(dtype)                    \
+  row[dtype] = binary_fn<Body, c, dtype>(); \
+  equal_divisors[dtype] = equal_divisors_fn<Body, dtype>();
+#define IST_BODY_ROW(id, name, dtypes)                                      \
+  {                                                                         \
+    static_assert(id < kElementwiseIds, "an elementwise id is " #id);       \
+    using Body = Body_##name;                                               \
+    constexpr Class c = Class::dtypes;                                      \
+    TileFn *row = table.fn[id], *equal_divisors = table.equal_divisors[id]; \
+    IST_FOR_COMPUTE_DTYPES(IST_ENTRY)                                       \
+    row[IST_FLOAT16] = half_fn<Body, IST_FLOAT16>();                        \
+    row[IST_BFLOAT16] = half_fn<Body, IST_BFLOAT16>();                      \
   }
 #include "ops/ops.def"
 #undef IST_OP

@@ -15,7 +15,8 @@ struct UnaryTable {
 
 struct BinaryTable {
   TileFn fn[kElementwiseIds][kDTypes];
-  TileFn where[4];  // by log2 of the element size
+  TileFn equal_divisors[kElementwiseIds][kDTypes];  // of the second operand; null where that is no use
+  TileFn where[4];                                  // by log2 of the element size
 };
 
 // A step of several ops in one pass: value = op(value), op(value, operand) or, swapped, op(operand, value). Two ids of

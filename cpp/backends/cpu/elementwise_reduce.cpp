@@ -1,6 +1,7 @@
 // Elementwise nodes and the reduction of their result: the result exists only in tiles, each of which is reduced while
 // it is in cache.
 #include <algorithm>
+#include <atomic>
 #include <vector>
 
 #include "backends/cpu/reduce_kernels.h"
@@ -17,13 +18,15 @@ constexpr int64_t kGrain = 64 * 1024;  // elements times their cost that are wor
 // The results of blocks, each output being reduced from `length` neighbours, and what becomes of them.
 class Blocks {
  public:
-  Blocks(const Call& call, uint32_t acc, int64_t length)
+  Blocks(const Call& call, const Reducer& reducer, uint32_t acc, int64_t length)
       : call_(call),
+        reducer_(reducer),
         out_(call.output()),
         acc_(acc),
         acc_log2_(size_log2(acc)),
         length_(length),
-        of_output_((length + kBlock - 1) / kBlock) {
+        of_output_((length + kBlock - 1) / kBlock),
+        decided_(reducer.deciding >= 0 && of_output_ > 1 ? static_cast<size_t>(out_.count()) : 0) {
     const bool in_place = of_output_ == 1 && acc == out_.dtype;
     if (!in_place) memory_.resize(static_cast<size_t>(count()) << acc_log2_);
     results_ = in_place ? out_.data : memory_.data();
@@ -37,15 +40,28 @@ class Blocks {
   int64_t size(int64_t i) const { return std::min(kBlock, length_ - position(i)); }
   char* result(int64_t i) const { return results_ + (i << acc_log2_); }
 
-  void finish(const Reducer& reducer) const {
+  // No other block of its output matters.
+  bool is_decided(int64_t i) const {
+    return !decided_.empty() && decided_[static_cast<size_t>(output(i))].load(std::memory_order_relaxed);
+  }
+  void note(int64_t i) {
+    if (decided_.empty() || *result(i) != reducer_.deciding) return;
+    decided_[static_cast<size_t>(output(i))].store(true, std::memory_order_relaxed);
+  }
+
+  void finish() const {
     const Kernels& kernels = call_.kernels();
     if (of_output_ == 1) {
       if (results_ != out_.data) convert(kernels, acc_, out_.dtype, count(), results_, out_.data, nullptr);
       return;
     }
     for (int64_t o = 0; o < out_.count(); ++o) {
+      if (is_decided(o * of_output_)) {
+        out_.data[o] = static_cast<char>(reducer_.deciding);
+        continue;
+      }
       alignas(8) char levels[Tree::kDepth * 8];
-      Tree tree(reducer, levels, 1, int64_t{1} << acc_log2_);
+      Tree tree(reducer_, levels, 1, int64_t{1} << acc_log2_);
       for (int64_t b = 0; b < of_output_; ++b) {
         std::memcpy(tree.next(), result(o * of_output_ + b), size_t{1} << acc_log2_);
         tree.push();
@@ -56,10 +72,12 @@ class Blocks {
 
  private:
   const Call& call_;
+  const Reducer& reducer_;
   View out_;
   uint32_t acc_;
   int acc_log2_;
   int64_t length_, of_output_;
+  std::vector<std::atomic<bool>> decided_;  // outputs, where there is a result that decides
   std::vector<char> memory_;
   char* results_;
 };
@@ -108,7 +126,7 @@ void run_elementwise_reduce(const Context& context, uint32_t first, uint32_t end
   const ist_tensor& input = input_at(call.node, context.program.tensor_size, 0);
   const int64_t count = out.count();
   const int64_t length = element_count(static_cast<int>(input.rank), input.shape) / count;
-  Blocks blocks(call, acc, length);
+  Blocks blocks(call, reducer, acc, length);
 
   if (const SquaredDistances distances(context, first, end, length); distances.found) {
     const auto square_sum = context.kernels.row->fn[acc == IST_FLOAT64 ? 1 : 0].square_sum;
@@ -122,7 +140,7 @@ void run_elementwise_reduce(const Context& context, uint32_t first, uint32_t end
             square_sum(blocks.size(i), from, centre.data + at, blocks.result(i));
           }
         });
-    return blocks.finish(reducer);
+    return blocks.finish();
   }
 
   // Short sequences share a tile, long ones are a block for each tile.
@@ -138,12 +156,14 @@ void run_elementwise_reduce(const Context& context, uint32_t first, uint32_t end
     int64_t n_rows = 1;
     for (int64_t i = begin; i < end; i += n_rows) {
       const int64_t n = blocks.size(i);
+      if (blocks.is_decided(i)) continue;
       if (whole) n_rows = std::min(rows_of_tile, end - i);
       program.run(frame, blocks.output(i) * length + blocks.position(i), n_rows * n);
       reducer.rows(n_rows, n, frame.at[reduced], n, blocks.result(i));
+      blocks.note(i);
     }
   });
-  blocks.finish(reducer);
+  blocks.finish();
 }
 
 }  // namespace ist::cpu

@@ -1,4 +1,5 @@
 // sum, prod, max, min, all and any.
+#include <atomic>
 #include <vector>
 
 #include "backends/cpu/columns.h"
@@ -16,7 +17,7 @@ constexpr int64_t kGrain = 64 * 1024;  // elements that are worth another thread
 constexpr int64_t kColumnBytes = 4096, kColumnBytesMin = 512;
 constexpr int64_t kShort = kLanes;         // elements of sequences that are better transposed
 constexpr int64_t kSlabBytes = 32 * 1024;  // of them at a time, in the first-level cache
-constexpr int64_t kTogether = 16;          // blocks that are taken at a time
+constexpr int64_t kTogether = 16;          // blocks that are taken at a time, at most
 
 struct Reduction {
   const Sequences& sequences;
@@ -38,6 +39,13 @@ struct Reduction {
   size_t scratch_bytes() const {
     const int64_t panel = sequences.transposed() ? kTogether * kBlock + 2 * sequences.reduced.shape[1] : 0;
     return Sequences::kScratchBytes + static_cast<size_t>(panel) * 8;
+  }
+
+  // As few as can be where they may be the last ones that matter.
+  int64_t together() const { return reducer.deciding >= 0 && !sequences.transposed() ? 1 : kTogether; }
+
+  bool one_decides(int64_t n, const char* results) const {
+    return reducer.deciding >= 0 && std::memchr(results, reducer.deciding, static_cast<size_t>(n)) != nullptr;
   }
 
   // The results of blocks [begin, end), kTogether of them at most.
@@ -84,10 +92,12 @@ struct Reduction {
         const char* start = sequences.start_of(o);
         Tree tree(reducer, levels, 1, acc_size);
         const int64_t n = blocks();
-        for (int64_t first = 0; first < n; first += kTogether) {
-          const int64_t last = std::min(first + kTogether, n);
+        bool decided = false;
+        for (int64_t first = 0; first < n && !decided; first += together()) {
+          const int64_t last = std::min(first + together(), n);
           some_blocks(start, first, last, memory, results);
           for (int64_t b = first; b < last; ++b) tree.push(results + (b - first) * acc_size);
+          decided = one_decides(last - first, results);
         }
         store(1, tree.finish(), out.data + (o << out.log2()));
       }
@@ -100,16 +110,27 @@ struct Reduction {
     std::vector<char> results(static_cast<size_t>(n * acc_size));
     for (int64_t o = 0; o < sequences.count; ++o) {
       const char* start = sequences.start_of(o);
-      parallel_for(threads, n, kGrain / kBlock, [&](int64_t begin, int64_t end) {
+      std::atomic<bool> decided = false;
+      const auto reduce_blocks = [&](int64_t begin, int64_t end) {
         char* memory = scratch(scratch_bytes());
-        for (int64_t b = begin; b < end; b += kTogether) {
-          some_blocks(start, b, std::min(b + kTogether, end), memory, results.data() + b * acc_size);
+        for (int64_t b = begin; b < end && !decided.load(std::memory_order_relaxed); b += together()) {
+          const int64_t last = std::min(b + together(), end);
+          char* some = results.data() + b * acc_size;
+          some_blocks(start, b, last, memory, some);
+          if (one_decides(last - b, some)) decided = true;
         }
-      });
+      };
+      if (reducer.deciding >= 0) reduce_blocks(0, 1);  // threads may not be worth waking
+      if (!decided) parallel_for(threads, n, kGrain / kBlock, reduce_blocks);
+      char* target = out.data + (o << out.log2());
+      if (decided) {
+        *target = static_cast<char>(reducer.deciding);
+        continue;
+      }
       alignas(8) char levels[Tree::kDepth * 8];
       Tree tree(reducer, levels, 1, acc_size);
       for (int64_t b = 0; b < n; ++b) tree.push(results.data() + b * acc_size);
-      store(1, tree.finish(), out.data + (o << out.log2()));
+      store(1, tree.finish(), target);
     }
   }
 
@@ -206,6 +227,23 @@ struct Reduction {
     fold_lanes(reducer, n_lanes, width, width * acc_size, lanes);
   }
 
+  // The fold of lanes first, first + step, ... of n rows. Depth first: what has been folded is in the first-level
+  // cache.
+  void fold_some(const Columns::Slab& slab, int64_t n, int64_t width, int64_t first, int64_t step, char* result) const {
+    if (step == kLanes) {
+      const int64_t row_bytes = slab.stride * (int64_t{1} << size_log2(sequences.acc));
+      reducer.fold_rows(width, result, slab.data + first * row_bytes, 0, 1);
+      reducer.columns(width, result, slab.data + (first + kLanes) * row_bytes, kLanes * slab.stride,
+                      (n - first - 1) / kLanes);
+      return;
+    }
+    fold_some(slab, n, width, first, 2 * step, result);
+    if (first + step >= n) return;
+    char* other = result + width * acc_size;
+    fold_some(slab, n, width, first + step, 2 * step, other);
+    reducer.combine(width, result, other);
+  }
+
   void column_block(const Columns& columns, const Columns::Piece& piece, int64_t b, char* lanes, char* result) const {
     const int64_t width = piece.width, lane_bytes = width * acc_size;
     const int64_t block = sequences.block(), loaded = columns.in_place() ? block : Columns::kPositions;
@@ -213,8 +251,24 @@ struct Reduction {
     const int64_t n_started = std::min(end - start, sequences.lanes());
     const int64_t n_lanes = reducer.is_neutral ? n_started : sequences.lanes();
     char* memory = lanes + kLanes * columns.width() * acc_size;
-    if (end <= kLanes && reducer.is_neutral && sequences.neighbours == 1) {
+    const bool has_gaps = !columns.is_gapless(width), shares_lanes = sequences.neighbours > 1;
+    if (reducer.is_exact && has_gaps && !shares_lanes) {
+      reducer.identity(width, result);
+      for (int64_t begin = start; begin < end; begin += loaded) {
+        const int64_t n = std::min(loaded, end - begin);
+        const Columns::Slab slab = columns.load(piece, begin, n, memory);
+        reducer.columns(width, result, slab.data, slab.stride, n);
+      }
+      return;
+    }
+    if (end <= kLanes && reducer.is_neutral && !shares_lanes) {
       fold_short(columns.load(piece, 0, end, memory), end, width, lanes);
+      std::memcpy(result, lanes, static_cast<size_t>(lane_bytes));
+      return;
+    }
+    const bool is_short = end <= std::min(loaded, kRowsTogether * kLanes) && end >= n_lanes;
+    if (is_short && has_gaps && !shares_lanes) {
+      fold_some(columns.load(piece, 0, end, memory), end, width, 0, 1, lanes);
       std::memcpy(result, lanes, static_cast<size_t>(lane_bytes));
       return;
     }

@@ -31,6 +31,11 @@ struct Any {
   }
 };
 
+template <class F>
+constexpr int kDeciding = std::is_same_v<F, All>   ? 0
+                          : std::is_same_v<F, Any> ? 1
+                                                   : -1;
+
 // All lanes: loops of known length, so that they are vectors down to the last few.
 template <class F, class T>
 inline T fold_all(T* lane) {
@@ -168,6 +173,8 @@ void columns(int64_t n, void* into, const void* from, int64_t stride, int64_t n_
   for (; n_rows >= kRowsTogether; n_rows -= kRowsTogether, x += kRowsTogether * stride) {
     add_rows<kRowsTogether, F>(n, acc, x, stride);
   }
+  for (; n_rows >= 4; n_rows -= 4, x += 4 * stride) add_rows<4, F>(n, acc, x, stride);
+  for (; n_rows >= 2; n_rows -= 2, x += 2 * stride) add_rows<2, F>(n, acc, x, stride);
   for (; n_rows > 0; --n_rows, x += stride) add_rows<1, F>(n, acc, x, stride);
 }
 
@@ -180,7 +187,13 @@ void fold_rows(int64_t n, void* into, const void* from, int64_t stride, int64_t 
     return F::apply(F::template identity<T>(), widened(x[row * stride + i]));
   };
   if (n_rows == 1) {
-    for (int64_t i = 0; i < n; ++i) acc[i] = lane(0, i);
+    int64_t i = 0;
+    for (; i + kLanes <= n; i += kLanes) {
+      T memory[kLanes];
+      const T* wide = widened(x + i, memory);
+      for (int l = 0; l < kLanes; ++l) acc[i + l] = F::apply(F::template identity<T>(), wide[l]);
+    }
+    for (; i < n; ++i) acc[i] = lane(0, i);
   } else if (n_rows == 2) {
     for (int64_t i = 0; i < n; ++i) acc[i] = F::apply(lane(0, i), lane(1, i));
   } else if (n_rows == 3) {
@@ -203,8 +216,8 @@ template <class F, int D>
 constexpr Reducer reducer() {
   using T = typename Storage<D>::compute;
   using E = Type<D>;
-  return {&block<F, T, E>, &rows<F, T, E>,  &columns<F, T, E>, &fold_rows<F, T, E>,
-          &combine<F, T>,  &identity<F, T>, kIsNeutral<F, T>};
+  return {&block<F, T, E>, &rows<F, T, E>,   &columns<F, T, E>,     &fold_rows<F, T, E>, &combine<F, T>,
+          &identity<F, T>, kIsNeutral<F, T>, std::is_integral_v<T>, kDeciding<F>};
 }
 
 constexpr ReduceTable make_table() {
@@ -229,6 +242,8 @@ constexpr ReduceTable make_table() {
 #undef IST_ENTRY
   table.fn[kAll][IST_BOOL] = reducer<All, IST_UINT8>();
   table.fn[kAny][IST_BOOL] = reducer<Any, IST_UINT8>();
+  table.fn[kMax][IST_BOOL] = table.fn[kAny][IST_BOOL];
+  table.fn[kMin][IST_BOOL] = table.fn[kAll][IST_BOOL];
   return table;
 }
 

@@ -17,13 +17,20 @@ struct Reducer {
   void (*combine)(int64_t n, void* acc, const void* other);  // acc[i] = acc[i] # other[i]
   void (*identity)(int64_t n, void* acc);
   bool is_neutral;  // combining with the identity changes nothing that started from it
+  bool is_exact;    // results do not depend on the order, so lanes are no use
+  int deciding;     // of results of a byte, the one that no further element changes; -1 if there is none
 };
 enum ReduceKind : int { kSum, kProd, kMax, kMin, kAll, kAny, kReduceKinds };
 ReduceKind reduce_kind(uint32_t op);  // of the id of a reduction
 
+inline constexpr int64_t kArgRow = 256;  // elements of a row of ArgReducer::rows, at most
+
 struct ArgReducer {
   // Updates *best and *index with dense elements that start at position `base` of the sequence; base 0 initialises.
-  void (*step)(const void* x, int64_t n, int64_t base, void* best, uint32_t* index);
+  // Returns whether nothing is more extreme than *best.
+  bool (*step)(const void* x, int64_t n, int64_t base, void* best, uint32_t* index);
+  // The indices of n_rows sequences of n dense elements, `stride` elements apart.
+  void (*rows)(int64_t n_rows, int64_t n, const void* x, int64_t stride, uint32_t* indices);
   // Updates best[i] and index[i] of n sequences with their elements x[i] at `position`; position 0 initialises.
   void (*row)(const void* x, int64_t n, int64_t position, void* best, uint32_t* index);
 };

@@ -145,8 +145,12 @@ void TileProgram::add_node(uint32_t i) {
   } else {
     const uint32_t dtype = dtypes[node.n_inputs - 1];
     const TileFn half = half_kernel_of(context_.kernels, node.op, node.n_inputs, dtype);
-    const TileFn fn = half != nullptr ? half : kernel_of(context_.kernels, node.op, node.n_inputs, dtype);
     const bool is_step = context_.kernels.chain->takes[out.dtype][node.op];
+    TileFn fn = half != nullptr ? half : kernel_of(context_.kernels, node.op, node.n_inputs, dtype);
+    if (node.n_inputs == 2 && registers_[in[1]].place == Place::filled) {
+      const TileFn better = context_.kernels.binary->equal_divisors[node.op][dtype];
+      if (better != nullptr) fn = better;
+    }
     if (node.n_inputs < 3 && is_half(dtype) && half == nullptr && !is_step) {
       uint16_t wide[4];
       uint32_t n_wide = 0;

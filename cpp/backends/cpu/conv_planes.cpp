@@ -100,25 +100,74 @@ class Planes {
   Remainders h_, w_;
 };
 
+ConvShape joined(std::span<const ConvShape> parts) {
+  ConvShape all = parts[0];
+  for (const ConvShape& part : parts.subspan(1)) all.outputs += part.outputs;
+  return all;
+}
+
+// Outputs [first, first + count) of a group, which a kernel computes together.
+struct Strip {
+  int64_t first, count;
+  const std::vector<ConvShape::Depth>* depths;
+};
+
+std::vector<Strip> strips_of(std::span<const ConvShape> parts, int64_t plane_outputs) {
+  std::vector<Strip> strips;
+  int64_t first = 0;
+  for (const ConvShape& part : parts) {
+    const int64_t outputs = part.group_outputs(), strip = divide_up(outputs, divide_up(outputs, plane_outputs));
+    for (int64_t j = 0; j < outputs; j += strip) {
+      strips.push_back({first + j, std::min(strip, outputs - j), &part.depths});
+    }
+    first += outputs;
+  }
+  return strips;
+}
+
+// The filters of each strip with k outermost, group after group and without gaps.
+const char* pack_strips(const Call& call, const MatmulKernels& mm, const std::vector<Strip>& strips, int64_t groups,
+                        const View& filters, Temporary& memory) {
+  const int64_t k = filters.count() / filters.shape[0], outputs = filters.shape[0] / groups;
+  Temporary copy;
+  const bool is_dense = filters.dense() && !is_half(filters.dtype);
+  const char* rows = is_dense ? filters.data : copy.make_row_major(call, filters);
+  char* data = memory.make(call, filters.count() * mm.size);
+  const auto n = static_cast<int64_t>(strips.size());
+  parallel_for(call.threads(), groups * n, 1 + kConvThreadWork / (k * strips[0].count),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t task = begin; task < end; ++task) {
+                   const Strip& strip = strips[static_cast<size_t>(task % n)];
+                   const int64_t at = (task / n * outputs + strip.first) * k * mm.size;
+                   mm.pack(k, strip.count, strip.count, rows + at, 1, k, data + at);
+                 }
+               });
+  return data;
+}
+
 }  // namespace
 
-bool suits_planes(const Call& call, const ConvShape& shape) {
+bool suits_planes(const Call& call, std::span<const ConvShape> parts) {
+  const ConvShape& shape = parts[0];
   const MatmulKernels& mm = conv_kernels_of(call, call.output());
-  const int64_t outputs = shape.group_outputs(), width = mm.cols / 2;
+  const int64_t outputs = divide_up(joined(parts).group_outputs(), static_cast<int64_t>(parts.size()));
+  const int64_t width = mm.cols / 2;
   if (shape.is_spread() || 2 * outputs > width) return false;
   // A tile of a matrix product has `width` columns at least, of which outputs are few.
   const Planes planes(call, shape, nullptr, mm.size);
   return outputs * planes.pixels(shape.h.out, shape.w.out) <= width * shape.h.out * shape.w.out;
 }
 
-void convolve_planes(const Call& call, const ConvShape& shape, const char* input, const View& filters,
+void convolve_planes(const Call& call, std::span<const ConvShape> parts, const char* input, const View& filters,
                      const View& out) {
+  const ConvShape shape = joined(parts);
   const bool half = is_half(out.dtype);
   const MatmulKernels& mm = conv_kernels_of(call, out);
   const ConvKernels& kernels = call.kernels().conv->of[out.dtype - IST_FLOAT16];
   const int64_t channels = shape.group_channels(), outputs = shape.group_outputs(), k = shape.k();
-  const int64_t strips = divide_up(outputs, kernels.plane_outputs), strip = divide_up(outputs, strips);
-  const ConvFilters panels(call, mm, shape, filters, strip);
+  const std::vector<Strip> strips = strips_of(parts, kernels.plane_outputs);
+  Temporary packed;
+  const char* weights = pack_strips(call, mm, strips, shape.groups, filters, packed);
 
   // As many groups together as a block of some rows has room for.
   const Planes planes(call, shape, input, mm.size);
@@ -132,8 +181,8 @@ void convolve_planes(const Call& call, const ConvShape& shape, const char* input
          nbytes(std::min(kRows, shape.h.out), std::min(kRows * kLine, shape.w.out)) > kConvBlockBytes && together > 1) {
     together = divide_up(together, 2);
   }
-  const int64_t parts = divide_up(shape.groups, together);
-  const int64_t wanted = call.threads() == 1 ? 1 : divide_up(4 * call.threads(), parts);
+  const int64_t slices = divide_up(shape.groups, together);
+  const int64_t wanted = call.threads() == 1 ? 1 : divide_up(4 * call.threads(), slices);
   const ConvGrid grid(shape, nbytes, kConvBlockBytes, kLine, wanted);
 
   const int64_t plane = planes.plane(grid.height, grid.width);
@@ -144,7 +193,7 @@ void convolve_planes(const Call& call, const ConvShape& shape, const char* input
   const int64_t work = grid.height * grid.width * k * outputs * together;
   const auto transpose = call.kernels().copy->transpose[mm.size == 8 ? 3 : 2];
   const auto strided = call.kernels().copy->strided[mm.size == 8 ? 3 : 2];
-  parallel_for(call.threads(), grid.count() * parts, 1 + kConvThreadWork / work, [&](int64_t begin, int64_t end) {
+  parallel_for(call.threads(), grid.count() * slices, 1 + kConvThreadWork / work, [&](int64_t begin, int64_t end) {
     const int64_t offset_bytes = round_up(k * 8, 64);
     char* memory = scratch(static_cast<size_t>(offset_bytes + plane_bytes + line_bytes + wide_bytes));
     int64_t* offsets = reinterpret_cast<int64_t*>(memory);
@@ -152,17 +201,18 @@ void convolve_planes(const Call& call, const ConvShape& shape, const char* input
     char* sums = window + plane_bytes;
     char* wide = sums + line_bytes;
     for (int64_t task = begin; task < end; ++task) {
-      const ConvBlock block = grid.block(task / parts);
-      const int64_t group = task % parts * together, n_groups = std::min(together, shape.groups - group);
+      const ConvBlock block = grid.block(task / slices);
+      const int64_t group = task % slices * together, n_groups = std::min(together, shape.groups - group);
       const int64_t pixels = planes.pixels(block.rows, block.columns), row = planes.row(block.columns);
       planes.offsets(block, plane, offsets);
       planes.fill(block, group * channels, n_groups * channels, plane, window);
       for (int64_t g = 0; g < n_groups; ++g) {
-        for (int64_t j = 0; j < outputs; j += strip) {
-          for (const ConvShape::Depth& depth : shape.depths) {
-            kernels.planes(static_cast<int>(std::min(strip, outputs - j)), pixels, depth.count, offsets + depth.begin,
-                           window + g * channels * plane * mm.size, panels.panel(group + g, depth, j), strip,
-                           sums + (g * outputs + j) * line * mm.size, line, depth.begin > 0);
+        for (const Strip& strip : strips) {
+          const char* panel = weights + ((group + g) * outputs + strip.first) * k * mm.size;
+          for (const ConvShape::Depth& depth : *strip.depths) {
+            kernels.planes(static_cast<int>(strip.count), pixels, depth.count, offsets + depth.begin,
+                           window + g * channels * plane * mm.size, panel + depth.begin * strip.count * mm.size,
+                           strip.count, sums + (g * outputs + strip.first) * line * mm.size, line, depth.begin > 0);
           }
         }
       }

@@ -39,6 +39,7 @@ struct ConvShape {
   struct Depth {
     int64_t begin, count;
     int64_t index;  // of the block
+    bool operator==(const Depth&) const = default;
   };
 
   ConvAxis d, h, w;
@@ -67,12 +68,22 @@ struct ConvShape {
 class ConvPhases {
  public:
   explicit ConvPhases(const ConvShape& whole);
-  int64_t count() const { return static_cast<int64_t>(d_.size() * h_.size() * w_.size()); }
+  // Neighbours along the width that read the same elements: one convolution, whose outputs are those of all phases. It
+  // has a part for each cut of k into blocks.
+  struct Run {
+    std::vector<ConvShape> parts;       // outputs beside each other; otherwise alike
+    int64_t phases = 1, tap_shift = 0;  // from a phase's first tap along the width to that of the next
+  };
+
   bool all_have_taps() const;
-  ConvShape operator[](int64_t i) const;
+  // Of the phases that have taps.
+  std::vector<Run> runs() const;
 
  private:
-  const ConvShape& whole_;
+  ConvShape phase(const ConvAxis& d, const ConvAxis& h, const ConvAxis& w) const;
+  void append(const ConvShape& phase, std::vector<Run>& runs) const;
+
+  ConvShape whole_;  // without depths
   std::vector<ConvAxis> d_, h_, w_;
 };
 

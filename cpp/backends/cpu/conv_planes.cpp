@@ -106,42 +106,51 @@ ConvShape joined(std::span<const ConvShape> parts) {
   return all;
 }
 
-// Outputs [first, first + count) of a group, which a kernel computes together.
-struct Strip {
-  int64_t first, count;
-  const std::vector<ConvShape::Depth>* depths;
-};
-
-std::vector<Strip> strips_of(std::span<const ConvShape> parts, int64_t plane_outputs) {
-  std::vector<Strip> strips;
-  int64_t first = 0;
+// Where the blocks of k end, for each strip of outputs of a group.
+std::vector<std::vector<ConvCut>> cuts_of(std::span<const ConvShape> parts, int64_t strip) {
+  std::vector<std::vector<ConvCut>> cuts;
+  int64_t output = 0;
   for (const ConvShape& part : parts) {
-    const int64_t outputs = part.group_outputs(), strip = divide_up(outputs, divide_up(outputs, plane_outputs));
-    for (int64_t j = 0; j < outputs; j += strip) {
-      strips.push_back({first + j, std::min(strip, outputs - j), &part.depths});
+    for (int64_t i = 0; i < part.group_outputs(); ++i, ++output) {
+      if (output % strip == 0) cuts.emplace_back();
+      const uint32_t bit = uint32_t{1} << output % strip;
+      for (const ConvShape::Depth& depth : part.depths) {
+        cuts.back().push_back({depth.begin + depth.count, bit, depth.begin > 0 ? bit : 0});
+      }
     }
-    first += outputs;
   }
-  return strips;
+  for (std::vector<ConvCut>& of_strip : cuts) {
+    std::sort(of_strip.begin(), of_strip.end(), [](const ConvCut& a, const ConvCut& b) { return a.at < b.at; });
+    size_t n = 0;
+    for (const ConvCut& cut : of_strip) {
+      if (n > 0 && of_strip[n - 1].at == cut.at) {
+        of_strip[n - 1].ends |= cut.ends;
+        of_strip[n - 1].adds |= cut.adds;
+      } else {
+        of_strip[n++] = cut;
+      }
+    }
+    of_strip.resize(n);
+  }
+  return cuts;
 }
 
 // The filters of each strip with k outermost, group after group and without gaps.
-const char* pack_strips(const Call& call, const MatmulKernels& mm, const std::vector<Strip>& strips, int64_t groups,
-                        const View& filters, Temporary& memory) {
+const char* pack_strips(const Call& call, const MatmulKernels& mm, int64_t strip, int64_t groups, const View& filters,
+                        Temporary& memory) {
   const int64_t k = filters.count() / filters.shape[0], outputs = filters.shape[0] / groups;
   Temporary copy;
-  const bool is_dense = filters.dense() && !is_half(filters.dtype);
-  const char* rows = is_dense ? filters.data : copy.make_row_major(call, filters);
+  const bool in_place = filters.dense() && !is_half(filters.dtype);
+  const char* rows = in_place ? filters.data : copy.make_row_major(call, filters);
   char* data = memory.make(call, filters.count() * mm.size);
-  const auto n = static_cast<int64_t>(strips.size());
-  parallel_for(call.threads(), groups * n, 1 + kConvThreadWork / (k * strips[0].count),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t task = begin; task < end; ++task) {
-                   const Strip& strip = strips[static_cast<size_t>(task % n)];
-                   const int64_t at = (task / n * outputs + strip.first) * k * mm.size;
-                   mm.pack(k, strip.count, strip.count, rows + at, 1, k, data + at);
-                 }
-               });
+  const int64_t strips = divide_up(outputs, strip);
+  parallel_for(call.threads(), groups * strips, 1 + kConvThreadWork / (k * strip), [&](int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t first = task % strips * strip, n = std::min(strip, outputs - first);
+      const int64_t at = (task / strips * outputs + first) * k * mm.size;
+      mm.pack(k, n, n, rows + at, 1, k, data + at);
+    }
+  });
   return data;
 }
 
@@ -165,9 +174,10 @@ void convolve_planes(const Call& call, std::span<const ConvShape> parts, const c
   const MatmulKernels& mm = conv_kernels_of(call, out);
   const ConvKernels& kernels = call.kernels().conv->of[out.dtype - IST_FLOAT16];
   const int64_t channels = shape.group_channels(), outputs = shape.group_outputs(), k = shape.k();
-  const std::vector<Strip> strips = strips_of(parts, kernels.plane_outputs);
+  const int64_t strip = divide_up(outputs, divide_up(outputs, kernels.plane_outputs));
+  const std::vector<std::vector<ConvCut>> cuts = cuts_of(parts, strip);
   Temporary packed;
-  const char* weights = pack_strips(call, mm, strips, shape.groups, filters, packed);
+  const char* weights = pack_strips(call, mm, strip, shape.groups, filters, packed);
 
   // As many groups together as a block of some rows has room for.
   const Planes planes(call, shape, input, mm.size);
@@ -207,13 +217,12 @@ void convolve_planes(const Call& call, std::span<const ConvShape> parts, const c
       planes.offsets(block, plane, offsets);
       planes.fill(block, group * channels, n_groups * channels, plane, window);
       for (int64_t g = 0; g < n_groups; ++g) {
-        for (const Strip& strip : strips) {
-          const char* panel = weights + ((group + g) * outputs + strip.first) * k * mm.size;
-          for (const ConvShape::Depth& depth : *strip.depths) {
-            kernels.planes(static_cast<int>(strip.count), pixels, depth.count, offsets + depth.begin,
-                           window + g * channels * plane * mm.size, panel + depth.begin * strip.count * mm.size,
-                           strip.count, sums + (g * outputs + strip.first) * line * mm.size, line, depth.begin > 0);
-          }
+        for (int64_t j = 0; j < outputs; j += strip) {
+          const std::vector<ConvCut>& of_strip = cuts[static_cast<size_t>(j / strip)];
+          kernels.planes(static_cast<int>(std::min(strip, outputs - j)), pixels, static_cast<int64_t>(of_strip.size()),
+                         of_strip.data(), offsets, window + g * channels * plane * mm.size,
+                         weights + ((group + g) * outputs + j) * k * mm.size, sums + (g * outputs + j) * line * mm.size,
+                         line);
         }
       }
       const int64_t n = n_groups * outputs;

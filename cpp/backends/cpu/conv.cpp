@@ -149,7 +149,10 @@ void convolve_run(const Call& call, const ConvPhases::Run& run, Input& input, co
     strides[i + 2] *= axes[i]->tap_step;
   }
   Temporary copy;
-  if (run.phases > 1) {
+  if (run.phases > 1 && count[1] == 1) {
+    count[1] = run.phases;
+    strides[1] = strides[0];
+  } else if (run.phases > 1) {
     data = copy.make_copy(call, {data, filters.dtype, 6, count, strides});
     count[1] *= run.phases;
     row_major(5, count + 1, strides + 1);

@@ -139,16 +139,31 @@ std::vector<std::vector<ConvCut>> cuts_of(std::span<const ConvShape> parts, int6
 const char* pack_strips(const Call& call, const MatmulKernels& mm, int64_t strip, int64_t groups, const View& filters,
                         Temporary& memory) {
   const int64_t k = filters.count() / filters.shape[0], outputs = filters.shape[0] / groups;
+  const int64_t taps_h = filters.shape[2], taps_w = filters.shape[3], channels = filters.shape[4];
   Temporary copy;
-  const bool in_place = filters.dense() && !is_half(filters.dtype);
-  const char* rows = in_place ? filters.data : copy.make_row_major(call, filters);
+  int64_t steps[5];
+  std::copy(filters.strides, filters.strides + 5, steps);
+  const char* rows = filters.data;
+  const bool copies = is_half(filters.dtype) || (!filters.dense() && channels < kLine);
+  if (copies) {
+    rows = copy.make_row_major(call, filters);
+    row_major(5, filters.shape, steps);
+  }
+  const bool is_dense = copies || filters.dense();
+  const int64_t length = is_dense ? k : channels;  // of k, packed at once
   char* data = memory.make(call, filters.count() * mm.size);
   const int64_t strips = divide_up(outputs, strip);
   parallel_for(call.threads(), groups * strips, 1 + kConvThreadWork / (k * strip), [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t first = task % strips * strip, n = std::min(strip, outputs - first);
-      const int64_t at = (task / strips * outputs + first) * k * mm.size;
-      mm.pack(k, n, n, rows + at, 1, k, data + at);
+      const int64_t row = task / strips * outputs + first;
+      char* to = data + row * k * mm.size;
+      for (int64_t t = 0; t < k; t += length, to += length * n * mm.size) {
+        const int64_t tap = t / channels;
+        const int64_t at = row * steps[0] + tap / (taps_h * taps_w) * steps[1] + tap / taps_w % taps_h * steps[2] +
+                           tap % taps_w * steps[3];
+        mm.pack(length, n, n, rows + at * mm.size, is_dense ? 1 : steps[4], steps[0], to);
+      }
     }
   });
   return data;

@@ -221,7 +221,7 @@ void run_conv(const Call& call) {
   if (whole.is_spread() && keeps_groups && all_finite(call, filters)) {
     const ConvPhases phases(whole);
     if (!phases.all_have_taps()) std::memset(out.data, 0, nbytes);
-    for (const ConvPhases::Run& run : phases.runs()) convolve_run(call, run, x, filters, out);
+    phases.for_each_run([&](const ConvPhases::Run& run) { convolve_run(call, run, x, filters, out); });
     if (out.dtype == IST_BFLOAT16 || !has_negative_zero(call, out)) return;
   }
   convolve(call, whole, x, filters, out);

@@ -131,42 +131,46 @@ ConvShape ConvPhases::phase(const ConvAxis& d, const ConvAxis& h, const ConvAxis
   return phase;
 }
 
-// Appends a phase of the same depth and height as the last run's.
-void ConvPhases::append(const ConvShape& phase, std::vector<Run>& runs) const {
-  Run& run = runs.back();
-  ConvShape& last = run.parts.back();
+namespace {
+
+bool joins(const ConvPhases::Run& run, const ConvShape& phase) {
+  constexpr size_t kMostParts = 1024;
+  if (run.parts.empty()) return true;
+  const ConvShape& last = run.parts.back();
   const ConvAxis &w = phase.w, &before = last.w;
-  const bool beside = phase.first_out == last.first_out + last.outputs && whole_.groups == 1;
-  if (!beside || w.low != before.low || w.out != before.out || w.taps != before.taps) {
-    runs.push_back({{phase}});
-    return;
-  }
-  if (run.phases == 1) run.tap_shift = w.first_tap - before.first_tap;  // the same for all that read alike
+  return phase.groups == 1 && phase.first_out == last.first_out + last.outputs && w.low == before.low &&
+         w.out == before.out && w.taps == before.taps && run.parts.size() < kMostParts;
+}
+
+void append(const ConvShape& phase, ConvPhases::Run& run) {
+  // The same from any phase to the next, as all of them read alike.
+  if (run.phases == 1) run.tap_shift = phase.w.first_tap - run.parts[0].w.first_tap;
   ++run.phases;
-  if (phase.depths == last.depths) {
-    last.outputs += phase.outputs;
+  if (!run.parts.empty() && phase.depths == run.parts.back().depths) {
+    run.parts.back().outputs += phase.outputs;
   } else {
     run.parts.push_back(phase);
   }
 }
 
-std::vector<ConvPhases::Run> ConvPhases::runs() const {
-  std::vector<Run> all;
+}  // namespace
+
+void ConvPhases::for_each_run(const std::function<void(const Run&)>& fn) const {
   for (const ConvAxis& d : d_) {
     for (const ConvAxis& h : h_) {
-      bool first = true;
+      Run run;
       for (const ConvAxis& w : w_) {
         if (d.taps * h.taps * w.taps == 0) continue;
-        if (first) {
-          all.push_back({{phase(d, h, w)}});
-        } else {
-          append(phase(d, h, w), all);
+        const ConvShape next = phase(d, h, w);
+        if (!joins(run, next)) {
+          fn(run);
+          run = {};
         }
-        first = false;
+        append(next, run);
       }
+      if (!run.parts.empty()) fn(run);
     }
   }
-  return all;
 }
 
 }  // namespace ist::cpu

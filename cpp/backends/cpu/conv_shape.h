@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <vector>
 
 #include "backends/cpu/call.h"
@@ -72,16 +73,15 @@ class ConvPhases {
   // has a part for each cut of k into blocks.
   struct Run {
     std::vector<ConvShape> parts;       // outputs beside each other; otherwise alike
-    int64_t phases = 1, tap_shift = 0;  // from a phase's first tap along the width to that of the next
+    int64_t phases = 0, tap_shift = 0;  // from a phase's first tap along the width to that of the next
   };
 
   bool all_have_taps() const;
   // Of the phases that have taps.
-  std::vector<Run> runs() const;
+  void for_each_run(const std::function<void(const Run&)>& fn) const;
 
  private:
   ConvShape phase(const ConvAxis& d, const ConvAxis& h, const ConvAxis& w) const;
-  void append(const ConvShape& phase, std::vector<Run>& runs) const;
 
   ConvShape whole_;  // without depths
   std::vector<ConvAxis> d_, h_, w_;

@@ -58,6 +58,13 @@ SHAPES: dict[str, tuple[tuple[int, ...], tuple[int, ...], Window]] = {
         {"groups": 18, "input_dilation": (2, 1), "padding": 5},
     ),
     "spread, groups": ((2, 13, 14, 12), (6, 4, 3, 4), {"groups": 3, "input_dilation": (3, 2), "padding": 2}),
+    "spread, phases that read alike": ((2, 5, 9, 40), (7, 2, 5, 40), {"input_dilation": (2, 4), "padding": 6}),
+    "spread, phases alike but for their k-blocks": ((2, 40, 80), (1, 100, 80), {"input_dilation": 40, "padding": 90}),
+    "spread, alike with steps and few outputs": (
+        (1, 3, 30, 402),
+        (2, 1, 25, 402),
+        {"input_dilation": (1, 10), "stride": (1, 3), "kernel_dilation": (1, 3), "padding": ((0, 50), (0, 50))},
+    ),
 }
 
 

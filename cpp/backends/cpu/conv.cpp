@@ -121,27 +121,51 @@ bool has_one_filter_a_channel(const ConvShape& shape) {
   return shape.groups > 1 && shape.groups == shape.channels && shape.groups == shape.outputs;
 }
 
-// `filters` has all taps of the whole that the shape may be a part of.
 void convolve(const Call& call, const ConvShape& shape, Input& input, const View& filters, const View& out) {
-  // (outputs, d, h, w, channels) with the taps of the shape.
-  const ConvAxis* axes[] = {&shape.d, &shape.h, &shape.w};
-  int64_t count[] = {shape.outputs, 1, 1, 1, shape.group_channels()}, strides[5];
-  std::copy(filters.strides, filters.strides + 5, strides);
-  View part = filters;
-  for (int i = 0; i < 3; ++i) {
-    count[i + 1] = axes[i]->taps;
-    part.data += axes[i]->first_tap * strides[i + 1] * (int64_t{1} << part.log2());
-    strides[i + 1] *= axes[i]->tap_step;
-  }
-  part.shape = count;
-  part.strides = strides;
-  const bool few = shape.channels <= kFewChannels && suits_planes(call, shape);
-  if (has_one_filter_a_channel(shape) && !few) {
-    convolve_channels(call, shape, input.dense(), part, out);
-  } else if (suits_planes(call, shape)) {
-    convolve_planes(call, shape, input.wide(), part, out);
+  const bool planes = suits_planes(call, {&shape, 1});
+  if (has_one_filter_a_channel(shape) && !(planes && shape.channels <= kFewChannels)) {
+    convolve_channels(call, shape, input.dense(), filters, out);
+  } else if (planes) {
+    convolve_planes(call, {&shape, 1}, input.wide(), filters, out);
   } else {
-    convolve_products(call, shape, out.dtype == IST_BFLOAT16 ? input.dense().data : input.wide(), part, out);
+    convolve_products(call, shape, out.dtype == IST_BFLOAT16 ? input.dense().data : input.wide(), filters, out);
+  }
+}
+
+// `filters` has all taps of the whole that the run may be a part of.
+void convolve_run(const Call& call, const ConvPhases::Run& run, Input& input, const View& filters, const View& out) {
+  const ConvShape& first = run.parts[0];
+  // (phases, outputs, d, h, w, channels) with the taps of the run
+  const ConvAxis* axes[] = {&first.d, &first.h, &first.w};
+  int64_t count[6], strides[6];
+  count[0] = run.phases;
+  strides[0] = run.tap_shift * filters.strides[3];
+  std::copy(filters.shape, filters.shape + 5, count + 1);
+  std::copy(filters.strides, filters.strides + 5, strides + 1);
+  char* data = filters.data;
+  for (int i = 0; i < 3; ++i) {
+    count[i + 2] = axes[i]->taps;
+    data += axes[i]->first_tap * filters.strides[i + 1] * (int64_t{1} << filters.log2());
+    strides[i + 2] *= axes[i]->tap_step;
+  }
+  Temporary copy;
+  if (run.phases > 1 && count[1] == 1) {
+    count[1] = run.phases;
+    strides[1] = strides[0];
+  } else if (run.phases > 1) {
+    data = copy.make_copy(call, {data, filters.dtype, 6, count, strides});
+    count[1] *= run.phases;
+    row_major(5, count + 1, strides + 1);
+  }
+  View part = {data, filters.dtype, 5, count + 1, strides + 1};
+  if (run.parts.size() > 1 && suits_planes(call, run.parts)) {
+    convolve_planes(call, run.parts, input.wide(), part, out);
+    return;
+  }
+  for (const ConvShape& shape : run.parts) {
+    count[1] = shape.outputs;
+    convolve(call, shape, input, part, out);
+    part.data += shape.outputs * strides[1] * (int64_t{1} << filters.log2());
   }
 }
 
@@ -197,10 +221,7 @@ void run_conv(const Call& call) {
   if (whole.is_spread() && keeps_groups && all_finite(call, filters)) {
     const ConvPhases phases(whole);
     if (!phases.all_have_taps()) std::memset(out.data, 0, nbytes);
-    for (int64_t i = 0; i < phases.count(); ++i) {
-      const ConvShape phase = phases[i];
-      if (phase.taps() > 0) convolve(call, phase, x, filters, out);
-    }
+    phases.for_each_run([&](const ConvPhases::Run& run) { convolve_run(call, run, x, filters, out); });
     if (out.dtype == IST_BFLOAT16 || !has_negative_zero(call, out)) return;
   }
   convolve(call, whole, x, filters, out);

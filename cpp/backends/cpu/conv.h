@@ -1,6 +1,8 @@
 // The ways to compute a convolution, and what they share.
 #pragma once
 
+#include <span>
+
 #include "backends/cpu/conv_shape.h"
 #include "backends/cpu/temporary.h"
 
@@ -19,9 +21,10 @@ void convolve_channels(const Call& call, const ConvShape& shape, const View& inp
 void convolve_products(const Call& call, const ConvShape& shape, const char* input, const View& filters,
                        const View& out);
 // Few outputs for each group: vectors along the pixels of planes, one for each channel. `input` is dense, in the
-// compute type, and not spread.
-bool suits_planes(const Call& call, const ConvShape& shape);
-void convolve_planes(const Call& call, const ConvShape& shape, const char* input, const View& filters, const View& out);
+// compute type, and not spread. Parts are those of a run of phases; `filters` has the outputs of all.
+bool suits_planes(const Call& call, std::span<const ConvShape> parts);
+void convolve_planes(const Call& call, std::span<const ConvShape> parts, const char* input, const View& filters,
+                     const View& out);
 
 inline const MatmulKernels& conv_kernels_of(const Call& call, const View& out) {
   return call.kernels().matmul->of[compute_dtype(out.dtype) - IST_FLOAT16];

@@ -12,42 +12,6 @@ constexpr int kRegisters = kTileRows > 6 ? 32 : 16;
 constexpr int kChannelPixels = kTileRows > 6 ? 12 : 6;  // times two vectors: most of the registers accumulate
 constexpr int channel_pixels(bool groups) { return groups ? kChannelPixels / 2 : kChannelPixels; }  // two chains each
 
-// The contract's sums of a block of k: `chain(sums, first, last, step)` puts the chains over every step-th k of them
-// into `sums`. kGroups: as bfloat16 has them, in groups of two chains.
-template <class V, bool kGroups, int kRows, int kColumns, class Chain>
-inline void sum_block(int64_t depth, V (&sums)[kRows][kColumns], const Chain& chain) {
-  if constexpr (!kGroups) {
-    chain(sums, 0, depth, 1);
-  } else {
-    V total[kRows][kColumns], even[kRows][kColumns];
-#pragma GCC unroll 16
-    for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 8
-      for (int j = 0; j < kColumns; ++j) total[i][j] = V::zero();
-    }
-    for (int64_t first = 0; first < depth; first += kMatmulGroup) {
-      const int64_t last = first + kMatmulGroup < depth ? first + kMatmulGroup : depth;
-      chain(sums, first, last, 2);
-#pragma GCC unroll 16
-      for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 8
-        for (int j = 0; j < kColumns; ++j) even[i][j] = sums[i][j];
-      }
-      chain(sums, first + 1, last, 2);
-#pragma GCC unroll 16
-      for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 8
-        for (int j = 0; j < kColumns; ++j) total[i][j] = V::add(total[i][j], V::add(even[i][j], sums[i][j]));
-      }
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 8
-      for (int j = 0; j < kColumns; ++j) sums[i][j] = total[i][j];
-    }
-  }
-}
-
 // The sums of kPixels pixels and kVecs vectors of channels, or a part of one.
 template <class T, class V, bool kGroups, bool kEven, int kPixels, int kVecs, bool kPart>
 inline void channel_tile(int n_channels, int64_t depth, const T* const* from, int64_t at, int64_t step,
@@ -173,44 +137,70 @@ void widen(int64_t rows, int64_t columns, const void* from, int64_t from_row, vo
 
 // The sums of kVecs vectors of pixels and kOutputs outputs.
 template <class T, class V, bool kGroups, int kOutputs, int kVecs, bool kPart>
-inline void plane_tile(int n_pixels, int64_t depth, const int64_t* offsets, const T* window, const T* weights,
-                       int64_t weight_step, T* out, int64_t out_row, bool adds) {
+inline void plane_tile(int n_pixels, int64_t n_cuts, const ConvCut* cuts, const int64_t* offsets, const T* window,
+                       const T* weights, T* out, int64_t out_row) {
   constexpr int W = V::kWidth;
   const auto mask = V::mask(kPart ? n_pixels : W);
   const auto load = [&](const T* p) __attribute__((always_inline)) { return kPart ? V::load(p, mask) : V::load(p); };
   using Sums = V[kOutputs][kVecs];
+  const auto clear = [](Sums& sums) __attribute__((always_inline)) {
+#pragma GCC unroll 8
+    for (int r = 0; r < kOutputs; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVecs; ++v) sums[r][v] = V::zero();
+    }
+  };
+  const auto chain = [&](Sums& sums, int64_t t, int64_t last, int64_t step) __attribute__((always_inline)) {
+    const T* w = weights + t * kOutputs;
+    for (; t < last; t += step, w += step * kOutputs) {
+      const T* from = window + offsets[t];
+      V weight[kOutputs];
+#pragma GCC unroll 8
+      for (int r = 0; r < kOutputs; ++r) weight[r] = V::broadcast(w[r]);
+#pragma GCC unroll 8
+      for (int v = 0; v < kVecs; ++v) {
+        const V pixels = load(from + v * W);
+#pragma GCC unroll 8
+        for (int r = 0; r < kOutputs; ++r) sums[r][v] = V::fma(pixels, weight[r], sums[r][v]);
+      }
+    }
+  };
   Sums sum;
-  sum_block<V, kGroups>(depth, sum,
-                        [&](Sums& sums, int64_t t, int64_t last, int64_t step) __attribute__((always_inline)) {
+  clear(sum);
+  int64_t t = 0;
+  for (const ConvCut* cut = cuts; cut < cuts + n_cuts; ++cut) {
+    if constexpr (kGroups) {
+      for (; t < cut->at; t += kMatmulGroup) {
+        const int64_t last = t + kMatmulGroup < cut->at ? t + kMatmulGroup : cut->at;
+        Sums even, odd;
+        clear(even);
+        chain(even, t, last, 2);
+        clear(odd);
+        chain(odd, t + 1, last, 2);
 #pragma GCC unroll 8
-                          for (int r = 0; r < kOutputs; ++r) {
+        for (int r = 0; r < kOutputs; ++r) {
 #pragma GCC unroll 8
-                            for (int v = 0; v < kVecs; ++v) sums[r][v] = V::zero();
-                          }
-                          const T* w = weights + t * weight_step;
-                          for (; t < last; t += step, w += step * weight_step) {
-                            const T* from = window + offsets[t];
-                            V weight[kOutputs];
+          for (int v = 0; v < kVecs; ++v) sum[r][v] = V::add(sum[r][v], V::add(even[r][v], odd[r][v]));
+        }
+      }
+    } else {
+      chain(sum, t, cut->at, 1);
+    }
+    t = cut->at;
 #pragma GCC unroll 8
-                            for (int r = 0; r < kOutputs; ++r) weight[r] = V::broadcast(w[r]);
+    for (int r = 0; r < kOutputs; ++r) {
+      if ((cut->ends >> r & 1) == 0) continue;
+      const bool adds = (cut->adds >> r & 1) != 0;
 #pragma GCC unroll 8
-                            for (int v = 0; v < kVecs; ++v) {
-                              const V pixels = load(from + v * W);
-#pragma GCC unroll 8
-                              for (int r = 0; r < kOutputs; ++r) sums[r][v] = V::fma(pixels, weight[r], sums[r][v]);
-                            }
-                          }
-                        });
-#pragma GCC unroll 8
-  for (int r = 0; r < kOutputs; ++r) {
-#pragma GCC unroll 8
-    for (int v = 0; v < kVecs; ++v) {
-      T* to = out + r * out_row + v * W;
-      const V result = adds ? V::add(load(to), sum[r][v]) : sum[r][v];
-      if (kPart) {
-        result.store(to, mask);
-      } else {
-        result.store(to);
+      for (int v = 0; v < kVecs; ++v) {
+        T* to = out + r * out_row + v * W;
+        const V result = adds ? V::add(load(to), sum[r][v]) : sum[r][v];
+        if (kPart) {
+          result.store(to, mask);
+        } else {
+          result.store(to);
+        }
+        sum[r][v] = V::zero();
       }
     }
   }
@@ -227,27 +217,25 @@ constexpr int plane_vecs(int outputs) {
 }
 
 template <class T, class V, bool kGroups, int kOutputs, int kVecs = plane_vecs(kOutputs)>
-void plane_rows(int64_t i, int64_t pixels, int64_t depth, const int64_t* offsets, const T* window, const T* weights,
-                int64_t weight_step, T* out, int64_t out_row, bool adds) {
+void plane_rows(int64_t i, int64_t pixels, int64_t n_cuts, const ConvCut* cuts, const int64_t* offsets, const T* window,
+                const T* weights, T* out, int64_t out_row) {
   constexpr int W = V::kWidth;
   for (; i + kVecs * W <= pixels; i += kVecs * W) {
-    plane_tile<T, V, kGroups, kOutputs, kVecs, false>(W, depth, offsets, window + i, weights, weight_step, out + i,
-                                                      out_row, adds);
+    plane_tile<T, V, kGroups, kOutputs, kVecs, false>(W, n_cuts, cuts, offsets, window + i, weights, out + i, out_row);
   }
   if (i == pixels) return;
   if constexpr (kVecs > 1) {
-    plane_rows<T, V, kGroups, kOutputs, kVecs / 2>(i, pixels, depth, offsets, window, weights, weight_step, out,
-                                                   out_row, adds);
+    plane_rows<T, V, kGroups, kOutputs, kVecs / 2>(i, pixels, n_cuts, cuts, offsets, window, weights, out, out_row);
   } else {
-    plane_tile<T, V, kGroups, kOutputs, 1, true>(static_cast<int>(pixels - i), depth, offsets, window + i, weights,
-                                                 weight_step, out + i, out_row, adds);
+    plane_tile<T, V, kGroups, kOutputs, 1, true>(static_cast<int>(pixels - i), n_cuts, cuts, offsets, window + i,
+                                                 weights, out + i, out_row);
   }
 }
 
 template <class T>
 struct PlaneFns {
-  void (*of_outputs[kPlaneOutputs + 1])(int64_t, int64_t, int64_t, const int64_t*, const T*, const T*, int64_t, T*,
-                                        int64_t, bool);
+  void (*of_outputs[kPlaneOutputs + 1])(int64_t, int64_t, int64_t, const ConvCut*, const int64_t*, const T*, const T*,
+                                        T*, int64_t);
 };
 
 template <class T, class V, bool kGroups, int kOutputs = kPlaneOutputs>
@@ -258,11 +246,11 @@ constexpr PlaneFns<T> plane_fns(PlaneFns<T> fns = {}) {
 }
 
 template <class T, class V, bool kGroups>
-void planes(int n_outputs, int64_t pixels, int64_t depth, const int64_t* offsets, const void* window,
-            const void* weights, int64_t weight_step, void* out, int64_t out_row, bool adds) {
+void planes(int n_outputs, int64_t pixels, int64_t n_cuts, const ConvCut* cuts, const int64_t* offsets,
+            const void* window, const void* weights, void* out, int64_t out_row) {
   static constexpr PlaneFns<T> fns = plane_fns<T, V, kGroups>();
-  fns.of_outputs[n_outputs](0, pixels, depth, offsets, static_cast<const T*>(window), static_cast<const T*>(weights),
-                            weight_step, static_cast<T*>(out), out_row, adds);
+  fns.of_outputs[n_outputs](0, pixels, n_cuts, cuts, offsets, static_cast<const T*>(window),
+                            static_cast<const T*>(weights), static_cast<T*>(out), out_row);
 }
 
 // Pieces are short: calls of memcpy would take longer than the copies.

@@ -100,25 +100,99 @@ class Planes {
   Remainders h_, w_;
 };
 
+ConvShape joined(std::span<const ConvShape> parts) {
+  ConvShape all = parts[0];
+  for (const ConvShape& part : parts.subspan(1)) all.outputs += part.outputs;
+  return all;
+}
+
+// Where the blocks of k end, for each strip of outputs of a group.
+std::vector<std::vector<ConvCut>> cuts_of(std::span<const ConvShape> parts, int64_t strip) {
+  std::vector<std::vector<ConvCut>> cuts;
+  int64_t output = 0;
+  for (const ConvShape& part : parts) {
+    for (int64_t i = 0; i < part.group_outputs(); ++i, ++output) {
+      if (output % strip == 0) cuts.emplace_back();
+      const uint32_t bit = uint32_t{1} << output % strip;
+      for (const ConvShape::Depth& depth : part.depths) {
+        cuts.back().push_back({depth.begin + depth.count, bit, depth.begin > 0 ? bit : 0});
+      }
+    }
+  }
+  for (std::vector<ConvCut>& of_strip : cuts) {
+    std::sort(of_strip.begin(), of_strip.end(), [](const ConvCut& a, const ConvCut& b) { return a.at < b.at; });
+    size_t n = 0;
+    for (const ConvCut& cut : of_strip) {
+      if (n > 0 && of_strip[n - 1].at == cut.at) {
+        of_strip[n - 1].ends |= cut.ends;
+        of_strip[n - 1].adds |= cut.adds;
+      } else {
+        of_strip[n++] = cut;
+      }
+    }
+    of_strip.resize(n);
+  }
+  return cuts;
+}
+
+// The filters of each strip with k outermost, group after group and without gaps.
+const char* pack_strips(const Call& call, const MatmulKernels& mm, int64_t strip, int64_t groups, const View& filters,
+                        Temporary& memory) {
+  const int64_t k = filters.count() / filters.shape[0], outputs = filters.shape[0] / groups;
+  const int64_t taps_h = filters.shape[2], taps_w = filters.shape[3], channels = filters.shape[4];
+  Temporary copy;
+  int64_t steps[5];
+  std::copy(filters.strides, filters.strides + 5, steps);
+  const char* rows = filters.data;
+  const bool copies = is_half(filters.dtype) || (!filters.dense() && channels < kLine);
+  if (copies) {
+    rows = copy.make_row_major(call, filters);
+    row_major(5, filters.shape, steps);
+  }
+  const bool is_dense = copies || filters.dense();
+  const int64_t length = is_dense ? k : channels;  // of k, packed at once
+  char* data = memory.make(call, filters.count() * mm.size);
+  const int64_t strips = divide_up(outputs, strip);
+  parallel_for(call.threads(), groups * strips, 1 + kConvThreadWork / (k * strip), [&](int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t first = task % strips * strip, n = std::min(strip, outputs - first);
+      const int64_t row = task / strips * outputs + first;
+      char* to = data + row * k * mm.size;
+      for (int64_t t = 0; t < k; t += length, to += length * n * mm.size) {
+        const int64_t tap = t / channels;
+        const int64_t at = row * steps[0] + tap / (taps_h * taps_w) * steps[1] + tap / taps_w % taps_h * steps[2] +
+                           tap % taps_w * steps[3];
+        mm.pack(length, n, n, rows + at * mm.size, is_dense ? 1 : steps[4], steps[0], to);
+      }
+    }
+  });
+  return data;
+}
+
 }  // namespace
 
-bool suits_planes(const Call& call, const ConvShape& shape) {
+bool suits_planes(const Call& call, std::span<const ConvShape> parts) {
+  const ConvShape& shape = parts[0];
   const MatmulKernels& mm = conv_kernels_of(call, call.output());
-  const int64_t outputs = shape.group_outputs(), width = mm.cols / 2;
+  const int64_t outputs = divide_up(joined(parts).group_outputs(), static_cast<int64_t>(parts.size()));
+  const int64_t width = mm.cols / 2;
   if (shape.is_spread() || 2 * outputs > width) return false;
   // A tile of a matrix product has `width` columns at least, of which outputs are few.
   const Planes planes(call, shape, nullptr, mm.size);
   return outputs * planes.pixels(shape.h.out, shape.w.out) <= width * shape.h.out * shape.w.out;
 }
 
-void convolve_planes(const Call& call, const ConvShape& shape, const char* input, const View& filters,
+void convolve_planes(const Call& call, std::span<const ConvShape> parts, const char* input, const View& filters,
                      const View& out) {
+  const ConvShape shape = joined(parts);
   const bool half = is_half(out.dtype);
   const MatmulKernels& mm = conv_kernels_of(call, out);
   const ConvKernels& kernels = call.kernels().conv->of[out.dtype - IST_FLOAT16];
   const int64_t channels = shape.group_channels(), outputs = shape.group_outputs(), k = shape.k();
-  const int64_t strips = divide_up(outputs, kernels.plane_outputs), strip = divide_up(outputs, strips);
-  const ConvFilters panels(call, mm, shape, filters, strip);
+  const int64_t strip = divide_up(outputs, divide_up(outputs, kernels.plane_outputs));
+  const std::vector<std::vector<ConvCut>> cuts = cuts_of(parts, strip);
+  Temporary packed;
+  const char* weights = pack_strips(call, mm, strip, shape.groups, filters, packed);
 
   // As many groups together as a block of some rows has room for.
   const Planes planes(call, shape, input, mm.size);
@@ -132,8 +206,8 @@ void convolve_planes(const Call& call, const ConvShape& shape, const char* input
          nbytes(std::min(kRows, shape.h.out), std::min(kRows * kLine, shape.w.out)) > kConvBlockBytes && together > 1) {
     together = divide_up(together, 2);
   }
-  const int64_t parts = divide_up(shape.groups, together);
-  const int64_t wanted = call.threads() == 1 ? 1 : divide_up(4 * call.threads(), parts);
+  const int64_t slices = divide_up(shape.groups, together);
+  const int64_t wanted = call.threads() == 1 ? 1 : divide_up(4 * call.threads(), slices);
   const ConvGrid grid(shape, nbytes, kConvBlockBytes, kLine, wanted);
 
   const int64_t plane = planes.plane(grid.height, grid.width);
@@ -144,7 +218,7 @@ void convolve_planes(const Call& call, const ConvShape& shape, const char* input
   const int64_t work = grid.height * grid.width * k * outputs * together;
   const auto transpose = call.kernels().copy->transpose[mm.size == 8 ? 3 : 2];
   const auto strided = call.kernels().copy->strided[mm.size == 8 ? 3 : 2];
-  parallel_for(call.threads(), grid.count() * parts, 1 + kConvThreadWork / work, [&](int64_t begin, int64_t end) {
+  parallel_for(call.threads(), grid.count() * slices, 1 + kConvThreadWork / work, [&](int64_t begin, int64_t end) {
     const int64_t offset_bytes = round_up(k * 8, 64);
     char* memory = scratch(static_cast<size_t>(offset_bytes + plane_bytes + line_bytes + wide_bytes));
     int64_t* offsets = reinterpret_cast<int64_t*>(memory);
@@ -152,18 +226,18 @@ void convolve_planes(const Call& call, const ConvShape& shape, const char* input
     char* sums = window + plane_bytes;
     char* wide = sums + line_bytes;
     for (int64_t task = begin; task < end; ++task) {
-      const ConvBlock block = grid.block(task / parts);
-      const int64_t group = task % parts * together, n_groups = std::min(together, shape.groups - group);
+      const ConvBlock block = grid.block(task / slices);
+      const int64_t group = task % slices * together, n_groups = std::min(together, shape.groups - group);
       const int64_t pixels = planes.pixels(block.rows, block.columns), row = planes.row(block.columns);
       planes.offsets(block, plane, offsets);
       planes.fill(block, group * channels, n_groups * channels, plane, window);
       for (int64_t g = 0; g < n_groups; ++g) {
         for (int64_t j = 0; j < outputs; j += strip) {
-          for (const ConvShape::Depth& depth : shape.depths) {
-            kernels.planes(static_cast<int>(std::min(strip, outputs - j)), pixels, depth.count, offsets + depth.begin,
-                           window + g * channels * plane * mm.size, panels.panel(group + g, depth, j), strip,
-                           sums + (g * outputs + j) * line * mm.size, line, depth.begin > 0);
-          }
+          const std::vector<ConvCut>& of_strip = cuts[static_cast<size_t>(j / strip)];
+          kernels.planes(static_cast<int>(std::min(strip, outputs - j)), pixels, static_cast<int64_t>(of_strip.size()),
+                         of_strip.data(), offsets, window + g * channels * plane * mm.size,
+                         weights + ((group + g) * outputs + j) * k * mm.size, sums + (g * outputs + j) * line * mm.size,
+                         line);
         }
       }
       const int64_t n = n_groups * outputs;

@@ -1,6 +1,7 @@
 #include "backends/cpu/conv_shape.h"
 
 #include <numeric>
+#include <utility>
 
 namespace ist::cpu {
 namespace {
@@ -10,11 +11,16 @@ std::vector<ConvAxis> phases_of(const ConvAxis& axis) {
   std::vector<ConvAxis> phases;
   const int64_t period = axis.spread / std::gcd(axis.spread, axis.stride);
   const int64_t tap_step = axis.spread / std::gcd(axis.spread, axis.dilation);
+  std::vector<std::pair<int64_t, int64_t>> firsts;  // of the taps that meet elements together: remainder and tap
+  for (int64_t tap = 0; tap < std::min(tap_step, axis.taps); ++tap) {
+    firsts.emplace_back(tap * axis.dilation % axis.spread, tap);
+  }
+  std::sort(firsts.begin(), firsts.end());
   for (int64_t o = 0; o < std::min(period, axis.out); ++o) {
-    const auto meets = [&](int64_t tap) { return (axis.position(o) + tap * axis.dilation) % axis.spread == 0; };
-    int64_t tap = 0;
-    while (tap < std::min(tap_step, axis.taps) && !meets(tap)) ++tap;
-    const bool none = tap == std::min(tap_step, axis.taps);
+    const int64_t past = axis.position(o) % axis.spread, wanted = past > 0 ? axis.spread - past : -past;
+    const auto first = std::lower_bound(firsts.begin(), firsts.end(), std::pair<int64_t, int64_t>(wanted, 0));
+    const bool none = first == firsts.end() || first->first != wanted;
+    const int64_t tap = none ? 0 : first->second;
     ConvAxis phase;
     phase.in = axis.in;
     phase.out = divide_up(axis.out - o, period);
@@ -99,7 +105,9 @@ void ConvShape::find_depths(int64_t h_taps, int64_t w_taps) {
 }
 
 ConvPhases::ConvPhases(const ConvShape& whole)
-    : whole_(whole), d_(phases_of(whole.d)), h_(phases_of(whole.h)), w_(phases_of(whole.w)) {}
+    : whole_(whole), d_(phases_of(whole.d)), h_(phases_of(whole.h)), w_(phases_of(whole.w)) {
+  whole_.depths.clear();
+}
 
 bool ConvPhases::all_have_taps() const {
   for (const std::vector<ConvAxis>* axis : {&d_, &h_, &w_}) {
@@ -110,19 +118,59 @@ bool ConvPhases::all_have_taps() const {
   return true;
 }
 
-ConvShape ConvPhases::operator[](int64_t i) const {
-  const auto n_h = static_cast<int64_t>(h_.size()), n_w = static_cast<int64_t>(w_.size());
+ConvShape ConvPhases::phase(const ConvAxis& d, const ConvAxis& h, const ConvAxis& w) const {
   ConvShape phase = whole_;
-  phase.d = d_[static_cast<size_t>(i / (n_h * n_w))];
-  phase.h = h_[static_cast<size_t>(i / n_w % n_h)];
-  phase.w = w_[static_cast<size_t>(i % n_w)];
-  phase.first_out +=
-      phase.d.first_out * phase.plane_step + phase.h.first_out * phase.row_step + phase.w.first_out * phase.column_step;
-  phase.plane_step *= phase.d.out_step;
-  phase.row_step *= phase.h.out_step;
-  phase.column_step *= phase.w.out_step;
-  if (phase.taps() > 0) phase.find_depths(whole_.h.taps, whole_.w.taps);
+  phase.d = d;
+  phase.h = h;
+  phase.w = w;
+  phase.first_out += d.first_out * phase.plane_step + h.first_out * phase.row_step + w.first_out * phase.column_step;
+  phase.plane_step *= d.out_step;
+  phase.row_step *= h.out_step;
+  phase.column_step *= w.out_step;
+  phase.find_depths(whole_.h.taps, whole_.w.taps);
   return phase;
+}
+
+namespace {
+
+bool joins(const ConvPhases::Run& run, const ConvShape& phase) {
+  constexpr size_t kMostParts = 1024;
+  if (run.parts.empty()) return true;
+  const ConvShape& last = run.parts.back();
+  const ConvAxis &w = phase.w, &before = last.w;
+  return phase.groups == 1 && phase.first_out == last.first_out + last.outputs && w.low == before.low &&
+         w.out == before.out && w.taps == before.taps && run.parts.size() < kMostParts;
+}
+
+void append(const ConvShape& phase, ConvPhases::Run& run) {
+  // The same from any phase to the next, as all of them read alike.
+  if (run.phases == 1) run.tap_shift = phase.w.first_tap - run.parts[0].w.first_tap;
+  ++run.phases;
+  if (!run.parts.empty() && phase.depths == run.parts.back().depths) {
+    run.parts.back().outputs += phase.outputs;
+  } else {
+    run.parts.push_back(phase);
+  }
+}
+
+}  // namespace
+
+void ConvPhases::for_each_run(const std::function<void(const Run&)>& fn) const {
+  for (const ConvAxis& d : d_) {
+    for (const ConvAxis& h : h_) {
+      Run run;
+      for (const ConvAxis& w : w_) {
+        if (d.taps * h.taps * w.taps == 0) continue;
+        const ConvShape next = phase(d, h, w);
+        if (!joins(run, next)) {
+          fn(run);
+          run = {};
+        }
+        append(next, run);
+      }
+      if (!run.parts.empty()) fn(run);
+    }
+  }
 }
 
 }  // namespace ist::cpu

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <vector>
 
 #include "backends/cpu/call.h"
@@ -39,6 +40,7 @@ struct ConvShape {
   struct Depth {
     int64_t begin, count;
     int64_t index;  // of the block
+    bool operator==(const Depth&) const = default;
   };
 
   ConvAxis d, h, w;
@@ -67,12 +69,21 @@ struct ConvShape {
 class ConvPhases {
  public:
   explicit ConvPhases(const ConvShape& whole);
-  int64_t count() const { return static_cast<int64_t>(d_.size() * h_.size() * w_.size()); }
+  // Neighbours along the width that read the same elements: one convolution, whose outputs are those of all phases. It
+  // has a part for each cut of k into blocks.
+  struct Run {
+    std::vector<ConvShape> parts;       // outputs beside each other; otherwise alike
+    int64_t phases = 0, tap_shift = 0;  // from a phase's first tap along the width to that of the next
+  };
+
   bool all_have_taps() const;
-  ConvShape operator[](int64_t i) const;
+  // Of the phases that have taps.
+  void for_each_run(const std::function<void(const Run&)>& fn) const;
 
  private:
-  const ConvShape& whole_;
+  ConvShape phase(const ConvAxis& d, const ConvAxis& h, const ConvAxis& w) const;
+
+  ConvShape whole_;  // without depths
   std::vector<ConvAxis> d_, h_, w_;
 };
 

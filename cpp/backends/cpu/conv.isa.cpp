@@ -271,22 +271,25 @@ void gather(int64_t rows, int n_pieces, const RowPiece* pieces, const void* from
   }
 }
 
-// The same for 16-bit elements, two of them as one float.
+// The same for 16-bit elements.
 void gather_halves(int64_t rows, int n_pieces, const RowPiece* pieces, const void* from, int64_t from_row, void* to,
                    int64_t to_row) {
-  constexpr int W = VecF32::kWidth;
+  constexpr int64_t kMost = 32;  // elements at a time: copies of a constant size are moves
   for (const RowPiece* piece = pieces; piece < pieces + n_pieces; ++piece) {
-    const Bits16* in = static_cast<const Bits16*>(from) + piece->offset;
-    Bits16* out = static_cast<Bits16*>(to) + piece->at;
-    const int64_t whole = piece->length / (2 * W) * (2 * W);
-    const int rest = static_cast<int>(piece->length - whole);
-    const auto mask = VecF32::mask(rest / 2);
-    for (int64_t r = 0; r < rows; ++r, in += from_row, out += to_row) {
-      const float* pairs = reinterpret_cast<const float*>(in);
-      float* to_pairs = reinterpret_cast<float*>(out);
-      for (int64_t i = 0; i < whole / 2; i += W) VecF32::load(pairs + i).store(to_pairs + i);
-      if (rest > 1) VecF32::load(pairs + whole / 2, mask).store(to_pairs + whole / 2, mask);
-      if (rest % 2 != 0) out[whole + rest - 1] = in[whole + rest - 1];
+    for (int64_t r = 0; r < rows; ++r) {
+      const Bits16* in = static_cast<const Bits16*>(from) + r * from_row + piece->offset;
+      Bits16* out = static_cast<Bits16*>(to) + r * to_row + piece->at;
+      int64_t left = piece->length;
+      const auto copy = [&](auto n) __attribute__((always_inline)) {
+        __builtin_memcpy(out, in, n * sizeof(Bits16));
+        in += n, out += n, left -= n;
+      };
+      while (left >= kMost) copy(std::integral_constant<int64_t, kMost>());
+      if (left >= 16) copy(std::integral_constant<int64_t, 16>());
+      if (left >= 8) copy(std::integral_constant<int64_t, 8>());
+      if (left >= 4) copy(std::integral_constant<int64_t, 4>());
+      if (left >= 2) copy(std::integral_constant<int64_t, 2>());
+      if (left >= 1) *out = *in;
     }
   }
 }

@@ -59,8 +59,8 @@ inline Value<T> rounded(Value<T> v) {
 inline VecF32 vector_of(Elements<float> v) { return {decltype(VecF32::v)(v)}; }
 inline Value<bfloat16> load_values(const bfloat16* x) { return Value<bfloat16>(VecF32::load(x).v); }
 inline void store_values(bfloat16* x, const Value<bfloat16>& v) { vector_of(v).store_upper(x); }
-// The lower half of a NaN is 0 here, as it comes from an operand or is the processor's own, so nothing is carried into
-// its exponent.
+// No step may make a NaN whose lower half is not 0: a carry would go through its exponent. Those of operands, of the
+// processor and of simd_math.h are such.
 template <>
 inline Value<bfloat16> rounded<bfloat16>(Value<bfloat16> v) {
   using Words = Elements<uint32_t>;

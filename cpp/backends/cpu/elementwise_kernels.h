@@ -30,7 +30,7 @@ struct ChainStep {
   bool constant;
 };
 inline constexpr int64_t kChainBlockBytes = 512;  // what a step reads or stores at a time, at most
-// value = in[0], then the steps; the operand of step s is in[1 + s]. `out` may be one of them.
+// value = in[0], then the steps; the operand of step s is in[1 + s]. `out` may be an operand that is read.
 using ChainFn = void (*)(int64_t n, void* out, const void* const* in, const ChainStep* steps, int n_steps);
 
 struct ChainTable {

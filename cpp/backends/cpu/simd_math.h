@@ -1,6 +1,7 @@
 // Transcendental functions of whole vectors, where the level has instructions that no loop over the scalar bodies is
-// compiled to: looking up eight numbers by lane, and with AVX-512 scaling by a power of two with one rounding. The
-// bodies are those of scalar_math.h.
+// compiled to: looking up eight numbers by lane, and with AVX-512 scaling by a power of two with one rounding
+// (IST_VECTOR_SCALE: all that is made of it), or where GCC compiles the loop badly (IST_VECTOR_EXP: exp of what is not
+// positive). The bodies are those of scalar_math.h.
 #pragma once
 
 #include "backends/cpu/simd.h"

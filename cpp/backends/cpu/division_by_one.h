@@ -2,6 +2,8 @@
 // have, and a tenth of the time of a division. Quotients are exact, so the bits are those of scalar_ops.h.
 #pragma once
 
+#include <utility>
+
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
@@ -42,16 +44,16 @@ inline Lanes64 product_of_lows(Lanes64 a, Lanes64 b) {
   return (Lanes64)_mm_mul_epu32((__m128i)a, (__m128i)b);
 #endif
 }
-// (Shifts would be one too many for their port.)
-inline Elements<uint32_t> high_product(Elements<uint32_t> a, Elements<uint32_t> b) {
-  Elements<uint32_t> to_odd, high;
-  for (int i = 0; i < kWidth<uint32_t>; ++i) {
-    to_odd[i] = static_cast<uint32_t>(i | 1);
-    high[i] = static_cast<uint32_t>((i & 1) == 0 ? i + 1 : i + kWidth<uint32_t>);
-  }
+// Lanes are moved by shuffles: shifts would be one too many for their port.
+template <int... i>
+inline Elements<uint32_t> high_product(Elements<uint32_t> a, Elements<uint32_t> b, std::integer_sequence<int, i...>) {
+  constexpr int W = kWidth<uint32_t>;
   const Lanes64 even = product_of_lows((Lanes64)a, (Lanes64)b);
-  const Lanes64 odd = product_of_lows((Lanes64)__builtin_shuffle(a, to_odd), (Lanes64)b);
-  return __builtin_shuffle((Elements<uint32_t>)even, (Elements<uint32_t>)odd, high);
+  const Lanes64 odd = product_of_lows((Lanes64)__builtin_shufflevector(a, a, (i | 1)...), (Lanes64)b);
+  return __builtin_shufflevector((Elements<uint32_t>)even, (Elements<uint32_t>)odd, (i % 2 == 0 ? i + 1 : i + W)...);
+}
+inline Elements<uint32_t> high_product(Elements<uint32_t> a, Elements<uint32_t> b) {
+  return high_product(a, b, std::make_integer_sequence<int, kWidth<uint32_t>>());
 }
 inline Elements<uint64_t> high_product(Elements<uint64_t> a, Elements<uint64_t> b) {
   const Lanes64 a_high = a >> 32, b_high = b >> 32;

@@ -76,7 +76,7 @@ Features detect() {
   const uint32_t avx512 = bit_AVX512F | bit_AVX512BW | bit_AVX512CD | bit_AVX512DQ | bit_AVX512VL;
   found.v4 = found.v3 && (state & 0xe6) == 0xe6 && (b7 & avx512) == avx512;
   if (__get_cpuid_count(7, 1, &a, &b, &c, &d)) found.v4_bf16 = found.v4 && (a & bit_AVX512BF16) != 0;
-  const uint32_t amx = bit_AMX_TILE | bit_AMX_BF16;
+  constexpr uint32_t amx = 1u << 24 | 1u << 22;  // AMX-TILE and AMX-BF16; clang's header does not name them
   found.v4_amx = found.v4_bf16 && (state & 0x60000) == 0x60000 && (d7 & amx) == amx && may_use_tiles();
   return found;
 }

@@ -49,8 +49,9 @@ class Row:
         if self.program in BOUND_BY and self.elements == BEYOND_CACHE:
             name, moves = BOUND_BY[self.program]
             return name, moves * SIZES[self.dtype] * self.elements
-        if self.program == "matmul" and self.dtype == "float32" and self.elements >= 256 * 256:
-            return "fma_flops", 2 * self.operands[0].shape[0] ** 3
+        shape = self.operands[0].shape
+        if self.program == "matmul" and self.dtype == "float32" and len(shape) == 2 and shape[0] >= 256:
+            return "fma_flops", 2 * shape[0] ** 3
         return None
 
     def shrunk(self) -> Row:

@@ -38,6 +38,7 @@ struct Matrices {
   }
   int64_t lanes() const { return kLanes / neighbours; }  // of a column
   int64_t block() const { return kBlock / neighbours; }  // rows
+  int64_t blocks() const { return (rows + block() - 1) / block(); }
   int64_t outputs() const { return columns / neighbours; }
 };
 
@@ -45,12 +46,11 @@ struct Matrices {
 // columns.
 struct Cut {
   int64_t n_blocks, n_pieces;  // of a matrix; pieces are `width` columns wide
-  int64_t width, rows;         // of a tile, either all lanes of several rounds, or a part of them
-  int64_t group;               // lanes that a thread takes
   int64_t lanes;
+  int64_t width, rows;  // of a tile, either all lanes of several rounds, or a part of them
+  int64_t group;        // lanes that a thread takes
 
-  Cut(const Matrices& m, int64_t n, int threads) : lanes(m.lanes()) {
-    n_blocks = (m.rows + m.block() - 1) / m.block();
+  Cut(const Matrices& m, int64_t n, int threads) : n_blocks(m.blocks()), lanes(m.lanes()) {
     width = std::min(m.columns, kWidest);
     n_pieces = (m.columns + width - 1) / width;
     rows = n_pieces > 1 ? 1 : kTile / width;
@@ -84,7 +84,7 @@ void run_elementwise_reduce_columns(const Context& context, uint32_t first, uint
   const Matrices m(call.node, input);
   const int log2 = size_log2(acc);
   const int64_t acc_size = int64_t{1} << log2, lane_bytes = m.columns * acc_size;
-  const int64_t n_blocks = (m.rows + m.block() - 1) / m.block(), block_bytes = m.lanes() * lane_bytes;
+  const int64_t n_blocks = m.blocks(), block_bytes = m.lanes() * lane_bytes;
   const int64_t together = std::clamp<int64_t>(kLaneBytes / (n_blocks * block_bytes), 1, m.outer);
   const Cut cut(m, together, context.threads);
 

@@ -56,10 +56,13 @@ void TileProgram::extend_last(uint32_t op, uint32_t n_inputs, const uint16_t* in
   last.out = out;
 }
 
-bool TileProgram::can_be_chain(const Instruction& instruction) const {
+// Is it a chain, or could it be one, and may that keep values?
+bool TileProgram::can_join(const Instruction& instruction) const {
   const uint32_t dtype = registers_[instruction.out].dtype;
-  return instruction.n_steps > 0 || (context_.kernels.chain->takes[dtype][instruction.op] &&
-                                     registers_[inputs_[instruction.first_input]].dtype == dtype);
+  const ChainTable& chains = *context_.kernels.chain;
+  if (!chains.keeps[dtype]) return false;
+  return instruction.n_steps > 0 ||
+         (chains.takes[dtype][instruction.op] && registers_[inputs_[instruction.first_input]].dtype == dtype);
 }
 
 // A step has an operand even if its op has none.
@@ -76,7 +79,7 @@ void TileProgram::merge_chains() {
   for (uint32_t k = 0; k < n_instructions_; ++k) {
     const Instruction& made = instructions_[k];
     for (uint32_t j = 0; j < made.n_inputs; ++j) n_reads[inputs_[made.first_input + j]] += reads_operand(made, j);
-    const bool is_chain = can_be_chain(made);
+    const bool is_chain = can_join(made);
     any |= is_chain && is_next;
     is_next = is_chain;
   }
@@ -91,10 +94,8 @@ void TileProgram::merge_chains() {
   for (uint32_t k = 0; k < n_instructions_; ++k) {
     const Instruction next = instructions_[k];
     const uint16_t* in = inputs_ + next.first_input;
-    const bool is_chain = can_be_chain(next);
-    const uint32_t dtype = registers_[next.out].dtype;
-    bool joins = is_chain && is_next && context_.kernels.chain->keeps[dtype] &&
-                 dtype == registers_[instructions_[n - 1].out].dtype;
+    const bool is_chain = can_join(next);
+    bool joins = is_chain && is_next && registers_[next.out].dtype == registers_[instructions_[n - 1].out].dtype;
     if (joins) {
       joins = false;
       for (uint32_t j = 0; j < next.n_inputs; ++j) joins |= maker[in[j]] == n && reads_operand(next, j);

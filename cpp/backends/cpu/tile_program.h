@@ -120,7 +120,7 @@ class TileProgram {
   void extend_last(uint32_t op, uint32_t n_inputs, const uint16_t* in, uint16_t out);
   bool is_constant(uint16_t reg) const;
   void make_chain(Instruction& instruction);
-  bool can_be_chain(const Instruction& instruction) const;
+  bool can_join(const Instruction& instruction) const;
   bool reads_operand(const Instruction& instruction, uint32_t j) const;
   void merge_chains();
   void place_blocks(bool (&needs_tile)[kMaxRegisters]);

@@ -17,13 +17,13 @@ namespace {
 constexpr int64_t kPanelBytes = 1280 * 1024;      // of B packed at a time, so that they stay in the second-level cache
 constexpr int64_t kKeptBytes = 32 * 1024 * 1024;  // of A packed, at most, for all the columns of B
 constexpr int64_t kSmallPanel = 32 * 1024;        // of B read where it is, while it stays in the first-level cache
+constexpr int64_t kSmallResult = 512 * 1024;      // bytes of C up to which B is not packed, if so
 constexpr int64_t kThreadWork = 256 * 1024;       // multiply-adds that are worth another thread
-constexpr int64_t kTasks = 4;                     // for each thread
-constexpr int64_t kStripsToShare = 3;             // for each thread
+constexpr int64_t kTasks = 4;                     // for each thread, at most
+constexpr int64_t kBlockSide = 512;               // of blocks of C that are worth more tasks than threads
+constexpr int64_t kPackCost = 16;                 // multiply-adds that take as long as packing an element
 constexpr int64_t kDotBlocks = 128;               // of k that are worth another thread, in a row times a column
 constexpr int64_t kDotPacked = 64;                // of them packed at a time, which stay in the second-level cache
-constexpr int kChunks = 16;                       // of strips for each thread
-constexpr int64_t kPackWork = 8 * 1024;           // elements that are worth another thread
 constexpr int64_t kPackPanels = 8;                // packed side by side
 constexpr int64_t kPackRows = 16;                 // of each in turn
 constexpr int64_t kLine = 64;                     // bytes that caches fetch at a time
@@ -57,10 +57,13 @@ struct Tail {
   }
 };
 
+struct Grid {
+  int64_t rows, columns;  // of a block of C
+};
+
 struct Product {
   const Call& call;
   const Tail* tail;  // may be null
-  int threads;       // that share a block
   const MatmulKernels& mm;
   uint32_t dtype;
   int in_log2;
@@ -78,6 +81,27 @@ struct Product {
     return round_up(mm.header + round_up(depth, mm.depth_unit) * width * mm.packed_size, 64);
   }
 
+  // Blocks pack what they read for themselves: threads that packed for each other would wait, and fetch the panels from
+  // each other's caches. The grid is the one by which the thread with most to do is done first.
+  Grid grid(int64_t batches) const {
+    const int threads = call.threads();
+    if (threads == 1 || batches >= 2 * threads || m * n * k < 2 * thread_work()) return {m, n};
+    const bool flat = m <= mm.rows;
+    const int64_t spare = flat ? kTasks : std::clamp<int64_t>(m * n / (threads * kBlockSide * kBlockSide), 1, kTasks);
+    const int64_t tasks = divide_up(std::min(spare * threads, m * n * k / thread_work()), batches);
+    const int64_t most_down = std::clamp<int64_t>(m / (2 * mm.rows), 1, tasks);
+    Grid best = {m, n};
+    int64_t least = 0;
+    for (int64_t down = 1; down <= most_down; ++down) {
+      const int64_t across = std::clamp<int64_t>(n / (flat ? 8 * mm.cols : mm.cols), 1, divide_up(tasks, down));
+      const Grid grid = {divide_up(m, down), round_up(divide_up(n, across), mm.cols)};
+      const int64_t rounds = divide_up(batches * divide_up(m, grid.rows) * divide_up(n, grid.columns), threads);
+      const int64_t cost = rounds * (grid.rows * grid.columns + kPackCost * (grid.rows + grid.columns));
+      if (least == 0 || cost < least) least = cost, best = grid;
+    }
+    return best;
+  }
+
   // Rows [m0, m1) and columns [n0, n1) of matrix number `batch` of C, whose rows are c_row elements apart.
   void block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t batch, int64_t m0, int64_t m1,
              int64_t n0, int64_t n1) const {
@@ -90,19 +114,20 @@ struct Product {
     };
     if (m1 - m0 == 1 && mm.row != nullptr && b.row == 1) {
       row_block(rows, columns, c, n1 - n0);
-      finished(0, 1, 0, n1 - n0);
-    } else if (m1 - m0 <= mm.rows) {
-      if (mm.enter != nullptr) mm.enter();
+      return finished(0, 1, 0, n1 - n0);
+    }
+    if (mm.enter != nullptr) mm.enter();
+    if (m1 - m0 <= mm.rows) {
       flat_block(rows, columns, c, c_row, static_cast<int>(m1 - m0), n1 - n0, finished);
-      if (mm.leave != nullptr) mm.leave();
     } else if (half()) {
       half_block(rows, columns, c, c_row, m1 - m0, n1 - n0, finished);
     } else {
       tall_block(rows, columns, c, c_row, m1 - m0, n1 - n0, finished);
     }
+    if (mm.leave != nullptr) mm.leave();
   }
 
-  // Every panel of B meets several strips of A. B is packed once, for all threads; strips are packed as they come, and
+  // Every panel of B meets several strips of A. B is packed once, strips are packed as they come, and
   // kept where there are more columns of B than stay in cache.
   template <class Finished>
   void tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns,
@@ -111,11 +136,14 @@ struct Product {
     const int64_t strips = divide_up(rows, mm.rows), height = divide_up(rows, strips);  // of the strips, all alike
     const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
     const int64_t panel_bytes = packed(depth_max, cols), strip_bytes = packed(depth_max, mm.rows);
-    const int64_t passes = divide_up(columns, kPanelBytes / panel_bytes * cols);
-    const int64_t columns_max = round_up(divide_up(columns, passes), cols);
+    // Small results do not pay for packing B: a few panels at a time are read where they are, in the first-level cache.
+    const int64_t small = kSmallPanel / (depth_max * size) / cols * cols;
+    const bool narrow = mm.in_place && b.column == 1 && small >= 2 * cols && rows * columns * size <= kSmallResult;
     const bool packs_a = !mm.in_place || columns > 4 * cols;
     const bool packs_b =
-        !mm.in_place || b.column != 1 || (rows > 2 * mm.rows && depth_max * columns * size > kSmallPanel);
+        !mm.in_place || b.column != 1 || (!narrow && rows > 2 * mm.rows && depth_max * columns * size > kSmallPanel);
+    const int64_t passes = divide_up(columns, narrow ? small : kPanelBytes / panel_bytes * cols);
+    const int64_t columns_max = round_up(divide_up(columns, passes), cols);
     const bool keeps_a = packs_a && passes > 1 && strips * strip_bytes <= kKeptBytes;
     const int64_t panels_bytes = packs_b ? columns_max / cols * panel_bytes : 0;
     Temporary memory;
@@ -128,28 +156,26 @@ struct Product {
       for (int64_t j0 = 0; j0 < columns; j0 += columns_max) {
         const int64_t width = std::min(columns_max, columns - j0);
         if (packs_b) pack_panels(b, k0, depth, j0, width, panels, panel_bytes);
-        over_strips(rows, height, width * depth, [&](int64_t first, int64_t last) {
-          for (int64_t i = first; i < last; i += height) {
-            const int64_t n_rows = std::min(height, last - i);
-            const char* strip = at(a, i, k0);
-            if (packs_a) {
-              char* a_strip = keeps_a ? kept + i / height * strip_bytes : scratch(static_cast<size_t>(strip_bytes));
-              if (!keeps_a || j0 == 0) mm.pack_a(depth, n_rows, n_rows, strip, a.column, a.row, a_strip);
-              strip = a_strip;
-            }
-            const bool packs_next = packs_a && (!keeps_a || j0 == 0) && a.column == 1;
-            for (int64_t p = 0; p < width; p += cols) {
-              // Each panel brings a row of the next strip.
-              const int64_t next = i + height + p / cols;
-              const char* ahead = packs_next && next < std::min(i + 2 * height, last) ? at(a, next, k0) : nullptr;
-              mm.tile(static_cast<int>(n_rows), static_cast<int>(std::min(cols, width - p)), depth, strip,
-                      packs_a ? 1 : a.row, packs_a ? n_rows : a.column,
-                      packs_b ? panels + p / cols * panel_bytes : at(b, k0, j0 + p), packs_b ? cols : b.row,
-                      c + (i * c_row + j0 + p) * size, c_row, k0 == 0 ? kTileStore : kTileAdd, ahead);
-            }
-            if (k0 + depth == k) finished(i, n_rows, j0, width);
+        for (int64_t i = 0; i < rows; i += height) {
+          const int64_t n_rows = std::min(height, rows - i);
+          const char* strip = at(a, i, k0);
+          if (packs_a) {
+            char* a_strip = keeps_a ? kept + i / height * strip_bytes : scratch(static_cast<size_t>(strip_bytes));
+            if (!keeps_a || j0 == 0) mm.pack_a(depth, n_rows, n_rows, strip, a.column, a.row, a_strip);
+            strip = a_strip;
           }
-        });
+          const bool packs_next = packs_a && (!keeps_a || j0 == 0) && a.column == 1;
+          for (int64_t p = 0; p < width; p += cols) {
+            // Each panel brings a row of the next strip.
+            const int64_t next = i + height + p / cols;
+            const char* ahead = packs_next && next < std::min(i + 2 * height, rows) ? at(a, next, k0) : nullptr;
+            mm.tile(static_cast<int>(n_rows), static_cast<int>(std::min(cols, width - p)), depth, strip,
+                    packs_a ? 1 : a.row, packs_a ? n_rows : a.column,
+                    packs_b ? panels + p / cols * panel_bytes : at(b, k0, j0 + p), packs_b ? cols : b.row,
+                    c + (i * c_row + j0 + p) * size, c_row, k0 == 0 ? kTileStore : kTileAdd, ahead);
+          }
+          if (k0 + depth == k) finished(i, n_rows, j0, width);
+        }
       }
     }
   }
@@ -179,29 +205,27 @@ struct Product {
         pack_panels(b, k0, std::min<int64_t>(kMatmulBlock, k - k0), j0, width, panels + k0 / kMatmulBlock * block_bytes,
                     panel_bytes);
       }
-      over_strips(rows, height, width * k, [&](int64_t first, int64_t last) {
-        for (int64_t i = first; i < last; i += height) {
-          char* tiles = scratch(static_cast<size_t>(strip_bytes + columns_max / cols * tile_bytes));
-          char* a_scratch = tiles + columns_max / cols * tile_bytes;
-          const int n_rows = static_cast<int>(std::min(height, last - i));
-          for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
-            const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
-            const char* block = panels + k0 / kMatmulBlock * block_bytes;
-            char* a_strip = keeps_a ? kept + (i / height * k_blocks + k0 / kMatmulBlock) * strip_bytes : a_scratch;
-            if (!keeps_a || j0 == 0) mm.pack_a(depth, n_rows, n_rows, at(a, i, k0), a.column, a.row, a_strip);
-            for (int64_t p = 0; p < width; p += cols) {
-              const int n_cols = static_cast<int>(std::min(cols, width - p));
-              char* tile = tiles + p / cols * tile_bytes;
-              mm.tile(n_rows, n_cols, depth, a_strip, 1, n_rows, block + p / cols * panel_bytes, cols, tile, cols,
-                      k0 == 0 ? kTileStore : kTileAdd, nullptr);
-              if (k0 + depth == k) {
-                mm.round(n_rows, n_cols, tile, cols, c + ((i * c_row + j0 + p) << in_log2), c_row);
-              }
+      for (int64_t i = 0; i < rows; i += height) {
+        char* tiles = scratch(static_cast<size_t>(strip_bytes + columns_max / cols * tile_bytes));
+        char* a_scratch = tiles + columns_max / cols * tile_bytes;
+        const int n_rows = static_cast<int>(std::min(height, rows - i));
+        for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
+          const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
+          const char* block = panels + k0 / kMatmulBlock * block_bytes;
+          char* a_strip = keeps_a ? kept + (i / height * k_blocks + k0 / kMatmulBlock) * strip_bytes : a_scratch;
+          if (!keeps_a || j0 == 0) mm.pack_a(depth, n_rows, n_rows, at(a, i, k0), a.column, a.row, a_strip);
+          for (int64_t p = 0; p < width; p += cols) {
+            const int n_cols = static_cast<int>(std::min(cols, width - p));
+            char* tile = tiles + p / cols * tile_bytes;
+            mm.tile(n_rows, n_cols, depth, a_strip, 1, n_rows, block + p / cols * panel_bytes, cols, tile, cols,
+                    k0 == 0 ? kTileStore : kTileAdd, nullptr);
+            if (k0 + depth == k) {
+              mm.round(n_rows, n_cols, tile, cols, c + ((i * c_row + j0 + p) << in_log2), c_row);
             }
           }
-          finished(i, n_rows, j0, width);
         }
-      });
+        finished(i, n_rows, j0, width);
+      }
     }
   }
 
@@ -211,34 +235,17 @@ struct Product {
     // Dense rows are read over several panels: the hardware's prefetcher wants more of a row than one panel has.
     const bool across = mm.header == 0 && b.column == 1;
     const int64_t n_panels = divide_up(width, cols);
-    const int64_t group = across ? std::clamp<int64_t>(n_panels / threads, 1, kPackPanels) : 1;
+    const int64_t group = across ? kPackPanels : 1;
     const int64_t rows = across ? kPackRows : depth;
-    const int64_t grain = 1 + kPackWork / (depth * cols * group);
-    parallel_for(threads, divide_up(n_panels, group), grain, [&](int64_t begin, int64_t end) {
-      for (int64_t first = begin * group; first < std::min(n_panels, end * group); first += group) {
-        const int64_t last = std::min(first + group, n_panels);
-        for (int64_t t = 0; t < depth; t += rows) {
-          for (int64_t p = first; p < last; ++p) {
-            mm.pack(std::min(rows, depth - t), std::min(cols, width - p * cols), cols, at(b, k0 + t, j0 + p * cols),
-                    b.row, b.column, panels + p * panel_bytes + t * cols * mm.packed_size);
-          }
+    for (int64_t first = 0; first < n_panels; first += group) {
+      const int64_t last = std::min(first + group, n_panels);
+      for (int64_t t = 0; t < depth; t += rows) {
+        for (int64_t p = first; p < last; ++p) {
+          mm.pack(std::min(rows, depth - t), std::min(cols, width - p * cols), cols, at(b, k0 + t, j0 + p * cols),
+                  b.row, b.column, panels + p * panel_bytes + t * cols * mm.packed_size);
         }
       }
-    });
-  }
-
-  // Calls fn(first, last) for rows that make up whole strips, on all threads.
-  template <class Fn>
-  void over_strips(int64_t rows, int64_t height, int64_t row_work, const Fn& fn) const {
-    const int64_t grain = 1 + thread_work() / (height * row_work);
-    parallel_for(
-        threads, divide_up(rows, height), grain,
-        [&](int64_t begin, int64_t end) {
-          if (mm.enter != nullptr) mm.enter();
-          fn(begin * height, std::min(rows, end * height));
-          if (mm.leave != nullptr) mm.leave();
-        },
-        kChunks);
+    }
   }
 
   // One strip: B is read once, so reading it decides. Rows stream through a few at a time, as wide as they are; columns
@@ -321,7 +328,7 @@ struct Product {
     const bool packs = !mm.in_place || a.column != 1;
     const int64_t n_blocks = divide_up(k, kMatmulBlock);
     std::vector<char> sums(static_cast<size_t>(n_blocks * mm.size));
-    parallel_for(threads, n_blocks, kDotBlocks, [&](int64_t begin, int64_t end) {
+    parallel_for(call.threads(), n_blocks, kDotBlocks, [&](int64_t begin, int64_t end) {
       const int64_t together = packs ? kDotPacked : end - begin;
       char* packed_row = packs ? scratch(static_cast<size_t>(together * kMatmulBlock * mm.size)) : nullptr;
       for (int64_t first = begin; first < end; first += together) {
@@ -363,7 +370,7 @@ void multiply(const Call& call, const TileProgram* program) {
   const uint32_t dtype = out.dtype;
   const MatmulKernels& mm = call.kernels().matmul->of[dtype - IST_FLOAT16];
   Product product = {
-      call, nullptr, 1, mm, dtype, size_log2(dtype), out.shape[outer], out.shape[outer + 1], a.shape[outer + 1]};
+      call, nullptr, mm, dtype, size_log2(dtype), out.shape[outer], out.shape[outer + 1], a.shape[outer + 1]};
   const int64_t total = out.count();
   if (total == 0) return;
   if (product.k == 0) {
@@ -388,32 +395,20 @@ void multiply(const Call& call, const TileProgram* program) {
   if (program != nullptr) product.tail = &tail;
   const int64_t batches = element_count(outer, out.shape);
 
-  // Threads share large matrices of a small batch, strip by strip. Otherwise tasks are blocks of C, each of which packs
-  // for itself: whole matrices, or parts of them.
-  const int threads = call.threads();
-  const bool flat = m <= mm.rows;
-  const bool is_dot = m * n == 1 && rhs.row == 1 && product.block_sums() != nullptr;
-  const int64_t worth_it = is_dot ? kDotBlocks * kMatmulBlock : product.thread_work();
-  const bool divides = threads > 1 && batches < 2 * threads && m * n * product.k >= 2 * worth_it;
-  const bool shares = divides && (is_dot || m >= kStripsToShare * threads * mm.rows);
-  if (shares) product.threads = threads;
-  const int64_t wanted = divides && !shares ? divide_up(kTasks * threads, batches) : 1;
-  const int64_t column_tasks = std::clamp<int64_t>(flat ? n / (8 * mm.cols) : divide_up(n, 16 * mm.cols), 1, wanted);
-  const int64_t row_tasks = std::clamp<int64_t>(m / (8 * mm.rows), 1, divide_up(wanted, column_tasks));
-  const int64_t task_columns = round_up(divide_up(n, column_tasks), mm.cols);
-  const int64_t task_rows = divide_up(m, row_tasks);
-  const int64_t across = divide_up(n, task_columns), down = divide_up(m, task_rows);
-  const int64_t work = std::max<int64_t>(1, std::min(m, task_rows) * std::min(n, task_columns) * product.k);
+  // Tasks are matrices, or blocks of them where the batch has few.
+  const Grid grid = product.grid(batches);
+  const int64_t work = std::max<int64_t>(1, std::min(m, grid.rows) * std::min(n, grid.columns) * product.k);
+  const int64_t across = divide_up(n, grid.columns), down = divide_up(m, grid.rows);
 
   parallel_for(
-      shares ? 1 : threads, batches * down * across, 1 + product.thread_work() / work, [&](int64_t begin, int64_t end) {
+      call.threads(), batches * down * across, 1 + product.thread_work() / work, [&](int64_t begin, int64_t end) {
         for (int64_t task = begin; task < end; ++task) {
           const int64_t batch = task / (down * across);
-          const int64_t m0 = task / across % down * task_rows, n0 = task % across * task_columns;
+          const int64_t m0 = task / across % down * grid.rows, n0 = task % across * grid.columns;
           Matrix x = lhs, y = rhs;
           x.data += offset_at(batch, outer, out.shape, lhs_batch) * (int64_t{1} << product.in_log2);
           y.data += offset_at(batch, outer, out.shape, rhs_batch) * (int64_t{1} << product.in_log2);
-          product.block(x, y, out.data, n, batch, m0, std::min(m, m0 + task_rows), n0, std::min(n, n0 + task_columns));
+          product.block(x, y, out.data, n, batch, m0, std::min(m, m0 + grid.rows), n0, std::min(n, n0 + grid.columns));
         }
       });
 }

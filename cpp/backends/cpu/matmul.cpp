@@ -22,6 +22,7 @@ constexpr int64_t kThreadWork = 256 * 1024;       // multiply-adds that are wort
 constexpr int64_t kTasks = 4;                     // for each thread, at most
 constexpr int64_t kBlockSide = 512;               // of blocks of C that are worth more tasks than threads
 constexpr int64_t kPackCost = 16;                 // multiply-adds that take as long as packing an element
+constexpr int64_t kSharedLine = 5000;             // those that take as long as a line that two threads write
 constexpr int64_t kDotBlocks = 128;               // of k that are worth another thread, in a row times a column
 constexpr int64_t kDotPacked = 64;                // of them packed at a time, which stay in the second-level cache
 constexpr int64_t kPackPanels = 8;                // packed side by side
@@ -96,7 +97,9 @@ struct Product {
       const int64_t across = std::clamp<int64_t>(n / (flat ? 8 * mm.cols : mm.cols), 1, divide_up(tasks, down));
       const Grid grid = {divide_up(m, down), round_up(divide_up(n, across), mm.cols)};
       const int64_t rounds = divide_up(batches * divide_up(m, grid.rows) * divide_up(n, grid.columns), threads);
-      const int64_t cost = rounds * (grid.rows * grid.columns + kPackCost * (grid.rows + grid.columns));
+      const bool shares_lines = grid.columns < n && (n << in_log2) % kLine != 0;
+      const int64_t cost = rounds * (grid.rows * grid.columns + kPackCost * (grid.rows + grid.columns) +
+                                     (shares_lines ? grid.rows * kSharedLine / k : 0));
       if (least == 0 || cost < least) least = cost, best = grid;
     }
     return best;

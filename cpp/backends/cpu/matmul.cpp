@@ -20,7 +20,7 @@ constexpr int64_t kSmallPanel = 32 * 1024;        // of B read where it is, whil
 constexpr int64_t kSmallResult = 512 * 1024;      // bytes of C up to which B is not packed, if so
 constexpr int64_t kThreadWork = 256 * 1024;       // multiply-adds that are worth another thread
 constexpr int64_t kTasks = 4;                     // for each thread, at most
-constexpr int64_t kBlockSide = 512;               // of blocks of C that are worth more tasks than threads
+constexpr int64_t kBlockSide = 2048;              // of blocks of C that are worth more tasks than threads
 constexpr int64_t kPackCost = 16;                 // multiply-adds that take as long as packing an element
 constexpr int64_t kSharedLine = 5000;             // those that take as long as a line that two threads write
 constexpr int64_t kDotBlocks = 128;               // of k that are worth another thread, in a row times a column
@@ -145,6 +145,8 @@ struct Product {
     const bool packs_a = !mm.in_place || columns > 4 * cols;
     const bool packs_b =
         !mm.in_place || b.column != 1 || (!narrow && rows > 2 * mm.rows && depth_max * columns * size > kSmallPanel);
+    const bool packs_by_tile =
+        packs_b && packs_a && mm.packing_tile != nullptr && b.column == 1 && k * columns * size <= kPanelBytes;
     const int64_t passes = divide_up(columns, narrow ? small : kPanelBytes / panel_bytes * cols);
     const int64_t columns_max = round_up(divide_up(columns, passes), cols);
     const bool keeps_a = packs_a && passes > 1 && strips * strip_bytes <= kKeptBytes;
@@ -158,7 +160,7 @@ struct Product {
       const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
       for (int64_t j0 = 0; j0 < columns; j0 += columns_max) {
         const int64_t width = std::min(columns_max, columns - j0);
-        if (packs_b) pack_panels(b, k0, depth, j0, width, panels, panel_bytes);
+        if (packs_b && !packs_by_tile) pack_panels(b, k0, depth, j0, width, panels, panel_bytes);
         for (int64_t i = 0; i < rows; i += height) {
           const int64_t n_rows = std::min(height, rows - i);
           const char* strip = at(a, i, k0);
@@ -172,10 +174,17 @@ struct Product {
             // Each panel brings a row of the next strip.
             const int64_t next = i + height + p / cols;
             const char* ahead = packs_next && next < std::min(i + 2 * height, rows) ? at(a, next, k0) : nullptr;
-            mm.tile(static_cast<int>(n_rows), static_cast<int>(std::min(cols, width - p)), depth, strip,
-                    packs_a ? 1 : a.row, packs_a ? n_rows : a.column,
-                    packs_b ? panels + p / cols * panel_bytes : at(b, k0, j0 + p), packs_b ? cols : b.row,
-                    c + (i * c_row + j0 + p) * size, c_row, k0 == 0 ? kTileStore : kTileAdd, ahead);
+            const int n_columns = static_cast<int>(std::min(cols, width - p));
+            const TileMode mode = k0 == 0 ? kTileStore : kTileAdd;
+            char* panel = panels + p / cols * panel_bytes;
+            char* tile = c + (i * c_row + j0 + p) * size;
+            if (i == 0 && packs_by_tile) {
+              mm.packing_tile(static_cast<int>(n_rows), n_columns, depth, strip, at(b, k0, j0 + p), b.row, panel, tile,
+                              c_row, mode, ahead);
+              continue;
+            }
+            mm.tile(static_cast<int>(n_rows), n_columns, depth, strip, packs_a ? 1 : a.row, packs_a ? n_rows : a.column,
+                    packs_b ? panel : at(b, k0, j0 + p), packs_b ? cols : b.row, tile, c_row, mode, ahead);
           }
           if (k0 + depth == k) finished(i, n_rows, j0, width);
         }

@@ -112,6 +112,77 @@ void tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t a_row, i
   }
 }
 
+// A tile of a packed strip and a panel that lies in memory, which is packed meanwhile: its stores are free beside the
+// fma, and its rows, which no prefetcher follows, are asked for in time. After the panel come the rows of the next.
+template <class T, class V, bool kPart, int kRows>
+void packing_tile_rows(int n_cols, int64_t depth, const T* a, const T* b, int64_t b_row, T* panel, T* c, int64_t c_row,
+                       TileMode mode, const void* ahead) {
+  constexpr int W = V::kWidth, kAhead = 32, kLine = 64 / sizeof(T);
+  const int left = n_cols < W ? n_cols : W;
+  const decltype(V::mask(W)) masks[] = {V::mask(left), V::mask(n_cols - left)};
+  const auto load = [&](const T* p, int h) __attribute__((always_inline)) {
+    return kPart ? V::load(p + h * W, masks[h]) : V::load(p + h * W);
+  };
+  V acc[kRows][2];
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) acc[i][0] = acc[i][1] = V::zero();
+  const T* next_line = static_cast<const T*>(ahead);
+  const T* soon = b + kAhead * b_row;
+  for (int64_t t = 0; t < depth; ++t, a += kRows, b += b_row, soon += b_row, panel += 2 * W) {
+    if (t + kAhead == depth) soon += 2 * W - depth * b_row;
+    __builtin_prefetch(soon, 0, 2);
+    __builtin_prefetch(soon + 2 * W - 1, 0, 2);
+    if (2 * W > kLine) __builtin_prefetch(soon + kLine, 0, 2);
+    if (ahead != nullptr && t % kLine == 0) __builtin_prefetch(next_line + t, 0, 2);
+    V row[2];
+    for (int h = 0; h < 2; ++h) {
+      row[h] = load(b, h);
+      row[h].store(panel + h * W);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      const V value = V::broadcast(a[i]);
+      for (int h = 0; h < 2; ++h) acc[i][h] = V::fma(value, row[h], acc[i][h]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+    for (int h = 0; h < 2; ++h) {
+      const V sum = mode == kTileAdd ? V::add(load(c + i * c_row, h), acc[i][h]) : acc[i][h];
+      if (kPart) {
+        sum.store(c + i * c_row + h * W, masks[h]);
+      } else {
+        sum.store(c + i * c_row + h * W);
+      }
+    }
+  }
+}
+
+template <class T>
+using PackingTileFn = void (*)(int, int64_t, const T*, const T*, int64_t, T*, T*, int64_t, TileMode, const void*);
+
+template <class T>
+struct PackingTileFns {
+  PackingTileFn<T> of_rows[kTileRows + 1];
+};
+
+template <class T, class V, bool kPart, int kRows = kTileRows>
+constexpr PackingTileFns<T> packing_tile_fns(PackingTileFns<T> fns = {}) {
+  fns.of_rows[kRows] = &packing_tile_rows<T, V, kPart, kRows>;
+  if constexpr (2 * kRows > kTileRows + 2) fns = packing_tile_fns<T, V, kPart, kRows - 1>(fns);
+  return fns;
+}
+
+template <class T, class V>
+void packing_tile(int n_rows, int n_cols, int64_t depth, const void* a, const void* b, int64_t b_row, void* panel,
+                  void* c, int64_t c_row, TileMode mode, const void* ahead) {
+  static constexpr PackingTileFns<T> whole = packing_tile_fns<T, V, false>();
+  static constexpr PackingTileFns<T> part = packing_tile_fns<T, V, true>();
+  const PackingTileFns<T>& fns = n_cols == 2 * V::kWidth ? whole : part;
+  fns.of_rows[n_rows](n_cols, depth, static_cast<const T*>(a), static_cast<const T*>(b), b_row, static_cast<T*>(panel),
+                      static_cast<T*>(c), c_row, mode, ahead);
+}
+
 // Real and imaginary parts in vectors of their own.
 template <int kRows>
 void complex_tile_rows(int n_cols, int64_t depth, const float* a, int64_t a_step, const float* b, int64_t b_row,
@@ -293,8 +364,10 @@ using PackFn = decltype(MatmulKernels::pack);
 using AnyTileFn = decltype(MatmulKernels::tile);
 
 constexpr MatmulKernels kernels(int rows, int cols, int size, bool in_place, PackFn pack, AnyTileFn tile,
-                                decltype(MatmulKernels::round) round, int row_cols, decltype(MatmulKernels::row) row) {
-  return {rows, cols, size, in_place, pack, tile, round, row_cols, row, pack, size, 1, 0, 1, nullptr, nullptr, nullptr};
+                                decltype(MatmulKernels::round) round, int row_cols, decltype(MatmulKernels::row) row,
+                                decltype(MatmulKernels::packing_tile) packing_tile = nullptr) {
+  return {rows, cols, size, in_place, pack, tile,    round,   row_cols, row,
+          pack, size, 1,    0,        1,    nullptr, nullptr, nullptr,  packing_tile};
 }
 
 #if !defined(__AVX512BF16__)
@@ -309,9 +382,9 @@ constexpr MatmulTable table = {
                 &round_rows<IST_FLOAT16>, VecF32::kWidth, &row_product<IST_FLOAT16, VecF32>),
         bfloat16_kernels,
         kernels(kTileRows, 2 * VecF32::kWidth, 4, true, &pack<IST_FLOAT32, VecF32>, &tile<float, VecF32>, nullptr,
-                VecF32::kWidth, &row_product<IST_FLOAT32, VecF32>),
+                VecF32::kWidth, &row_product<IST_FLOAT32, VecF32>, &packing_tile<float, VecF32>),
         kernels(kTileRows, 2 * VecF64::kWidth, 8, true, &pack<IST_FLOAT64, VecF64>, &tile<double, VecF64>, nullptr,
-                VecF64::kWidth, &row_product<IST_FLOAT64, VecF64>),
+                VecF64::kWidth, &row_product<IST_FLOAT64, VecF64>, &packing_tile<double, VecF64>),
         kernels(kComplexTileRows, VecF32::kWidth, 8, false, &complex_pack, &complex_tile, nullptr, 0, nullptr),
     },
     {&pack<IST_FLOAT16, VecF32>, &pack<IST_BFLOAT16, VecF32>, &pack<IST_FLOAT32, VecF32>, &pack<IST_FLOAT64, VecF64>,

@@ -65,6 +65,11 @@ struct MatmulKernels {
   // `depth` in ascending order and do not cross multiples of kMatmulGroup. May be null.
   void (*pack_pieces)(int64_t depth, int64_t first, int64_t count, int n_pieces, const RowPiece* pieces,
                       const void* src, int64_t i_stride, void* dst);
+  // ---- and for float32 and float64 ----
+  // `tile` of a packed strip of more than half of `rows`, and of a panel whose rows are dense in memory, which is
+  // packed meanwhile. May be null.
+  void (*packing_tile)(int n_rows, int n_cols, int64_t depth, const void* a, const void* b, int64_t b_row, void* panel,
+                       void* c, int64_t c_row, TileMode mode, const void* ahead) = nullptr;
 };
 
 struct MatmulTable {

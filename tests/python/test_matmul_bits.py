@@ -12,7 +12,7 @@ import isthmus as ist
 DTYPES = ["float16", "bfloat16", "float32", "float64", "complex64"]
 
 # m, k, n: single rows and columns and both with many k-blocks, one tile and its neighbours,
-# wide rows that stream, several k-blocks, odd k
+# wide rows that stream, several k-blocks, odd k, a small result, two strips of rows and B beyond the cache
 SHAPES = [
     (1, 1, 1),
     (1, 7, 33),
@@ -33,6 +33,8 @@ SHAPES = [
     (64, 801, 150),
     (127, 129, 131),
     (61, 801, 290),
+    (100, 90, 300),
+    (20, 700, 500),
 ]
 
 # how (rows, columns) lie in memory

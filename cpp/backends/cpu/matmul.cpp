@@ -16,6 +16,7 @@ namespace {
 
 constexpr int64_t kPanelBytes = 1280 * 1024;      // of B packed at a time, so that they stay in the second-level cache
 constexpr int64_t kKeptBytes = 32 * 1024 * 1024;  // of A packed, at most, for all the columns of B
+constexpr int64_t kFewBytes = 512 * 1024;         // of A packed, beside which panels of B come one by one
 constexpr int64_t kSmallPanel = 32 * 1024;        // of B read where it is, while it stays in the first-level cache
 constexpr int64_t kSmallResult = 512 * 1024;      // bytes of C up to which B is not packed, if so
 constexpr int64_t kThreadWork = 256 * 1024;       // multiply-adds that are worth another thread
@@ -28,6 +29,7 @@ constexpr int64_t kDotPacked = 64;                // of them packed at a time, w
 constexpr int64_t kPackPanels = 8;                // packed side by side
 constexpr int64_t kPackRows = 16;                 // of each in turn
 constexpr int64_t kLine = 64;                     // bytes that caches fetch at a time
+constexpr int64_t kTailColumns = 256;             // that elementwise nodes take at once, or more
 constexpr int64_t kTailTile = 1024;               // elements of a row that elementwise nodes take at a time
 constexpr int64_t kFlatColumns = 2048;            // of C kept in cache while rows of B stream through
 constexpr int64_t kFlatDepth = 32;                // of these rows at a time
@@ -120,7 +122,9 @@ struct Product {
       return finished(0, 1, 0, n1 - n0);
     }
     if (mm.enter != nullptr) mm.enter();
-    if (m1 - m0 <= mm.rows) {
+    const bool streams =
+        m1 - m0 <= 2 * mm.rows && mm.in_place && b.column == 1 && k * (n1 - n0) * mm.size > kPanelBytes;
+    if (m1 - m0 <= mm.rows || streams) {
       flat_block(rows, columns, c, c_row, static_cast<int>(m1 - m0), n1 - n0, finished);
     } else if (half()) {
       half_block(rows, columns, c, c_row, m1 - m0, n1 - n0, finished);
@@ -130,8 +134,8 @@ struct Product {
     if (mm.leave != nullptr) mm.leave();
   }
 
-  // Every panel of B meets several strips of A. B is packed once, strips are packed as they come, and
-  // kept where there are more columns of B than stay in cache.
+  // Every panel of B meets several strips of A. B is packed once, strips are packed as they come, and kept where B
+  // takes several passes.
   template <class Finished>
   void tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns,
                   const Finished& finished) const {
@@ -148,13 +152,18 @@ struct Product {
     const bool packs_by_tile =
         packs_b && packs_a && mm.packing_tile != nullptr && b.column == 1 && k * columns * size <= kPanelBytes;
     const int64_t passes = divide_up(columns, narrow ? small : kPanelBytes / panel_bytes * cols);
-    const int64_t columns_max = round_up(divide_up(columns, passes), cols);
-    const bool keeps_a = packs_a && passes > 1 && strips * strip_bytes <= kKeptBytes;
+    // Few strips leave packing B no time to hide: each panel brings the next one then, instead of rows of A.
+    const bool few = packs_a && packs_b && !packs_by_tile && strips * strip_bytes <= kFewBytes;
+    const int64_t columns_max = few ? cols : round_up(divide_up(columns, passes), cols);
+    const bool keeps_a = packs_a && columns_max < columns && strips * strip_bytes <= kKeptBytes;
     const int64_t panels_bytes = packs_b ? columns_max / cols * panel_bytes : 0;
     Temporary memory;
     char* panels =
         packs_b || keeps_a ? memory.make(call, panels_bytes + (keeps_a ? strips * strip_bytes : 0)) : nullptr;
     char* kept = panels + panels_bytes;
+    // A tail takes the columns of several passes at once where they are narrow.
+    const bool gathers = columns_max < std::min(columns, kTailColumns);
+    int64_t done = 0;
 
     for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
       const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
@@ -171,25 +180,46 @@ struct Product {
           }
           const bool packs_next = packs_a && (!keeps_a || j0 == 0) && a.column == 1;
           for (int64_t p = 0; p < width; p += cols) {
-            // Each panel brings a row of the next strip.
-            const int64_t next = i + height + p / cols;
-            const char* ahead = packs_next && next < std::min(i + 2 * height, rows) ? at(a, next, k0) : nullptr;
+            Ahead ahead = {};
+            if (few) {
+              ahead = next_panel(b, k0, j0, columns, i / height, strips);
+            } else if (packs_next && i + height + p / cols < std::min(i + 2 * height, rows)) {
+              // Each panel brings a row of the next strip.
+              ahead = {at(a, i + height + p / cols, k0), 0, 1, static_cast<int>(divide_up(depth * size, kLine))};
+            }
             const int n_columns = static_cast<int>(std::min(cols, width - p));
             const TileMode mode = k0 == 0 ? kTileStore : kTileAdd;
             char* panel = panels + p / cols * panel_bytes;
             char* tile = c + (i * c_row + j0 + p) * size;
             if (i == 0 && packs_by_tile) {
               mm.packing_tile(static_cast<int>(n_rows), n_columns, depth, strip, at(b, k0, j0 + p), b.row, panel, tile,
-                              c_row, mode, ahead);
+                              c_row, mode, &ahead);
               continue;
             }
             mm.tile(static_cast<int>(n_rows), n_columns, depth, strip, packs_a ? 1 : a.row, packs_a ? n_rows : a.column,
-                    packs_b ? panel : at(b, k0, j0 + p), packs_b ? cols : b.row, tile, c_row, mode, ahead);
+                    packs_b ? panel : at(b, k0, j0 + p), packs_b ? cols : b.row, tile, c_row, mode, &ahead);
           }
-          if (k0 + depth == k) finished(i, n_rows, j0, width);
+          if (k0 + depth == k && !gathers) finished(i, n_rows, j0, width);
+        }
+        if (k0 + depth == k && gathers && (j0 + width - done >= kTailColumns || j0 + width == columns)) {
+          finished(0, rows, done, j0 + width - done);
+          done = j0 + width;
         }
       }
     }
+  }
+
+  // What strip number `strip` asks for of the panel of B after the one at (k0, j0).
+  Ahead next_panel(const Matrix& b, int64_t k0, int64_t j0, int64_t columns, int64_t strip, int64_t strips) const {
+    j0 += mm.cols;
+    if (j0 >= columns) j0 = 0, k0 += kMatmulBlock;
+    if (k0 >= k || (b.row != 1 && b.column != 1)) return {};
+    const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0), width = std::min<int64_t>(mm.cols, columns - j0);
+    const bool by_rows = b.column == 1;
+    const int64_t rows = by_rows ? depth : width, length = by_rows ? width : depth;
+    const int64_t first = rows * strip / strips, last = rows * (strip + 1) / strips;
+    return {by_rows ? at(b, k0 + first, j0) : at(b, k0, j0 + first), (by_rows ? b.row : b.column) << in_log2,
+            static_cast<int>(last - first), static_cast<int>(divide_up(length << in_log2, kLine))};
   }
 
   // The same where C is wider than what lies in memory: a strip of it stays in cache through all of k, tile by tile,
@@ -260,7 +290,7 @@ struct Product {
     }
   }
 
-  // One strip: B is read once, so reading it decides. Rows stream through a few at a time, as wide as they are; columns
+  // One strip, or two: reading B decides. Rows stream through a few at a time, as wide as they are; columns
   // are transposed in pieces that stay in the first-level cache.
   template <class Finished>
   void flat_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int rows, int64_t columns,
@@ -275,7 +305,8 @@ struct Product {
     const int64_t piece = whole ? kMatmulBlock : b.column != 1 ? kFlatPackedDepth : kFlatDepth;
     const bool adds = k > kMatmulBlock;
 
-    const int64_t a_bytes = packs_a ? packed(depth_max, mm.rows) : 0;
+    const int64_t strip_bytes = packs_a ? packed(depth_max, mm.rows) : 0;
+    const int64_t strips = divide_up(rows, mm.rows), height = divide_up(rows, strips), a_bytes = strips * strip_bytes;
     const int64_t b_bytes = packs_b ? packed(std::min(piece, depth_max), cols) : 0;
     const int64_t c_bytes = rows * columns_max * size;
     const auto bytes = static_cast<size_t>(a_bytes + b_bytes + (half() ? c_bytes : 0) + (adds ? c_bytes : 0));
@@ -292,19 +323,26 @@ struct Product {
         const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
         char* into = k0 == 0 ? total : c_next;
         const int64_t into_row = k0 == 0 ? total_row : columns_max;
-        if (packs_a) mm.pack_a(depth, rows, rows, at(a, 0, k0), a.column, a.row, a_strip);
+        for (int64_t i = 0; packs_a && i < rows; i += height) {
+          const int64_t n_rows = std::min(height, rows - i);
+          mm.pack_a(depth, n_rows, n_rows, at(a, i, k0), a.column, a.row, a_strip + i / height * strip_bytes);
+        }
         for (int64_t t = 0; t < depth; t += piece) {
           const int64_t part = std::min(piece, depth - t);
-          const char* strip = packs_a ? a_strip + t * rows * size : at(a, 0, k0 + t);
-          for (int64_t p = 0; p < width; p += cols) {
-            const int64_t count = std::min(cols, width - p);
-            const char* panel = at(b, k0 + t, j0 + p);
-            if (packs_b) {
-              mm.pack(part, count, cols, panel, b.row, b.column, b_panel);
-              panel = b_panel;
+          for (int64_t i = 0; i < rows; i += height) {
+            const int64_t n_rows = std::min(height, rows - i);
+            const char* strip = packs_a ? a_strip + i / height * strip_bytes + t * n_rows * size : at(a, i, k0 + t);
+            for (int64_t p = 0; p < width; p += cols) {
+              const int64_t count = std::min(cols, width - p);
+              const char* panel = at(b, k0 + t, j0 + p);
+              if (packs_b) {
+                if (i == 0) mm.pack(part, count, cols, panel, b.row, b.column, b_panel);
+                panel = b_panel;
+              }
+              mm.tile(static_cast<int>(n_rows), static_cast<int>(count), part, strip, packs_a ? 1 : a.row,
+                      packs_a ? n_rows : a.column, panel, packs_b ? cols : b.row, into + (i * into_row + p) * size,
+                      into_row, t == 0 ? kTileStore : kTileContinue, nullptr);
             }
-            mm.tile(rows, static_cast<int>(count), part, strip, packs_a ? 1 : a.row, packs_a ? rows : a.column, panel,
-                    packs_b ? cols : b.row, into + p * size, into_row, t == 0 ? kTileStore : kTileContinue, nullptr);
           }
         }
         for (int i = 0; k0 > 0 && i < rows; ++i) {

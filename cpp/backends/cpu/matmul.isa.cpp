@@ -19,7 +19,7 @@ namespace {
 // are neighbours.
 template <class T, class V, bool kPacked, int kVecs, bool kPart, int kRows>
 void tile_rows(int n_cols, int64_t depth, const T* a, int64_t a_row, int64_t a_step, const T* b, int64_t b_row, T* c,
-               int64_t c_row, TileMode mode, const void* ahead) {
+               int64_t c_row, TileMode mode, const Ahead* ahead) {
   constexpr int W = V::kWidth;
   const auto mask = V::mask(kPart ? n_cols - (kVecs - 1) * W : W);
   const auto load = [&](const T* p, int h) __attribute__((always_inline)) {
@@ -53,9 +53,16 @@ void tile_rows(int n_cols, int64_t depth, const T* a, int64_t a_row, int64_t a_s
       for (int h = 0; h < kVecs; ++h) __builtin_prefetch(c + i * c_row + h * W, 1);
       four_steps();
     }
-    for (int64_t i = 0; ahead != nullptr && i < depth && k + 4 <= depth; i += kLine / sizeof(T)) {
-      __builtin_prefetch(static_cast<const T*>(ahead) + i, 0, 2);
-      four_steps();
+    if (ahead != nullptr) {
+      const int64_t each_time = 1 + 4 * ahead->rows * ahead->lines / depth;
+      const char* row = ahead->data;
+      for (int i = 0, line = 0; i < ahead->rows && k + 4 <= depth;) {
+        for (int64_t n = 0; n < each_time && i < ahead->rows; ++n) {
+          __builtin_prefetch(row + line * kLine, 0, 2);
+          if (++line == ahead->lines) line = 0, ++i, row += ahead->stride;
+        }
+        four_steps();
+      }
     }
     while (k + 4 <= depth) four_steps();
   }
@@ -76,7 +83,7 @@ void tile_rows(int n_cols, int64_t depth, const T* a, int64_t a_row, int64_t a_s
 
 template <class T>
 using TileFn = void (*)(int, int64_t, const T*, int64_t, int64_t, const T*, int64_t, T*, int64_t, TileMode,
-                        const void*);
+                        const Ahead*);
 
 template <class T>
 struct TileFns {
@@ -92,7 +99,7 @@ constexpr TileFns<T> tile_fns(TileFns<T> fns = {}) {
 
 template <class T, class V, bool kPacked>
 void tile_of(int n_rows, int n_cols, int64_t depth, const void* a, int64_t a_row, int64_t a_step, const void* b,
-             int64_t b_row, void* c, int64_t c_row, TileMode mode, const void* ahead) {
+             int64_t b_row, void* c, int64_t c_row, TileMode mode, const Ahead* ahead) {
   constexpr int W = V::kWidth;
   static constexpr TileFns<T> whole = tile_fns<T, V, kPacked, 2, false>();
   static constexpr TileFns<T> part = tile_fns<T, V, kPacked, 2, true>();
@@ -104,7 +111,7 @@ void tile_of(int n_rows, int n_cols, int64_t depth, const void* a, int64_t a_row
 
 template <class T, class V>
 void tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t a_row, int64_t a_step, const void* b,
-          int64_t b_row, void* c, int64_t c_row, TileMode mode, const void* ahead) {
+          int64_t b_row, void* c, int64_t c_row, TileMode mode, const Ahead* ahead) {
   if (a_row == 1) {
     tile_of<T, V, true>(n_rows, n_cols, depth, a, a_row, a_step, b, b_row, c, c_row, mode, ahead);
   } else {
@@ -116,7 +123,7 @@ void tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t a_row, i
 // fma, and its rows, which no prefetcher follows, are asked for in time. After the panel come the rows of the next.
 template <class T, class V, bool kPart, int kRows>
 void packing_tile_rows(int n_cols, int64_t depth, const T* a, const T* b, int64_t b_row, T* panel, T* c, int64_t c_row,
-                       TileMode mode, const void* ahead) {
+                       TileMode mode, const Ahead* ahead) {
   constexpr int W = V::kWidth, kAhead = 32, kLine = 64 / sizeof(T);
   const int left = n_cols < W ? n_cols : W;
   const decltype(V::mask(W)) masks[] = {V::mask(left), V::mask(n_cols - left)};
@@ -126,14 +133,15 @@ void packing_tile_rows(int n_cols, int64_t depth, const T* a, const T* b, int64_
   V acc[kRows][2];
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) acc[i][0] = acc[i][1] = V::zero();
-  const T* next_line = static_cast<const T*>(ahead);
   const T* soon = b + kAhead * b_row;
   for (int64_t t = 0; t < depth; ++t, a += kRows, b += b_row, soon += b_row, panel += 2 * W) {
     if (t + kAhead == depth) soon += 2 * W - depth * b_row;
     __builtin_prefetch(soon, 0, 2);
     __builtin_prefetch(soon + 2 * W - 1, 0, 2);
     if (2 * W > kLine) __builtin_prefetch(soon + kLine, 0, 2);
-    if (ahead != nullptr && t % kLine == 0) __builtin_prefetch(next_line + t, 0, 2);
+    if (ahead != nullptr && t % kLine == 0 && t < ahead->lines * kLine) {
+      __builtin_prefetch(ahead->data + t * static_cast<int64_t>(sizeof(T)), 0, 2);
+    }
     V row[2];
     for (int h = 0; h < 2; ++h) {
       row[h] = load(b, h);
@@ -159,7 +167,7 @@ void packing_tile_rows(int n_cols, int64_t depth, const T* a, const T* b, int64_
 }
 
 template <class T>
-using PackingTileFn = void (*)(int, int64_t, const T*, const T*, int64_t, T*, T*, int64_t, TileMode, const void*);
+using PackingTileFn = void (*)(int, int64_t, const T*, const T*, int64_t, T*, T*, int64_t, TileMode, const Ahead*);
 
 template <class T>
 struct PackingTileFns {
@@ -175,7 +183,7 @@ constexpr PackingTileFns<T> packing_tile_fns(PackingTileFns<T> fns = {}) {
 
 template <class T, class V>
 void packing_tile(int n_rows, int n_cols, int64_t depth, const void* a, const void* b, int64_t b_row, void* panel,
-                  void* c, int64_t c_row, TileMode mode, const void* ahead) {
+                  void* c, int64_t c_row, TileMode mode, const Ahead* ahead) {
   static constexpr PackingTileFns<T> whole = packing_tile_fns<T, V, false>();
   static constexpr PackingTileFns<T> part = packing_tile_fns<T, V, true>();
   const PackingTileFns<T>& fns = n_cols == 2 * V::kWidth ? whole : part;
@@ -238,7 +246,7 @@ constexpr ComplexTileFns complex_tile_fns(ComplexTileFns fns = {}) {
 }
 
 void complex_tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t, int64_t a_step, const void* b,
-                  int64_t b_row, void* c, int64_t c_row, TileMode mode, const void*) {
+                  int64_t b_row, void* c, int64_t c_row, TileMode mode, const Ahead*) {
   static constexpr ComplexTileFns fns = complex_tile_fns();
   fns.of_rows[n_rows](n_cols, depth, static_cast<const float*>(a), a_step, static_cast<const float*>(b), b_row,
                       static_cast<complex64*>(c), c_row, mode);

@@ -99,7 +99,7 @@ constexpr GroupTileFns group_tile_fns(GroupTileFns fns = {}) {
 }
 
 void float_group_tile_of(int n_rows, int n_cols, int64_t depth, const void* a, int64_t, int64_t a_step, const void* b,
-                         int64_t b_row, void* c, int64_t c_row, TileMode mode, const void*) {
+                         int64_t b_row, void* c, int64_t c_row, TileMode mode, const Ahead*) {
   static constexpr GroupTileFns whole = group_tile_fns<false>();
   static constexpr GroupTileFns part = group_tile_fns<true>();
   const GroupTileFns& fns = n_cols == 2 * VecF32::kWidth ? whole : part;

@@ -139,7 +139,7 @@ void part_products(int64_t n_groups, const uint32_t* a, const uint32_t* b, float
 }
 
 void packed_tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t, int64_t a_step, const void* b, int64_t,
-                 void* c, int64_t c_row, TileMode mode, const void*) {
+                 void* c, int64_t c_row, TileMode mode, const Ahead*) {
   const Packed &strip = *static_cast<const Packed*>(a), &panels = *static_cast<const Packed*>(b);
   float* out = static_cast<float*>(c);
   if (!stays_normal(strip, panels)) return exact_tile(n_rows, n_cols, depth, strip, a_step, panels, out, c_row, mode);

@@ -232,7 +232,7 @@ constexpr PairTileFns pair_tile_fns(PairTileFns fns = {}) {
 }
 
 void packed_tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t, int64_t a_step, const void* b, int64_t,
-                 void* c, int64_t c_row, TileMode mode, const void*) {
+                 void* c, int64_t c_row, TileMode mode, const Ahead*) {
   static constexpr PairTileFns whole = pair_tile_fns<false>(), part = pair_tile_fns<true>();
   const Packed &strip = *static_cast<const Packed*>(a), &panel = *static_cast<const Packed*>(b);
   float* out = static_cast<float*>(c);

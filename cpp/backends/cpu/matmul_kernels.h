@@ -31,6 +31,13 @@ struct RowPiece {
   int64_t offset, at, length;
 };
 
+// Memory that is wanted soon: rows of as many cache lines, `stride` bytes apart.
+struct Ahead {
+  const char* data;
+  int64_t stride;
+  int rows, lines;
+};
+
 struct MatmulKernels {
   int rows, cols;  // of the largest tile
   int size;        // bytes of an element of the compute type
@@ -41,10 +48,10 @@ struct MatmulKernels {
                void* dst);
   // a: element (i, k) at a[i * a_row + k * a_step]; b: row k at b + k * b_row, dense, read in its first n_cols elements
   // or to its padded width; c: row i at c + i * c_row, written in its first n_cols elements. n_rows <= rows and
-  // n_cols <= cols. complex64 reads packed operands alone: a_step and b_row are their widths. `ahead` may be null, or
-  // point to as many elements as `depth` that are wanted soon: large tiles of float ask for them meanwhile.
+  // n_cols <= cols. complex64 reads packed operands alone: a_step and b_row are their widths. Large tiles of float ask
+  // for what is `ahead` meanwhile, which may be null.
   void (*tile)(int n_rows, int n_cols, int64_t depth, const void* a, int64_t a_row, int64_t a_step, const void* b,
-               int64_t b_row, void* c, int64_t c_row, TileMode mode, const void* ahead);
+               int64_t b_row, void* c, int64_t c_row, TileMode mode, const Ahead* ahead);
   // float16 and bfloat16: rows of C rounded to the type in memory; otherwise null.
   void (*round)(int n_rows, int n_cols, const void* c, int64_t c_row, void* out, int64_t out_row);
   // A row times up to row_cols columns of B as they lie in memory, each of them dense, over all of k. The row and C are
@@ -69,7 +76,7 @@ struct MatmulKernels {
   // `tile` of a packed strip of more than half of `rows`, and of a panel whose rows are dense in memory, which is
   // packed meanwhile. May be null.
   void (*packing_tile)(int n_rows, int n_cols, int64_t depth, const void* a, const void* b, int64_t b_row, void* panel,
-                       void* c, int64_t c_row, TileMode mode, const void* ahead) = nullptr;
+                       void* c, int64_t c_row, TileMode mode, const Ahead* ahead) = nullptr;
 };
 
 struct MatmulTable {

@@ -259,9 +259,15 @@ using Compute = typename Storage<D>::compute;
 template <int D, class V>
 void pack_rows(int64_t depth, int64_t count, int64_t width, const Type<D>* src, int64_t k_stride, Compute<D>* dst) {
   constexpr int W = V::kWidth;
+  const int64_t whole = count / W * W;
+  const auto rest = V::mask(static_cast<int>(count - whole));
   for (int64_t t = 0; t < depth; ++t, src += k_stride, dst += width) {
     int64_t j = 0;
-    for (; j + W <= count; j += W) V::load(src + j).store(dst + j);
+    for (; j < whole; j += W) V::load(src + j).store(dst + j);
+    if constexpr (sizeof(Type<D>) == sizeof(Compute<D>)) {
+      if (j < count) V::load(src + j, rest).store(dst + j, rest);
+      j = count;
+    }
     for (; j < count; ++j) dst[j] = Storage<D>::load(src[j]);
     for (; j < width; ++j) dst[j] = 0;
   }

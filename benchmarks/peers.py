@@ -47,7 +47,7 @@ ISA_SWITCHES = {
     }
 }
 # The switch of XLA is one for its compiler: the products that it calls use AVX-512 all the same.
-XLA_CALLS = ("matmul", "matvec", "dot", "conv2d", "attention")
+XLA_CALLS = ("matmul", "linear", "matvec", "dot", "conv2d", "attention")
 
 
 def cores() -> int:

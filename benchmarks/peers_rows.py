@@ -98,6 +98,8 @@ def matrix_products() -> list[Row]:
     rows.append(row("matmul", "64x32x32", (64, 32, 32), (64, 32, 32)))
     rows += [row("matvec", "4096", (1, 4096), (4096, 4096), dtype=dtype) for dtype in ("float32", "bfloat16")]
     rows.append(row("matvec 4-bit", "4096", (1, 4096), (4096, 4096)))
+    linear = ((64, 768), (3072, 768), (3072,))
+    rows += [row("linear", "64x768 to 3072", *linear, dtype=dtype) for dtype in ("float32", "bfloat16")]
     rows.append(row("dot", "100,000", (100_000,), (100_000,)))
     return rows
 

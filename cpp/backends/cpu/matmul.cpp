@@ -16,7 +16,8 @@ namespace {
 
 constexpr int64_t kPanelBytes = 1280 * 1024;      // of B packed at a time, so that they stay in the second-level cache
 constexpr int64_t kKeptBytes = 32 * 1024 * 1024;  // of A packed, at most, for all the columns of B
-constexpr int64_t kFewBytes = 512 * 1024;         // of A packed, beside which panels of B come one by one
+constexpr int64_t kFewBytes = 512 * 1024;         // of A packed, beside which panels of B come one or two at a time
+constexpr int64_t kFewColumns = 128;              // bytes of their rows at least, which memory delivers at once
 constexpr int64_t kSmallPanel = 32 * 1024;        // of B read where it is, while it stays in the first-level cache
 constexpr int64_t kSmallResult = 512 * 1024;      // bytes of C up to which B is not packed, if so
 constexpr int64_t kThreadWork = 256 * 1024;       // multiply-adds that are worth another thread
@@ -152,9 +153,10 @@ struct Product {
     const bool packs_by_tile =
         packs_b && packs_a && mm.packing_tile != nullptr && b.column == 1 && k * columns * size <= kPanelBytes;
     const int64_t passes = divide_up(columns, narrow ? small : kPanelBytes / panel_bytes * cols);
-    // Few strips leave packing B no time to hide: each panel brings the next one then, instead of rows of A.
+    // Few strips leave packing B no time to hide: each pass, a panel or two, brings the next one then, instead of rows
+    // of A.
     const bool few = packs_a && packs_b && !packs_by_tile && strips * strip_bytes <= kFewBytes;
-    const int64_t columns_max = few ? cols : round_up(divide_up(columns, passes), cols);
+    const int64_t columns_max = few ? round_up(cols, kFewColumns / size) : round_up(divide_up(columns, passes), cols);
     const bool keeps_a = packs_a && columns_max < columns && strips * strip_bytes <= kKeptBytes;
     const int64_t panels_bytes = packs_b ? columns_max / cols * panel_bytes : 0;
     Temporary memory;
@@ -182,7 +184,8 @@ struct Product {
           for (int64_t p = 0; p < width; p += cols) {
             Ahead ahead = {};
             if (few) {
-              ahead = next_panel(b, k0, j0, columns, i / height, strips);
+              ahead = next_pass(b, k0, j0, columns, columns_max, i / height * (columns_max / cols) + p / cols,
+                                strips * (columns_max / cols));
             } else if (packs_next && i + height + p / cols < std::min(i + 2 * height, rows)) {
               // Each panel brings a row of the next strip.
               ahead = {at(a, i + height + p / cols, k0), 0, 1, static_cast<int>(divide_up(depth * size, kLine))};
@@ -209,15 +212,16 @@ struct Product {
     }
   }
 
-  // What strip number `strip` asks for of the panel of B after the one at (k0, j0).
-  Ahead next_panel(const Matrix& b, int64_t k0, int64_t j0, int64_t columns, int64_t strip, int64_t strips) const {
-    j0 += mm.cols;
+  // Part number `part` of `parts` of what B has for the pass after the one at (k0, j0).
+  Ahead next_pass(const Matrix& b, int64_t k0, int64_t j0, int64_t columns, int64_t columns_max, int64_t part,
+                  int64_t parts) const {
+    j0 += columns_max;
     if (j0 >= columns) j0 = 0, k0 += kMatmulBlock;
     if (k0 >= k || (b.row != 1 && b.column != 1)) return {};
-    const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0), width = std::min<int64_t>(mm.cols, columns - j0);
+    const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0), width = std::min(columns_max, columns - j0);
     const bool by_rows = b.column == 1;
     const int64_t rows = by_rows ? depth : width, length = by_rows ? width : depth;
-    const int64_t first = rows * strip / strips, last = rows * (strip + 1) / strips;
+    const int64_t first = rows * part / parts, last = rows * (part + 1) / parts;
     return {by_rows ? at(b, k0 + first, j0) : at(b, k0, j0 + first), (by_rows ? b.row : b.column) << in_log2,
             static_cast<int>(last - first), static_cast<int>(divide_up(length << in_log2, kLine))};
   }

@@ -15,6 +15,7 @@ inline float select_by_sign(float x, float positive, float negative) {
   const uint32_t mask = static_cast<uint32_t>(static_cast<int32_t>(bits_of(x)) >> 31);
   return float_of((bits_of(negative) & mask) | (bits_of(positive) & ~mask));
 }
+inline constexpr uint32_t kSmallestNormalF = 0x00800000u;
 // NaN passes through both.
 inline float at_most(float x, float limit) { return x > limit ? limit : x; }
 inline float at_least(float x, float limit) { return x < limit ? limit : x; }
@@ -45,10 +46,21 @@ inline F exp_reduced(F r) {
   const F p = polynomial(r, F(0x1.6b6dfap-10f), 0x1.12300cp-7f, 0x1.55568ap-5f, 0x1.5554a2p-3f, 0.5f, 1.0f);
   return fma(p, r, F(1.0f));
 }
-inline float scaled_exp(float y, ReducedExp<float> e) { return scaled(y, e.k); }
+// The bits of y * 2^k for y in [0.7, 1.42] and k in [-152, 128], rounded once; but of anything for a NaN. No product is
+// subnormal, for which processors take a hundred cycles: 2^k is an addition to the exponent, and where that leaves
+// none, adding 2^(-126 - k) rounds y to what counts in the result, and the sum has it in its low bits.
+inline uint32_t scaled_bits(float y, ReducedExp<float> e) {
+  const uint32_t k = bits_of(e.shifted) << 23, unit = kSmallestNormalF - k;
+  const uint32_t normal = bits_of(y) + k, subnormal = bits_of(y + float_of(unit)) - unit;
+  return static_cast<int32_t>(normal) < static_cast<int32_t>(kSmallestNormalF) ? subnormal : normal;
+}
+inline float scaled_exp(float y, ReducedExp<float> e) {
+  const uint32_t bits = scaled_bits(y, e), infinity = bits_of(kInfF);
+  return float_of(bits < infinity ? bits : infinity) + (y - y);
+}
 template <class F>
 inline F exp_of(F x) {
-  const ReducedExp<F> e = reduce_exp(limited_below(at_most(x, F(150.0f)), F(-150.0f)));
+  const ReducedExp<F> e = reduce_exp(limited_below(at_most(x, F(89.0f)), F(-105.0f)));
   return scaled_exp(exp_reduced(e.r), e);
 }
 // exp(x) where results are normal: 2^k is an addition to the exponent.
@@ -57,11 +69,7 @@ inline float exp_near(float x) {
   const ReducedExp<float> e = reduce_exp(x);
   return float_of(bits_of(exp_reduced(e.r)) + (bits_of(e.shifted) << 23));
 }
-// y * 2^k for y in [0.7, 1.42] and k in [-152, 0], rounded once: the first product is exact. (An addition to the
-// exponent could make a number of a NaN.)
-inline float scaled_down(float y, ReducedExp<float> e) {
-  return y * float_of((bits_of(e.shifted) << 23) + bits_of(0x1p32f)) * 0x1p-32f;
-}
+inline float scaled_down(float y, ReducedExp<float> e) { return float_of(scaled_bits(y, e)) + (y - y); }
 // exp(x) for x of 0 or less. What is below the limit is 0, as it is there.
 template <class F>
 inline F exp_of_negative(F x) {
@@ -82,9 +90,13 @@ inline F sigmoid_by_exp(F x, F e) {
   const F rest = fma(excess, quotient, fma(minus_d, quotient, numerator));
   return fma(inverse, rest, quotient);
 }
+// A subnormal e is the result itself, or 1 is: no product has to do with it.
 template <class F>
 inline F sigmoid_of(F x) {
-  return sigmoid_by_exp(x, exp_of_negative(-fabs(x)));
+  const F e = exp_of_negative(-fabs(x));
+  const F normal = select(e < F(0x1p-126f), F(0.0f), e);
+  const F y = sigmoid_by_exp(x, normal);
+  return select_by_sign(x, y, y + (e - normal));
 }
 inline float sigmoid_near(float x) { return sigmoid_by_exp(x, exp_near(-fabs(x))); }
 

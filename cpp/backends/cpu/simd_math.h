@@ -1,7 +1,7 @@
 // Transcendental functions of whole vectors, where the level has instructions that no loop over the scalar bodies is
 // compiled to: looking up eight numbers by lane, and with AVX-512 scaling by a power of two with one rounding
-// (IST_VECTOR_SCALE: all that is made of it), or where GCC compiles the loop badly (IST_VECTOR_EXP: exp of what is not
-// positive). The bodies are those of scalar_math.h.
+// (IST_VECTOR_SCALE: all that is made of it); or where a vector may take a shorter way (IST_VECTOR_EXP: exp). The
+// bodies are those of scalar_math.h.
 #pragma once
 
 #include "backends/cpu/simd.h"
@@ -67,11 +67,22 @@ inline VecMath log_special(VecMath x, VecMath y) {
 inline VecMath scaled(VecMath y, VecMath k) { return VecMath(_mm512_scalef_ps(y.v, k.v)); }
 inline VecMath exp2_integer(VecMath k) { return scaled(VecMath(1.0f), k); }
 inline VecMath limited_below(VecMath x, VecMath) { return x; }
-// Of what scalef makes 0 of because it is too small, the processor takes a hundred cycles for each vector: lanes whose
-// result is 0 are left out. They hold anything on the way, be it NaN, but nothing subnormal.
+// The processor takes a hundred cycles for a vector of which scalef makes something subnormal, or 0 because it is too
+// small. Such lanes are left out, and go by scalar::scaled_bits(). They may hold a NaN on the way.
 inline VecMath scaled_exp(VecMath y, scalar::ReducedExp<VecMath> e) {
-  constexpr float kZeroFrom = -151.0f;  // 1.42 * 2^-151 is less than half of the smallest subnormal number
-  return VecMath(_mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(e.k.v, _mm512_set1_ps(kZeroFrom), _CMP_NLE_UQ), y.v, e.k.v));
+  constexpr float kNormalFrom = -125.0f, kZeroBelow = -151.0f;  // 1.42 * 2^-152 is less than half of 2^-149
+  const VecMask normal = _mm512_cmp_ps_mask(e.k.v, _mm512_set1_ps(kNormalFrom), _CMP_NLT_UQ);
+  if (normal == 0xffff) [[likely]]
+    return scaled(y, e.k);
+  const __m512i smallest = _mm512_set1_epi32(scalar::kSmallestNormalF);
+  const __m512i k = _mm512_slli_epi32(_mm512_castps_si512(e.shifted.v), 23), unit = _mm512_sub_epi32(smallest, k);
+  const __m512i sum = _mm512_castps_si512(y.v + _mm512_castsi512_ps(unit));
+  const __m512i shifted = _mm512_add_epi32(_mm512_castps_si512(y.v), k);
+  const VecMask subnormal = _mm512_cmplt_epi32_mask(shifted, smallest);
+  const __m512i small = _mm512_mask_sub_epi32(shifted, subnormal, sum, unit);
+  const VecMask counts = _mm512_cmp_ps_mask(e.k.v, _mm512_set1_ps(kZeroBelow), _CMP_GE_OQ);
+  const __m512 others = _mm512_castsi512_ps(_mm512_maskz_mov_epi32(counts, small));
+  return VecMath(_mm512_mask_scalef_ps(others, normal, y.v, e.k.v));
 }
 inline VecMath scaled_down(VecMath y, scalar::ReducedExp<VecMath> e) { return scaled_exp(y, e); }
 
@@ -87,20 +98,41 @@ inline VecMath lookup(const float (&table)[scalar::kPieces], VecPiece piece) {
   return VecMath(_mm512_permutexvar_ps(piece.v, _mm512_broadcast_f32x8(_mm256_loadu_ps(table))));
 }
 
-inline VecMath exp(VecMath x) { return scalar::exp_of(x); }
-inline VecMath sigmoid(VecMath x) { return scalar::sigmoid_of(x); }
+// Most vectors need neither limits nor what scaled_exp() has for small results.
+inline bool is_far_exp(VecMath x) { return _mm512_cmp_ps_mask(fabs(x).v, _mm512_set1_ps(87.0f), _CMP_GT_OQ) != 0; }
+inline VecMath exp_near(VecMath x) {
+  const scalar::ReducedExp<VecMath> e = scalar::reduce_exp(x);
+  return scaled(scalar::exp_reduced(e.r), e.k);
+}
+inline VecMath exp(VecMath x) {
+  if (is_far_exp(x)) [[unlikely]]
+    return scalar::exp_of(x);
+  return exp_near(x);
+}
+inline VecMath sigmoid(VecMath x) {
+  if (is_far_exp(x)) [[unlikely]]
+    return scalar::sigmoid_of(x);
+  return scalar::sigmoid_by_exp(x, exp_near(-fabs(x)));
+}
 inline VecMath log(VecMath x) { return scalar::log_of(x); }
 inline VecMath log2(VecMath x) { return scalar::log2_of(x); }
 inline VecMath log10(VecMath x) { return scalar::log10_of(x); }
 inline VecMath log1p(VecMath x) { return scalar::log1p_of(x); }
 #elif defined(__AVX2__)
-// That of numbers which are not positive: GCC compares and blends for the limit of a loop over the scalar body.
 #define IST_VECTOR_EXP 1
 inline VecMath limited_below(VecMath x, VecMath limit) { return VecMath(_mm256_max_ps(limit.v, x.v)); }
+// 2^k is an addition to the exponent, but where that does not do: there as scalar::scaled_down().
 inline VecMath scaled_down(VecMath y, scalar::ReducedExp<VecMath> e) {
+  constexpr float kNormalFrom = -125.0f;
   const __m256i k = _mm256_slli_epi32(_mm256_castps_si256(e.shifted.v), 23);
-  const __m256i factor = _mm256_add_epi32(k, _mm256_castps_si256(_mm256_set1_ps(0x1p32f)));
-  return y * VecMath(_mm256_castsi256_ps(factor)) * VecMath(0x1p-32f);
+  const __m256i shifted = _mm256_add_epi32(_mm256_castps_si256(y.v), k);
+  const __m256 normal = _mm256_cmp_ps(e.k.v, _mm256_set1_ps(kNormalFrom), _CMP_GE_OQ);
+  if (_mm256_movemask_ps(normal) == 0xff) [[likely]]
+    return VecMath(_mm256_castsi256_ps(shifted));
+  const __m256i smallest = _mm256_set1_epi32(scalar::kSmallestNormalF), unit = _mm256_sub_epi32(smallest, k);
+  const __m256i subnormal = _mm256_sub_epi32(_mm256_castps_si256(y.v + _mm256_castsi256_ps(unit)), unit);
+  const __m256i bits = _mm256_blendv_epi8(shifted, subnormal, _mm256_cmpgt_epi32(smallest, shifted));
+  return VecMath(_mm256_castsi256_ps(bits) + (y.v - y.v));
 }
 inline VecMath at_most(VecMath x, VecMath limit) { return VecMath(_mm256_min_ps(limit.v, x.v)); }
 inline VecMath fabs(VecMath a) { return VecMath(_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)); }

@@ -72,16 +72,16 @@ inline VecMath limited_below(VecMath x, VecMath) { return x; }
 inline VecMath scaled_exp(VecMath y, scalar::ReducedExp<VecMath> e) {
   constexpr float kNormalFrom = -125.0f, kZeroBelow = -151.0f;  // 1.42 * 2^-152 is less than half of 2^-149
   const VecMask normal = _mm512_cmp_ps_mask(e.k.v, _mm512_set1_ps(kNormalFrom), _CMP_NLT_UQ);
-  if (normal == 0xffff) [[likely]]
-    return scaled(y, e.k);
+  const VecMask zero = _mm512_cmp_ps_mask(e.k.v, _mm512_set1_ps(kZeroBelow), _CMP_LT_OQ);
+  if ((normal | zero) == 0xffff) [[likely]]
+    return VecMath(_mm512_maskz_scalef_ps(normal, y.v, e.k.v));
   const __m512i smallest = _mm512_set1_epi32(scalar::kSmallestNormalF);
   const __m512i k = _mm512_slli_epi32(_mm512_castps_si512(e.shifted.v), 23), unit = _mm512_sub_epi32(smallest, k);
   const __m512i sum = _mm512_castps_si512(y.v + _mm512_castsi512_ps(unit));
   const __m512i shifted = _mm512_add_epi32(_mm512_castps_si512(y.v), k);
   const VecMask subnormal = _mm512_cmplt_epi32_mask(shifted, smallest);
   const __m512i small = _mm512_mask_sub_epi32(shifted, subnormal, sum, unit);
-  const VecMask counts = _mm512_cmp_ps_mask(e.k.v, _mm512_set1_ps(kZeroBelow), _CMP_GE_OQ);
-  const __m512 others = _mm512_castsi512_ps(_mm512_maskz_mov_epi32(counts, small));
+  const __m512 others = _mm512_castsi512_ps(_mm512_maskz_mov_epi32(static_cast<VecMask>(~zero), small));
   return VecMath(_mm512_mask_scalef_ps(others, normal, y.v, e.k.v));
 }
 inline VecMath scaled_down(VecMath y, scalar::ReducedExp<VecMath> e) { return scaled_exp(y, e); }

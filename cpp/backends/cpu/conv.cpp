@@ -127,6 +127,8 @@ void convolve(const Call& call, const ConvShape& shape, Input& input, const View
     convolve_channels(call, shape, input.dense(), filters, out);
   } else if (planes) {
     convolve_planes(call, {&shape, 1}, input.wide(), filters, out);
+  } else if (call.kernels().matmul->of[out.dtype - IST_FLOAT16].groups != nullptr) {
+    convolve_strips(call, shape, input.dense(), filters, out);
   } else {
     convolve_products(call, shape, out.dtype == IST_BFLOAT16 ? input.dense().data : input.wide(), filters, out);
   }

@@ -20,6 +20,8 @@ void convolve_channels(const Call& call, const ConvShape& shape, const View& inp
 // bfloat16 is in its own.
 void convolve_products(const Call& call, const ConvShape& shape, const char* input, const View& filters,
                        const View& out);
+// The same for bfloat16, where kernels read groups of k in place. `input` is dense.
+void convolve_strips(const Call& call, const ConvShape& shape, const View& input, const View& filters, const View& out);
 // Few outputs for each group: vectors along the pixels of planes, one for each channel. `input` is dense, in the
 // compute type, and not spread. Parts are those of a run of phases; `filters` has the outputs of all.
 bool suits_planes(const Call& call, std::span<const ConvShape> parts);

@@ -58,7 +58,6 @@ struct Product {
     for (int64_t t = 0; t < depth.count; ++n) {
       const int64_t run = (depth.begin + t) / length, skipped = (depth.begin + t) % length;
       list[n] = {runs[run] + skipped, t, std::min(length - skipped, depth.count - t)};
-      if (mm.pack_pieces != nullptr) list[n].length = std::min(list[n].length, kMatmulGroup - t % kMatmulGroup);
       t += list[n].length;
     }
     return n;
@@ -77,11 +76,8 @@ struct Product {
   int64_t next_bytes() const {
     return shape.depths.size() > 1 ? round_up(columns_max() * windows.width() * mm.size, 64) : 0;
   }
-  // Strips are alike, but where the last one may be cheaper.
-  int64_t strip_height(int64_t pixels) const {
-    if (mm.pack_pieces != nullptr) return std::min<int64_t>(pixels, mm.rows);
-    return divide_up(pixels, divide_up(pixels, mm.rows));
-  }
+  // Strips are alike.
+  int64_t strip_height(int64_t pixels) const { return divide_up(pixels, divide_up(pixels, mm.rows)); }
 
   // All of k for some panes and the columns [begin, end): blocks of k on the outside, so that the panels of weights
   // stay in cache.
@@ -129,18 +125,14 @@ struct Product {
   // Puts `n` rows into a strip, as its rows from `first` on.
   void bring(int64_t depth, int64_t first, int64_t n, int n_pieces, const RowPiece* list, const char* from,
              int64_t from_row, char* strip) const {
-    if (mm.pack_pieces != nullptr) {
-      mm.pack_pieces(depth, first, n, n_pieces, list, from, from_row, strip + gathered_bytes());
-    } else {
-      gather(n, n_pieces, list, from, from_row, strip + first * depth * element, depth);
-    }
+    gather(n, n_pieces, list, from, from_row, strip + first * depth * element, depth);
   }
 
   // A strip that all of its rows are in.
   Rows rows_of(char* strip, int64_t rows, int64_t depth) const {
     if (mm.in_place) return {strip, depth, 1};
     char* packed = strip + gathered_bytes();
-    if (mm.pack_pieces == nullptr) mm.pack_a(depth, rows, rows, strip, 1, depth, packed);
+    mm.pack_a(depth, rows, rows, strip, 1, depth, packed);
     return {packed, 1, rows};
   }
 
@@ -269,7 +261,6 @@ void convolve_products(const Call& call, const ConvShape& shape, const char* inp
   const int64_t work = windows.height() * windows.width() * k * std::min(columns, outputs) * together;
   const int64_t thread_work = kConvThreadWork * std::clamp<int64_t>(outputs / 4, 1, mm.speed);
   parallel_for(call.threads(), shape.groups * down * across, 1 + thread_work / work, [&](int64_t begin, int64_t end) {
-    if (mm.enter != nullptr) mm.enter();
     const int64_t strip_bytes = product.strip_bytes(), next_bytes = product.next_bytes();
     char* strip = scratch(static_cast<size_t>(strip_bytes + next_bytes + together * (window_bytes + wide_bytes)));
     char* next = strip + strip_bytes;
@@ -291,7 +282,6 @@ void convolve_products(const Call& call, const ConvShape& shape, const char* inp
                     outputs);
       }
     }
-    if (mm.leave != nullptr) mm.leave();
   });
 }
 

@@ -4,11 +4,12 @@
 
 namespace ist::cpu {
 ConvWindows::ConvWindows(const ConvShape& shape, int64_t channels, int64_t outputs, int size, int64_t bytes,
-                         int64_t unit, int64_t wanted)
+                         int64_t unit, int64_t wanted, bool pitched)
     : shape_(shape),
       channels_(channels),
       size_(size),
-      direct_(shape.d.inside() && shape.h.inside() && shape.w.inside()),
+      pitched_(pitched),
+      direct_(!pitched && shape.d.inside() && shape.h.inside() && shape.w.inside()),
       grid_(
           shape,
           [&](int64_t height, int64_t width) {
@@ -17,40 +18,60 @@ ConvWindows::ConvWindows(const ConvShape& shape, int64_t channels, int64_t outpu
           },
           bytes, unit, wanted) {
   column_ = direct_ ? shape.channels : channels;
-  row_ = column_ * (direct_ ? shape.w.in : shape.w.reach(grid_.width));
-  plane_ = row_ * (direct_ ? shape.h.in : shape.h.reach(grid_.height));
+  row_ = column_ * (direct_ ? shape.w.in : round_up(shape.w.reach(grid_.width), pitched ? shape.w.stride : 1));
+  plane_ = row_ * (direct_ ? shape.h.in : round_up(shape.h.reach(grid_.height), pitched ? shape.h.stride : 1));
 }
 
 void ConvWindows::runs(int64_t* offsets) const {
-  const int64_t plane_step = direct_ ? shape_.d.dilation * plane_ : plane_, row_step = shape_.h.dilation * row_;
+  const int64_t plane_step = direct_ ? shape_.d.dilation * plane_ : plane_, columns = shape_.w.dilation * column_;
   const int64_t n_columns = runs_are_rows() ? 1 : shape_.w.taps;
   for (int64_t d = 0; d < shape_.d.taps; ++d) {
     for (int64_t h = 0; h < shape_.h.taps; ++h) {
       for (int64_t w = 0; w < n_columns; ++w) {
-        *offsets++ = d * plane_step + h * row_step + w * shape_.w.dilation * column_;
+        *offsets++ = d * plane_step + row_place(h * shape_.h.dilation) + w * columns;
       }
     }
   }
 }
 
-const char* ConvWindows::at(const ConvBlock& block, const char* input, int64_t first_channel, char* memory) const {
+bool ConvWindows::meets_taps(int64_t row) const {
+  const ConvAxis& h = shape_.h;
+  const int64_t remainder = row % h.stride;
+  for (int64_t tap = 0; tap < std::min(h.taps, h.stride); ++tap) {
+    if (tap * h.dilation % h.stride == remainder) return true;
+  }
+  return false;
+}
+
+const char* ConvWindows::at(const ConvBlock& block, const char* input, int64_t first_channel, char* memory,
+                            const See* see) const {
   const ConvAxis &d = shape_.d, &h = shape_.h, &w = shape_.w;
   const int64_t plane = block.image * d.in, p = d.position(block.depth), q = h.position(block.h0);
   const auto pixel = [&](int64_t z, int64_t y, int64_t x) {
     return input + ((((plane + z) * h.in + y) * w.in + x) * shape_.channels + first_channel) * size_;
   };
-  if (direct_) return pixel(p, q, w.position(block.w0));
+  const int64_t reach = w.reach(block.columns);
+  if (direct_) {
+    const char* first = pixel(p, q, w.position(block.w0));
+    for (int64_t tap = 0; see != nullptr && tap < d.taps; ++tap) {
+      (*see)(((h.reach(block.rows) - 1) * w.in + reach - 1) * column_ + channels_,
+             first + tap * d.dilation * plane_ * size_);
+    }
+    return first;
+  }
   const auto has = [](const ConvAxis& axis, int64_t position) {
     return position >= 0 && position % axis.spread == 0 && position / axis.spread < axis.in;
   };
   for (int64_t tap = 0; tap < d.taps; ++tap) {
     const int64_t z = p + tap * d.dilation;
     for (int64_t row = 0; row < h.reach(block.rows); ++row) {
-      char* to = memory + (tap * plane_ + row * row_) * size_;
+      if (!meets_taps(row)) continue;
+      char* to = memory + (tap * plane_ + row_place(row)) * size_;
       if (has(d, z) && has(h, q + row)) {
         copy_row(block, pixel(z / d.spread, (q + row) / h.spread, 0), to);
+        if (see != nullptr) (*see)(reach* column_, to);
       } else {
-        std::memset(to, 0, static_cast<size_t>(w.reach(block.columns) * column_ * size_));
+        std::memset(to, 0, static_cast<size_t>(reach * column_ * size_));
       }
     }
   }

@@ -50,40 +50,20 @@ void pack_strip(int64_t depth, int64_t count, int64_t, const void* src, int64_t 
   packed.smallest_exponent = smallest.get();
 }
 
-void pack_pieces(int64_t depth, int64_t first, int64_t count, int n_pieces, const RowPiece* pieces, const void* src,
-                 int64_t i_stride, void* dst) {
-  Packed& packed = *static_cast<Packed*>(dst);
-  SmallestExponent smallest;
-  for (const RowPiece* piece = pieces; piece < pieces + n_pieces; ++piece) {
-    const bfloat16* data = static_cast<const bfloat16*>(src) + piece->offset;
-    const int64_t place = piece->at % kMatmulGroup;
-    uint16_t* out = reinterpret_cast<uint16_t*>(packed.pairs) + piece->at / kMatmulGroup * kPanel * kMatmulGroup +
-                    first * kMatmulGroup + place;
-    const auto read = static_cast<__mmask32>((uint64_t{1} << piece->length) - 1);
-    const bool is_last = piece->at + piece->length == depth;  // zeros to the end of its group
-    const __mmask32 written = is_last ? static_cast<__mmask32>(0xffffffffu >> place) : read;
-    for (int64_t i = 0; i < count; ++i, data += i_stride, out += kMatmulGroup) {
-      const __m512i words = _mm512_maskz_loadu_epi16(read, data);
-      smallest.see(words);
-      _mm512_mask_storeu_epi16(out, written, words);
-    }
-  }
-  const int32_t least = smallest.get();
-  if (first == 0 || least < packed.smallest_exponent) packed.smallest_exponent = least;
-}
+constexpr int kTileRow = kPairs * sizeof(uint32_t);
 
 // Tiles 0 to 3: the squares of C; 4 and 5 of A; 6 and 7 of B. A strip of A stays in the first-level cache if panels of
 // B go past it: hence the streaming loads. `meanwhile` is called for each group.
-template <bool kTwoRows, bool kTwoColumns, class Meanwhile>
-inline void amx_products(int64_t n_groups, const uint32_t* a, const uint32_t* b, float* sums, int64_t sums_row,
+template <bool kTwoRows, bool kTwoColumns, class Strip, class Meanwhile>
+inline void amx_products(int64_t n_groups, const Strip& strip, const uint32_t* b, float* sums, int64_t sums_row,
                          const Meanwhile& meanwhile) {
-  constexpr int kTileRow = kPairs * sizeof(uint32_t);
   _tile_zero(0);
   if constexpr (kTwoColumns) _tile_zero(1);
   if constexpr (kTwoRows) _tile_zero(2);
   if constexpr (kTwoRows && kTwoColumns) _tile_zero(3);
-  for (int64_t group = 0; group < n_groups; ++group, a += kPanel * kPairs, b += kPanel * kPairs) {
-    _tile_loadd(4, a, kTileRow);
+  for (int64_t group = 0; group < n_groups; ++group, b += kPanel * kPairs) {
+    const RowGroup a = strip(group);
+    _tile_loadd(4, a.data, a.step);
     _tile_stream_loadd(6, b, kTileRow);
     _tile_dpbf16ps(0, 4, 6);
     if constexpr (kTwoColumns) {
@@ -91,7 +71,7 @@ inline void amx_products(int64_t n_groups, const uint32_t* a, const uint32_t* b,
       _tile_dpbf16ps(1, 4, 7);
     }
     if constexpr (kTwoRows) {
-      _tile_loadd(5, a + kSide * kPairs, kTileRow);
+      _tile_loadd(5, static_cast<const char*>(a.data) + kSide * a.step, a.step);
       _tile_dpbf16ps(2, 5, 6);
       if constexpr (kTwoColumns) _tile_dpbf16ps(3, 5, 7);
     }
@@ -104,10 +84,16 @@ inline void amx_products(int64_t n_groups, const uint32_t* a, const uint32_t* b,
   if constexpr (kTwoRows && kTwoColumns) _tile_stored(3, sums + kSide * sums_row + kSide, stride);
 }
 
+inline auto packed_groups(const uint32_t* pairs) {
+  return [=](int64_t group)
+             __attribute__((always_inline)) { return RowGroup{pairs + group * kPanel * kPairs, kTileRow}; };
+}
+
 // A strip of 32 rows and two panels; the sums of the first are added while the second is multiplied.
-void whole_tile(int64_t n_groups, const uint32_t* a, const uint32_t* b, float* c, int64_t c_row, TileMode mode) {
+void whole_tile(int64_t n_groups, const uint32_t* pairs, const uint32_t* b, float* c, int64_t c_row, TileMode mode) {
   const uint32_t* b_right = b + n_groups * kPanel * kPairs;
   const auto nothing = [] {};
+  const auto a = packed_groups(pairs);
   if (mode == kTileStore) {
     amx_products<true, true>(n_groups, a, b, c, c_row, nothing);
     amx_products<true, true>(n_groups, a, b_right, c + kPanel, c_row, nothing);
@@ -135,7 +121,7 @@ void whole_tile(int64_t n_groups, const uint32_t* a, const uint32_t* b, float* c
 
 template <bool kTwoRows, bool kTwoColumns>
 void part_products(int64_t n_groups, const uint32_t* a, const uint32_t* b, float* sums, int64_t sums_row) {
-  amx_products<kTwoRows, kTwoColumns>(n_groups, a, b, sums, sums_row, [] {});
+  amx_products<kTwoRows, kTwoColumns>(n_groups, packed_groups(a), b, sums, sums_row, [] {});
 }
 
 void packed_tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t, int64_t a_step, const void* b, int64_t,
@@ -169,6 +155,113 @@ void packed_tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t, 
   }
 }
 
+// ---- strips in groups ----
+
+int32_t smallest_exponent(int64_t n, const void* x) {
+  SmallestExponent smallest;
+  const bfloat16* data = static_cast<const bfloat16*>(x);
+  int64_t i = 0;
+  for (; i + kMatmulGroup <= n; i += kMatmulGroup) smallest.see(_mm512_loadu_si512(data + i));
+  if (i < n) smallest.see(_mm512_maskz_loadu_epi16((1u << (n - i)) - 1, data + i));
+  return smallest.get();
+}
+
+// A load reads under its mask alone, so each piece can be loaded to its place.
+template <int kPieces>
+void gather_pieces(int64_t count, int n_pieces, const RowPiece* pieces, const bfloat16* src, int64_t i_stride,
+                   uint32_t* out) {
+  const int n = kPieces > 0 ? kPieces : n_pieces;
+  __mmask32 masks[kPieces > 0 ? kPieces : kMatmulGroup];
+  int64_t offsets[kPieces > 0 ? kPieces : kMatmulGroup];
+  for (int p = 0; p < n; ++p) {
+    const int64_t place = pieces[p].at % kMatmulGroup;
+    masks[p] = static_cast<__mmask32>(((uint64_t{1} << pieces[p].length) - 1) << place);
+    offsets[p] = pieces[p].offset - place;
+  }
+  for (int64_t i = 0; i < count; ++i, src += i_stride, out += kPairs) {
+    __m512i words = _mm512_setzero_si512();
+    for (int p = 0; p < n; ++p) words = _mm512_mask_loadu_epi16(words, masks[p], src + offsets[p]);
+    _mm512_store_si512(out, words);
+  }
+}
+
+void gather_group(int64_t count, int n_pieces, const RowPiece* pieces, const void* src, int64_t i_stride, void* dst) {
+  static constexpr decltype(&gather_pieces<0>) of_pieces[] = {&gather_pieces<0>, &gather_pieces<1>, &gather_pieces<2>,
+                                                              &gather_pieces<3>};
+  of_pieces[n_pieces <= 3 ? n_pieces : 0](count, n_pieces, pieces, static_cast<const bfloat16*>(src), i_stride,
+                                          static_cast<uint32_t*>(dst));
+}
+
+// Some lanes rounded; the instruction takes subnormal numbers for zero.
+inline void store_rounded(VecF32 sum, int n, bfloat16* to) {
+  constexpr int kSubnormal = 0x20;
+  if (_mm512_fpclass_ps_mask(sum.v, kSubnormal) == 0) {
+    const auto rounded = (__m256i)_mm512_cvtneps_pbh(sum.v);
+    if (n >= kSide) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), rounded);
+    } else {
+      _mm256_mask_storeu_epi16(to, static_cast<__mmask16>((1u << n) - 1), rounded);
+    }
+    return;
+  }
+  bfloat16 lanes[kSide];
+  sum.store(lanes);
+  for (int i = 0; i < n && i < kSide; ++i) to[i] = lanes[i];
+}
+
+void strip_tile(int n_rows, int n_cols, int64_t depth, const RowGroup* a, int32_t smallest, const void* b, float* c,
+                int64_t c_row, bool adds, void* const* out, int64_t first) {
+  const Packed& panels = *static_cast<const Packed*>(b);
+  const int64_t n_groups = (depth + kMatmulGroup - 1) / kMatmulGroup;
+  constexpr int kWidth = kPanels * kPanel;
+  alignas(64) float sums[kPanel * kWidth];
+  if (stays_normal(smallest, panels)) {
+    const auto strip = [=](int64_t group) __attribute__((always_inline)) { return a[group]; };
+    const auto nothing = [] {};
+    for (int j = 0; j < n_cols; j += kPanel) {
+      const uint32_t* panel = panels.pairs + panel_square(0, n_groups, 0, j);
+      if (n_rows > kSide) {
+        if (n_cols - j > kSide) {
+          amx_products<true, true>(n_groups, strip, panel, sums + j, kWidth, nothing);
+        } else {
+          amx_products<true, false>(n_groups, strip, panel, sums + j, kWidth, nothing);
+        }
+      } else if (n_cols - j > kSide) {
+        amx_products<false, true>(n_groups, strip, panel, sums + j, kWidth, nothing);
+      } else {
+        amx_products<false, false>(n_groups, strip, panel, sums + j, kWidth, nothing);
+      }
+    }
+  } else {
+    alignas(64) char memory[kHeader + kMatmulBlock * kPanel * sizeof(bfloat16)];
+    Packed& packed = *reinterpret_cast<Packed*>(memory);
+    for (int64_t group = 0; group < n_groups; ++group) {
+      for (int i = 0; i < n_rows; ++i) {
+        __builtin_memcpy(packed.pairs + (group * kPanel + i) * kPairs,
+                         static_cast<const char*>(a[group].data) + i * a[group].step, kTileRow);
+      }
+    }
+    exact_tile(n_rows, n_cols, depth, packed, 0, panels, sums, kWidth, kTileStore);
+  }
+  for (int i = 0; i < n_rows; ++i) {
+    bfloat16* to = out != nullptr ? static_cast<bfloat16*>(out[i]) + first : nullptr;
+    if (out != nullptr && out[i] == nullptr) continue;
+    for (int j = 0; j < n_cols; j += kSide) {
+      const auto lanes = VecF32::mask(n_cols - j < kSide ? n_cols - j : kSide);
+      float* at = c + i * c_row + j;
+      VecF32 sum = VecF32::load(sums + i * kWidth + j);
+      if (adds) sum = VecF32::add(VecF32::load(at, lanes), sum);
+      if (out != nullptr) {
+        store_rounded(sum, n_cols - j, to + j);
+      } else {
+        sum.store(at, lanes);
+      }
+    }
+  }
+}
+
+constexpr GroupKernels group_kernels = {&smallest_exponent, &gather_group, &strip_tile};
+
 constexpr MatmulKernels bfloat16_kernels = {
     kPanel,
     kPanels * kPanel,
@@ -186,7 +279,7 @@ constexpr MatmulKernels bfloat16_kernels = {
     48,
     &enter_tiles,
     &leave_tiles,
-    &pack_pieces,
+    &group_kernels,
 };
 
 }  // namespace

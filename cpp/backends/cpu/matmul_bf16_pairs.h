@@ -192,9 +192,10 @@ void exact_tile(int n_rows, int n_cols, int64_t depth, const Packed& a, int64_t 
 }
 
 // Both exponents are biased by 127, and the last bits of the products' significands are 14 places down.
-inline bool stays_normal(const Packed& a, const Packed& b) {
-  return a.smallest_exponent + b.smallest_exponent - 2 * 127 - 14 >= -126;
+inline bool stays_normal(int32_t a_exponent, const Packed& b) {
+  return a_exponent + b.smallest_exponent - 2 * 127 - 14 >= -126;
 }
+inline bool stays_normal(const Packed& a, const Packed& b) { return stays_normal(a.smallest_exponent, b); }
 
 #if !defined(__AMX_BF16__)
 

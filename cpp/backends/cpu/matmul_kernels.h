@@ -38,6 +38,24 @@ struct Ahead {
   int rows, lines;
 };
 
+// Some elements of k for each row of a strip: kMatmulGroup of row i at data + i * step bytes. There are as many rows as
+// in the largest tile, the last of which may hold anything; of elements past the depth, all rows hold +0.
+struct RowGroup {
+  const void* data;
+  int64_t step;
+};
+
+struct GroupKernels {
+  // The smallest exponent of some elements, which tells `tile` what it may multiply as it is.
+  int32_t (*smallest_exponent)(int64_t n, const void* x);
+  // A group of `count` rows i_stride elements apart, from pieces in ascending order, with +0 beyond them.
+  void (*gather)(int64_t count, int n_pieces, const RowPiece* pieces, const void* src, int64_t i_stride, void* dst);
+  // A strip by a packed panel: the sums of a k-block that, with `adds`, are added to C. Into C where `out` is null,
+  // else rounded into columns [first, first + n_cols) of the rows that are not null.
+  void (*tile)(int n_rows, int n_cols, int64_t depth, const RowGroup* a, int32_t smallest_exponent, const void* b,
+               float* c, int64_t c_row, bool adds, void* const* out, int64_t first);
+};
+
 struct MatmulKernels {
   int rows, cols;  // of the largest tile
   int size;        // bytes of an element of the compute type
@@ -68,10 +86,8 @@ struct MatmulKernels {
   int speed;        // multiply-adds in the time of one of float32
   void (*enter)();  // around a thread's calls of `tile`; may be null
   void (*leave)();
-  // Packs rows [first, first + count) of a strip, those before them are packed already, from pieces that go through
-  // `depth` in ascending order and do not cross multiples of kMatmulGroup. May be null.
-  void (*pack_pieces)(int64_t depth, int64_t first, int64_t count, int n_pieces, const RowPiece* pieces,
-                      const void* src, int64_t i_stride, void* dst);
+  // Products whose strips of A are not packed, but read a group of k at a time; may be null.
+  const GroupKernels* groups;
   // ---- and for float32 and float64 ----
   // `tile` of a packed strip of more than half of `rows`, and of a panel whose rows are dense in memory, which is
   // packed meanwhile. May be null.

@@ -117,17 +117,23 @@ namespace {
 
 constexpr int64_t kFewChannels = 32;  // for which planes are worth turning to
 
+// Rather than planes: where groups of k are many, or need not be gathered.
+bool suits_strips(const ConvShape& shape) {
+  return shape.groups == 1 && (shape.k() >= 4 * kMatmulGroup || shape.channels % kMatmulGroup == 0);
+}
+
 bool has_one_filter_a_channel(const ConvShape& shape) {
   return shape.groups > 1 && shape.groups == shape.channels && shape.groups == shape.outputs;
 }
 
 void convolve(const Call& call, const ConvShape& shape, Input& input, const View& filters, const View& out) {
-  const bool planes = suits_planes(call, {&shape, 1});
+  const bool groups = call.kernels().matmul->of[out.dtype - IST_FLOAT16].groups != nullptr;
+  const bool planes = !(groups && suits_strips(shape)) && suits_planes(call, {&shape, 1});
   if (has_one_filter_a_channel(shape) && !(planes && shape.channels <= kFewChannels)) {
     convolve_channels(call, shape, input.dense(), filters, out);
   } else if (planes) {
     convolve_planes(call, {&shape, 1}, input.wide(), filters, out);
-  } else if (call.kernels().matmul->of[out.dtype - IST_FLOAT16].groups != nullptr) {
+  } else if (groups) {
     convolve_strips(call, shape, input.dense(), filters, out);
   } else {
     convolve_products(call, shape, out.dtype == IST_BFLOAT16 ? input.dense().data : input.wide(), filters, out);

@@ -57,6 +57,7 @@ struct Strips {
   const int64_t* runs;
   int64_t pitch;    // outputs from one row to the next; 0 where groups are gathered
   const char* end;  // of what may be read of windows, if they are the input
+  bool sees_rows;   // strips are dense and read once: what makes sure of their exponents brings them into cache
 
   // Outputs of a pane, with those between rows.
   int64_t pixels(const ConvBlock& block) const { return (block.rows - 1) * pitch_of(block) + block.columns; }
@@ -83,6 +84,9 @@ struct Strips {
             RowGroup strip[kMostGroups];
             void* to[kMostRows];
             bring(pane, i, rows, pieces, gathered, strip);
+            if (sees_rows) {
+              smallest = mm.groups->smallest_exponent(rows * depth.count, pane->window + i * windows.column_step() * 2);
+            }
             if (is_last) places(pane, i, rows, group * shape.group_outputs(), to);
             for (int64_t j = j0; j < std::min(last, j0 + step); j += mm.cols) {
               mm.groups->tile(static_cast<int>(rows), static_cast<int>(std::min<int64_t>(mm.cols, last - j)),
@@ -169,6 +173,7 @@ void convolve_strips(const Call& call, const ConvShape& shape, const View& input
   windows.runs(runs.data());
   const bool in_place = fits(windows) && has_whole_groups(shape, windows, runs.data());
   const bool direct = windows.nbytes() == 0;
+  const bool sees_rows = in_place && direct && windows.height() == 1 && windows.column_step() == k && k <= kMatmulBlock;
   const Strips strips = {mm,
                          shape,
                          windows,
@@ -178,7 +183,8 @@ void convolve_strips(const Call& call, const ConvShape& shape, const View& input
                          !in_place               ? 0
                          : windows.height() == 1 ? windows.width()
                                                  : windows.row_step() / windows.column_step(),
-                         direct ? input.data + input.count() * 2 : nullptr};
+                         direct ? input.data + input.count() * 2 : nullptr,
+                         sees_rows};
 
   const int64_t slack = mm.rows * windows.column_step() * 2;
   const int64_t window_bytes = direct ? 0 : round_up(windows.nbytes() + slack, 64);
@@ -207,7 +213,8 @@ void convolve_strips(const Call& call, const ConvShape& shape, const View& input
       };
       for (int64_t i = 0; i < n_panes; ++i) {
         const ConvBlock block = windows.block(first + i);
-        panes[i] = {block, windows.at(block, input.data, group * channels, memory + i * window_bytes, &see)};
+        panes[i] = {block, windows.at(block, input.data, group * channels, memory + i * window_bytes,
+                                      sees_rows ? nullptr : &see)};
       }
       strips.run(panes, n_panes, group, j, std::min(outputs, j + columns), smallest, gathered, wide);
     }

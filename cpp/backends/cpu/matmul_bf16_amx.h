@@ -64,10 +64,10 @@ inline void amx_products(int64_t n_groups, const Strip& strip, const uint32_t* b
   for (int64_t group = 0; group < n_groups; ++group, b += kPanel * kPairs) {
     const RowGroup a = strip(group);
     _tile_loadd(4, a.data, a.step);
-    _tile_stream_loadd(6, b, kTileRow);
+    _tile_loadd(6, b, kTileRow);
     _tile_dpbf16ps(0, 4, 6);
     if constexpr (kTwoColumns) {
-      _tile_stream_loadd(7, b + kSide * kPairs, kTileRow);
+      _tile_loadd(7, b + kSide * kPairs, kTileRow);
       _tile_dpbf16ps(1, 4, 7);
     }
     if constexpr (kTwoRows) {
@@ -192,72 +192,104 @@ void gather_group(int64_t count, int n_pieces, const RowPiece* pieces, const voi
                                           static_cast<uint32_t*>(dst));
 }
 
-// Some lanes rounded; the instruction takes subnormal numbers for zero.
-inline void store_rounded(VecF32 sum, int n, bfloat16* to) {
+// The instruction takes subnormal numbers for zero.
+inline void store_rounded(VecF32 left, VecF32 right, __mmask32 lanes, bfloat16* to) {
   constexpr int kSubnormal = 0x20;
-  if (_mm512_fpclass_ps_mask(sum.v, kSubnormal) == 0) {
-    const auto rounded = (__m256i)_mm512_cvtneps_pbh(sum.v);
-    if (n >= kSide) {
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), rounded);
-    } else {
-      _mm256_mask_storeu_epi16(to, static_cast<__mmask16>((1u << n) - 1), rounded);
-    }
-    return;
+  __m512i rounded;
+  if (_mm512_fpclass_ps_mask(left.v, kSubnormal) == 0 && _mm512_fpclass_ps_mask(right.v, kSubnormal) == 0) {
+    rounded = (__m512i)_mm512_cvtne2ps_pbh(right.v, left.v);
+  } else {
+    alignas(64) bfloat16 halves[kPanel];
+    left.store(halves);
+    right.store(halves + kSide);
+    rounded = _mm512_load_si512(halves);
   }
-  bfloat16 lanes[kSide];
-  sum.store(lanes);
-  for (int i = 0; i < n && i < kSide; ++i) to[i] = lanes[i];
+  _mm512_mask_storeu_epi16(to, lanes, rounded);
+}
+
+// The sums of a strip, and where they go.
+struct StripSums {
+  static constexpr int kWidth = kPanels * kPanel;
+  int n_rows, n_cols;
+  float* c;
+  int64_t c_row;
+  bool adds;
+  void* const* out;
+  int64_t first;
+  alignas(64) float sums[kPanel * kWidth];
+
+  // Rows [begin, end) of the panel from column j on.
+  inline void take(int begin, int end, int j) const {
+    const int n = n_cols - j < kPanel ? n_cols - j : kPanel;
+    const auto lanes = static_cast<__mmask32>((uint64_t{1} << n) - 1);
+    const auto low = static_cast<__mmask16>(lanes), high = static_cast<__mmask16>(lanes >> kSide);
+    for (int i = begin; i < end; ++i) {
+      if (out != nullptr && out[i] == nullptr) continue;
+      const float* from = sums + i * kWidth + j;
+      float* at = c + i * c_row + j;
+      VecF32 left = VecF32::load(from), right = VecF32::load(from + kSide);
+      if (adds) {
+        left = VecF32::add(VecF32::load(at, low), left);
+        right = VecF32::add(VecF32::load(at + kSide, high), right);
+      }
+      if (out != nullptr) {
+        store_rounded(left, right, lanes, static_cast<bfloat16*>(out[i]) + first + j);
+      } else {
+        left.store(at, low);
+        right.store(at + kSide, high);
+      }
+    }
+  }
+};
+
+// The sums of the first panel are taken while the second is multiplied.
+template <bool kTwoRows>
+void strip_products(int64_t n_groups, const RowGroup* a, const uint32_t* panel, StripSums& strip) {
+  const auto groups = [=](int64_t group) __attribute__((always_inline)) { return a[group]; };
+  const int rows_each = static_cast<int>((strip.n_rows + n_groups - 1) / n_groups);
+  int taken = strip.n_rows;
+  for (int j = 0; j < strip.n_cols; j += kPanel, panel += n_groups * kPanel * kPairs) {
+    const auto take = [&]() __attribute__((always_inline)) {
+      const int last = taken + rows_each < strip.n_rows ? taken + rows_each : strip.n_rows;
+      strip.take(taken, last, 0);
+      taken = last;
+    };
+    if (strip.n_cols - j > kSide) {
+      amx_products<kTwoRows, true>(n_groups, groups, panel, strip.sums + j, StripSums::kWidth, take);
+    } else {
+      amx_products<kTwoRows, false>(n_groups, groups, panel, strip.sums + j, StripSums::kWidth, take);
+    }
+    if (j == 0 && strip.n_cols > kPanel) {
+      taken = 0;
+    } else {
+      strip.take(0, strip.n_rows, j);
+    }
+  }
+}
+
+void exact_strip(int64_t depth, const RowGroup* a, const Packed& panels, StripSums& strip) {
+  alignas(64) char memory[kHeader + kMatmulBlock * kPanel * sizeof(bfloat16)];
+  Packed& packed = *reinterpret_cast<Packed*>(memory);
+  for (int64_t group = 0; group * kMatmulGroup < depth; ++group) {
+    for (int i = 0; i < strip.n_rows; ++i) {
+      __builtin_memcpy(packed.pairs + (group * kPanel + i) * kPairs,
+                       static_cast<const char*>(a[group].data) + i * a[group].step, kTileRow);
+    }
+  }
+  exact_tile(strip.n_rows, strip.n_cols, depth, packed, 0, panels, strip.sums, StripSums::kWidth, kTileStore);
+  for (int j = 0; j < strip.n_cols; j += kPanel) strip.take(0, strip.n_rows, j);
 }
 
 void strip_tile(int n_rows, int n_cols, int64_t depth, const RowGroup* a, int32_t smallest, const void* b, float* c,
                 int64_t c_row, bool adds, void* const* out, int64_t first) {
   const Packed& panels = *static_cast<const Packed*>(b);
+  StripSums strip;
+  strip.n_rows = n_rows, strip.n_cols = n_cols;
+  strip.c = c, strip.c_row = c_row, strip.adds = adds;
+  strip.out = out, strip.first = first;
+  if (!stays_normal(smallest, panels)) return exact_strip(depth, a, panels, strip);
   const int64_t n_groups = (depth + kMatmulGroup - 1) / kMatmulGroup;
-  constexpr int kWidth = kPanels * kPanel;
-  alignas(64) float sums[kPanel * kWidth];
-  if (stays_normal(smallest, panels)) {
-    const auto strip = [=](int64_t group) __attribute__((always_inline)) { return a[group]; };
-    const auto nothing = [] {};
-    for (int j = 0; j < n_cols; j += kPanel) {
-      const uint32_t* panel = panels.pairs + panel_square(0, n_groups, 0, j);
-      if (n_rows > kSide) {
-        if (n_cols - j > kSide) {
-          amx_products<true, true>(n_groups, strip, panel, sums + j, kWidth, nothing);
-        } else {
-          amx_products<true, false>(n_groups, strip, panel, sums + j, kWidth, nothing);
-        }
-      } else if (n_cols - j > kSide) {
-        amx_products<false, true>(n_groups, strip, panel, sums + j, kWidth, nothing);
-      } else {
-        amx_products<false, false>(n_groups, strip, panel, sums + j, kWidth, nothing);
-      }
-    }
-  } else {
-    alignas(64) char memory[kHeader + kMatmulBlock * kPanel * sizeof(bfloat16)];
-    Packed& packed = *reinterpret_cast<Packed*>(memory);
-    for (int64_t group = 0; group < n_groups; ++group) {
-      for (int i = 0; i < n_rows; ++i) {
-        __builtin_memcpy(packed.pairs + (group * kPanel + i) * kPairs,
-                         static_cast<const char*>(a[group].data) + i * a[group].step, kTileRow);
-      }
-    }
-    exact_tile(n_rows, n_cols, depth, packed, 0, panels, sums, kWidth, kTileStore);
-  }
-  for (int i = 0; i < n_rows; ++i) {
-    bfloat16* to = out != nullptr ? static_cast<bfloat16*>(out[i]) + first : nullptr;
-    if (out != nullptr && out[i] == nullptr) continue;
-    for (int j = 0; j < n_cols; j += kSide) {
-      const auto lanes = VecF32::mask(n_cols - j < kSide ? n_cols - j : kSide);
-      float* at = c + i * c_row + j;
-      VecF32 sum = VecF32::load(sums + i * kWidth + j);
-      if (adds) sum = VecF32::add(VecF32::load(at, lanes), sum);
-      if (out != nullptr) {
-        store_rounded(sum, n_cols - j, to + j);
-      } else {
-        sum.store(at, lanes);
-      }
-    }
-  }
+  (n_rows > kSide ? strip_products<true> : strip_products<false>)(n_groups, a, panels.pairs, strip);
 }
 
 constexpr GroupKernels group_kernels = {&smallest_exponent, &gather_group, &strip_tile};

@@ -55,39 +55,46 @@ struct Strips {
   const ConvFilters& filters;
   const View& out;
   const int64_t* runs;
-  int64_t pitch;    // outputs from one row to the next; 0 where groups are gathered
-  const char* end;  // of what may be read of windows, if they are the input
-  bool sees_rows;   // strips are dense and read once: what makes sure of their exponents brings them into cache
+  int64_t pitch;   // outputs from one row to the next; 0 where groups are gathered
+  bool across;     // the rows of a strip are the same output of several panes
+  bool sees_rows;  // strips are dense and read once: what makes sure of their exponents brings them into cache
 
   // Outputs of a pane, with those between rows.
   int64_t pixels(const ConvBlock& block) const { return (block.rows - 1) * pitch_of(block) + block.columns; }
   int64_t pitch_of(const ConvBlock& block) const { return pitch > 0 ? pitch : block.columns; }
 
-  // All of k for some panes and the columns [begin, end) of a group. Sums wait in `wide` for those of the last block.
+  // All of k for some panes and the columns [first, last) of a group. Sums wait in `wide` for those of the last block.
+  // `end`: of what may be read.
   void run(const Pane* panes, int64_t n_panes, int64_t group, int64_t first, int64_t last, int32_t smallest,
-           char* gathered, float* wide) const {
+           const char* end, char* gathered, float* wide) const {
     const int64_t depth_max = std::min<int64_t>(shape.k(), kMatmulBlock), columns = last - first;
     const int64_t step = std::max<int64_t>(1, kPanelBytes / (depth_max * mm.packed_size) / mm.cols) * mm.cols;
-    // Panes of few outputs make strips together.
-    const bool joins = pitch == 0;
-    const int64_t n_joined = joins ? n_panes : 1;
+    const int64_t n_joined = across || pitch == 0 ? n_panes : 1;
+    const int64_t lines = across ? pixels(panes->block) : n_panes / n_joined;
     for (const ConvShape::Depth& depth : shape.depths) {
       const Pieces pieces(depth, runs, windows.run_length());
       const bool is_last = &depth == &shape.depths.back();
       for (int64_t j0 = first; j0 < last; j0 += step) {
         float* c = wide + j0 - first;
-        for (int64_t n = 0; n < n_panes; n += n_joined) {
-          const Pane* pane = panes + n;
-          const int64_t count = n_joined * pixels(pane->block);
-          for (int64_t i = 0; i < count; i += mm.rows, c += mm.rows * columns) {
-            const int64_t rows = std::min<int64_t>(mm.rows, count - i);
+        for (int64_t line = 0; line < lines; ++line) {
+          const Pane* pane = across ? panes : panes + line * n_joined;
+          const int64_t n = across ? n_panes : n_joined * pixels(pane->block);
+          for (int64_t i = 0; i < n; i += mm.rows, c += mm.rows * columns) {
+            const int64_t rows = std::min<int64_t>(mm.rows, n - i);
             RowGroup strip[kMostGroups];
             void* to[kMostRows];
-            bring(pane, i, rows, pieces, gathered, strip);
-            if (sees_rows) {
-              smallest = mm.groups->smallest_exponent(rows * depth.count, pane->window + i * windows.column_step() * 2);
+            if (across) {
+              const char* from = at(panes[i], line);
+              const int64_t image = n_panes > 1 ? (panes[1].window - panes[0].window) / 2 : 0;
+              bring(from, image, rows, pieces, end, gathered, strip);
+            } else if (pitch > 0) {
+              const char* from = pane->window + i * windows.column_step() * 2;
+              bring(from, windows.column_step(), rows, pieces, end, gathered, strip);
+              if (sees_rows) smallest = mm.groups->smallest_exponent(rows * depth.count, from);
+            } else {
+              gather(pane, i, rows, pieces, gathered, strip);
             }
-            if (is_last) places(pane, i, rows, group * shape.group_outputs(), to);
+            if (is_last) places(pane, across ? line : i, across ? panes + i : nullptr, rows, group, to);
             for (int64_t j = j0; j < std::min(last, j0 + step); j += mm.cols) {
               mm.groups->tile(static_cast<int>(rows), static_cast<int>(std::min<int64_t>(mm.cols, last - j)),
                               depth.count, strip, smallest, filters.panel(group, depth, j), c + j - j0, columns,
@@ -99,43 +106,56 @@ struct Strips {
     }
   }
 
-  const char* window_at(const Pane* pane, int64_t line, int64_t x) const {
-    const int64_t rows = pane->block.rows, row = line % rows * windows.row_step() + x * windows.column_step();
-    return pane[line / rows].window + row * 2;
+  // The window of an output of a pane.
+  const char* at(const Pane& pane, int64_t pixel) const {
+    const int64_t y = pixel / pane.block.columns, x = pixel % pane.block.columns;
+    return pane.window + (y * windows.row_step() + x * windows.column_step()) * 2;
   }
 
-  // The groups of a strip, whose first row is output i.
-  void bring(const Pane* pane, int64_t i, int64_t rows, const Pieces& pieces, char* gathered, RowGroup* strip) const {
-    const int64_t width = pitch_of(pane->block), step = windows.column_step();
-    const char* from = pitch > 0 ? pane->window + i * step * 2 : nullptr;
+  // The groups of a strip whose rows are `step` elements apart.
+  void bring(const char* from, int64_t step, int64_t rows, const Pieces& pieces, const char* end, char* gathered,
+             RowGroup* strip) const {
     for (int g = 0; g < pieces.n_groups; ++g) {
       const RowPiece* list = pieces.list + pieces.begin[g];
-      if (pitch > 0 && pieces.is_whole(g)) {
-        const char* data = from + list->offset * 2;
+      const char* data = from + list->offset * 2;
+      if (pieces.is_whole(g) && data + (mm.rows - 1) * step * 2 + kGroupBytes <= end) {
         strip[g] = {data, step * 2};
-        if (end == nullptr || data + (mm.rows - 1) * step * 2 + kGroupBytes <= end) continue;
+        continue;
       }
       char* to = gathered + g * mm.rows * kGroupBytes;
       strip[g] = {to, kGroupBytes};
-      if (pitch > 0) {
-        mm.groups->gather(rows, pieces.count(g), list, from, step, to);
-        continue;
-      }
+      mm.groups->gather(rows, pieces.count(g), list, from, step, to);
+    }
+  }
+
+  // The same for rows that are outputs of some panes one after another, from output i on.
+  void gather(const Pane* pane, int64_t i, int64_t rows, const Pieces& pieces, char* gathered, RowGroup* strip) const {
+    const int64_t width = pane->block.columns, image = pane->block.rows * width;
+    for (int g = 0; g < pieces.n_groups; ++g) {
+      char* to = gathered + g * mm.rows * kGroupBytes;
+      strip[g] = {to, kGroupBytes};
       for (int64_t r = 0; r < rows;) {
-        const int64_t line = (i + r) / width, x = (i + r) % width, n = std::min(rows - r, width - x);
-        mm.groups->gather(n, pieces.count(g), list, window_at(pane, line, x), step, to + r * kGroupBytes);
+        const int64_t pixel = i + r, n = std::min(rows - r, width - pixel % width);
+        mm.groups->gather(n, pieces.count(g), pieces.list + pieces.begin[g], at(pane[pixel / image], pixel % image),
+                          windows.column_step(), to + r * kGroupBytes);
         r += n;
       }
     }
   }
 
-  // Where the rows of a strip belong, null for those between rows of outputs.
-  void places(const Pane* pane, int64_t i, int64_t rows, int64_t first, void** to) const {
+  // Where the rows of a strip belong, null for those between rows of outputs: output i of each of `images`, or the
+  // outputs from i on.
+  void places(const Pane* pane, int64_t i, const Pane* images, int64_t rows, int64_t group, void** to) const {
     const int64_t width = pitch_of(pane->block), columns = pane->block.columns, height = pane->block.rows;
-    for (int64_t r = 0; r < rows;) {
+    const auto place = [&](const ConvBlock& block, int64_t y, int64_t x) {
+      const int64_t first = shape.place(block) + group * shape.group_outputs();
+      return out.data + (first + y * shape.row_step + x * shape.column_step) * 2;
+    };
+    for (int64_t r = 0; images != nullptr && r < rows; ++r) to[r] = place(images[r].block, i / columns, i % columns);
+    for (int64_t r = 0; images == nullptr && r < rows;) {
       const int64_t line = (i + r) / width;
       int64_t x = (i + r) % width;
-      char* at = out.data + (shape.place(pane[line / height].block) + line % height * shape.row_step + first) * 2;
+      char* at = place(pane[line / height].block, line % height, 0);
       for (; r < rows && x < width; ++x, ++r) to[r] = x < columns ? at + x * shape.column_step * 2 : nullptr;
     }
   }
@@ -171,28 +191,36 @@ void convolve_strips(const Call& call, const ConvShape& shape, const View& input
   const ConvWindows windows = make(!fits(make(false)) && fits(make(true)));
   std::vector<int64_t> runs(static_cast<size_t>(windows.n_runs()));
   windows.runs(runs.data());
-  const bool in_place = fits(windows) && has_whole_groups(shape, windows, runs.data());
+  // Images of fewer outputs than fill strips, which go over several of them.
+  const int64_t pixels = windows.height() * windows.width();
+  const bool whole_images = shape.d.out == 1 && windows.height() == shape.h.out && windows.width() == shape.w.out;
+  const bool small = whole_images && windows.count() > 1 && 8 * pixels < 7 * round_up(pixels, mm.rows);
+  const bool whole_groups = has_whole_groups(shape, windows, runs.data());
+  const bool in_place = !small && fits(windows) && whole_groups;
   const bool direct = windows.nbytes() == 0;
-  const bool sees_rows = in_place && direct && windows.height() == 1 && windows.column_step() == k && k <= kMatmulBlock;
-  const Strips strips = {mm,
-                         shape,
-                         windows,
-                         panels,
-                         out,
-                         runs.data(),
-                         !in_place               ? 0
-                         : windows.height() == 1 ? windows.width()
-                                                 : windows.row_step() / windows.column_step(),
-                         direct ? input.data + input.count() * 2 : nullptr,
-                         sees_rows};
+  const int64_t pitch = windows.height() == 1 ? windows.width() : windows.row_step() / windows.column_step();
+  Strips strips = {mm,
+                   shape,
+                   windows,
+                   panels,
+                   out,
+                   runs.data(),
+                   in_place ? pitch : 0,
+                   false,
+                   in_place && direct && windows.height() == 1 && windows.column_step() == k && k <= kMatmulBlock};
 
   const int64_t slack = mm.rows * windows.column_step() * 2;
   const int64_t window_bytes = direct ? 0 : round_up(windows.nbytes() + slack, 64);
-  const ConvBlock whole = {0, 0, 0, 0, windows.height(), windows.width()};
-  const int64_t wide_bytes = shape.depths.size() == 1 ? 0 : round_up(strips.pixels(whole), mm.rows) * outputs * 4;
+  const int64_t in_pane = round_up(strips.pixels({0, 0, 0, 0, windows.height(), windows.width()}), mm.rows);
+  const int64_t wide_bytes = shape.depths.size() == 1 ? 0 : in_pane * outputs * 4;
   const int64_t fitting = 4 * kConvBlockBytes / std::max<int64_t>(1, window_bytes + wide_bytes);
   int64_t together = std::clamp<int64_t>(std::min(fitting, windows.count() / wanted), 1, kPanes);
-  if (!in_place && (windows.height() < shape.h.out || windows.width() < shape.w.out)) together = 1;
+  if (small && together > mm.rows) together = together / mm.rows * mm.rows;
+  if (!in_place && !whole_images) together = 1;
+  strips.across = small && whole_groups && 4 * std::min(together, windows.count()) >= 3 * mm.rows;
+  // Strips across panes are as many as a pane has outputs.
+  const int64_t all_wide =
+      strips.across && wide_bytes > 0 ? pixels * round_up(together, mm.rows) * outputs * 4 : together * wide_bytes;
   const int64_t down = divide_up(windows.count(), together);
   const int64_t columns = round_up(divide_up(outputs, divide_up(wanted, down)), mm.cols);
   const int64_t across = divide_up(outputs, columns);
@@ -200,8 +228,9 @@ void convolve_strips(const Call& call, const ConvShape& shape, const View& input
   const int64_t thread_work = kConvThreadWork * std::clamp<int64_t>(outputs / 4, 1, mm.speed);
   parallel_for(call.threads(), shape.groups * down * across, 1 + thread_work / work, [&](int64_t begin, int64_t end) {
     mm.enter();
-    char* gathered = scratch(static_cast<size_t>(kGatheredBytes + together * (window_bytes + wide_bytes)));
+    char* gathered = scratch(static_cast<size_t>(kGatheredBytes + together * window_bytes + all_wide));
     char* memory = gathered + kGatheredBytes;
+    const char* end_of_windows = direct ? input.data + input.count() * 2 : memory + together * window_bytes;
     float* wide = reinterpret_cast<float*>(memory + together * window_bytes);
     Pane panes[kPanes];
     for (int64_t task = begin; task < end; ++task) {
@@ -214,9 +243,9 @@ void convolve_strips(const Call& call, const ConvShape& shape, const View& input
       for (int64_t i = 0; i < n_panes; ++i) {
         const ConvBlock block = windows.block(first + i);
         panes[i] = {block, windows.at(block, input.data, group * channels, memory + i * window_bytes,
-                                      sees_rows ? nullptr : &see)};
+                                      strips.sees_rows ? nullptr : &see)};
       }
-      strips.run(panes, n_panes, group, j, std::min(outputs, j + columns), smallest, gathered, wide);
+      strips.run(panes, n_panes, group, j, std::min(outputs, j + columns), smallest, end_of_windows, gathered, wide);
     }
     mm.leave();
   });

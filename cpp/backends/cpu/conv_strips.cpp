@@ -188,7 +188,9 @@ void convolve_strips(const Call& call, const ConvShape& shape, const View& input
     const int64_t row = windows.row_step(), column = windows.column_step(), width = windows.width();
     return windows.height() == 1 || (row % column == 0 && row / column * 7 <= width * 8);
   };
-  const ConvWindows windows = make(!fits(make(false)) && fits(make(true)));
+  // Windows that are copied anyway can be pitched; a copy of what is there to be read would cost more than it saves.
+  const ConvWindows plain = make(false), pitched = make(true);
+  const ConvWindows& windows = plain.nbytes() > 0 && !fits(plain) && fits(pitched) ? pitched : plain;
   std::vector<int64_t> runs(static_cast<size_t>(windows.n_runs()));
   windows.runs(runs.data());
   // Images of fewer outputs than fill strips, which go over several of them.

@@ -64,10 +64,10 @@ inline void amx_products(int64_t n_groups, const Strip& strip, const uint32_t* b
   for (int64_t group = 0; group < n_groups; ++group, b += kPanel * kPairs) {
     const RowGroup a = strip(group);
     _tile_loadd(4, a.data, a.step);
-    _tile_loadd(6, b, kTileRow);
+    _tile_stream_loadd(6, b, kTileRow);
     _tile_dpbf16ps(0, 4, 6);
     if constexpr (kTwoColumns) {
-      _tile_loadd(7, b + kSide * kPairs, kTileRow);
+      _tile_stream_loadd(7, b + kSide * kPairs, kTileRow);
       _tile_dpbf16ps(1, 4, 7);
     }
     if constexpr (kTwoRows) {

@@ -184,8 +184,8 @@ struct Product {
           for (int64_t p = 0; p < width; p += cols) {
             Ahead ahead = {};
             if (few) {
-              ahead = next_pass(b, k0, j0, columns, columns_max, i / height * (columns_max / cols) + p / cols,
-                                strips * (columns_max / cols));
+              ahead = ahead_of(b, k0, j0 + columns_max, columns, columns_max,
+                               i / height * (columns_max / cols) + p / cols, strips * (columns_max / cols));
             } else if (packs_next && i + height + p / cols < std::min(i + 2 * height, rows)) {
               // Each panel brings a row of the next strip.
               ahead = {at(a, i + height + p / cols, k0), 0, 1, static_cast<int>(divide_up(depth * size, kLine))};
@@ -212,10 +212,9 @@ struct Product {
     }
   }
 
-  // Part number `part` of `parts` of what B has for the pass after the one at (k0, j0).
-  Ahead next_pass(const Matrix& b, int64_t k0, int64_t j0, int64_t columns, int64_t columns_max, int64_t part,
-                  int64_t parts) const {
-    j0 += columns_max;
+  // Part number `part` of `parts` of what B has for the pass at (k0, j0).
+  Ahead ahead_of(const Matrix& b, int64_t k0, int64_t j0, int64_t columns, int64_t columns_max, int64_t part,
+                 int64_t parts) const {
     if (j0 >= columns) j0 = 0, k0 += kMatmulBlock;
     if (k0 >= k || (b.row != 1 && b.column != 1)) return {};
     const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0), width = std::min(columns_max, columns - j0);
@@ -236,11 +235,13 @@ struct Product {
     const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
     const int64_t panel_bytes = packed(depth_max, cols), strip_bytes = packed(depth_max, mm.rows);
     const int64_t passes = divide_up(columns, std::max<int64_t>(1, kPanelBytes / (k_blocks * panel_bytes)) * cols);
-    const int64_t columns_max = round_up(divide_up(columns, passes), cols);
+    const int64_t strips = divide_up(rows, height), a_bytes = strips * k_blocks * strip_bytes;
+    const bool few = a_bytes <= kFewBytes && columns > cols;
+    const int64_t columns_max =
+        few ? round_up(cols, kFewColumns >> in_log2) : round_up(divide_up(columns, passes), cols);
     const int64_t block_bytes = columns_max / cols * panel_bytes;
     const int64_t tile_bytes = round_up(height * cols * mm.size, 64);
-    const int64_t a_bytes = divide_up(rows, height) * k_blocks * strip_bytes;
-    const bool keeps_a = mm.speed == 1 && passes > 1 && a_bytes <= kKeptBytes;
+    const bool keeps_a = few || (mm.speed == 1 && passes > 1 && a_bytes <= kKeptBytes);
     Temporary memory;
     char* panels = memory.make(call, k_blocks * block_bytes + (keeps_a ? a_bytes : 0));
     char* kept = panels + k_blocks * block_bytes;
@@ -263,8 +264,13 @@ struct Product {
           for (int64_t p = 0; p < width; p += cols) {
             const int n_cols = static_cast<int>(std::min(cols, width - p));
             char* tile = tiles + p / cols * tile_bytes;
+            Ahead ahead = {};
+            if (few && j0 + width < columns) {
+              ahead = ahead_of(b, k0, j0 + width, columns, columns_max, i / height * (columns_max / cols) + p / cols,
+                               strips * (columns_max / cols));
+            }
             mm.tile(n_rows, n_cols, depth, a_strip, 1, n_rows, block + p / cols * panel_bytes, cols, tile, cols,
-                    k0 == 0 ? kTileStore : kTileAdd, nullptr);
+                    k0 == 0 ? kTileStore : kTileAdd, &ahead);
             if (k0 + depth == k) {
               mm.round(n_rows, n_cols, tile, cols, c + ((i * c_row + j0 + p) << in_log2), c_row);
             }

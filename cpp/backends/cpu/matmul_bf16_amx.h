@@ -89,14 +89,36 @@ inline auto packed_groups(const uint32_t* pairs) {
              __attribute__((always_inline)) { return RowGroup{pairs + group * kPanel * kPairs, kTileRow}; };
 }
 
+// Asks for what is ahead, as much in each of so many calls.
+struct Asking {
+  const char* row;
+  int64_t stride, each;
+  int rows, lines, line = 0;
+
+  Asking(const Ahead* ahead, int64_t calls)
+      : row(ahead ? ahead->data : nullptr),
+        stride(ahead ? ahead->stride : 0),
+        each(ahead ? 1 + ahead->rows * ahead->lines / calls : 0),
+        rows(ahead ? ahead->rows : 0),
+        lines(ahead ? ahead->lines : 0) {}
+  inline void operator()() {
+    for (int64_t n = 0; n < each && rows > 0; ++n) {
+      __builtin_prefetch(row + 64 * line, 0, 2);
+      if (++line == lines) line = 0, --rows, row += stride;
+    }
+  }
+};
+
 // A strip of 32 rows and two panels; the sums of the first are added while the second is multiplied.
-void whole_tile(int64_t n_groups, const uint32_t* pairs, const uint32_t* b, float* c, int64_t c_row, TileMode mode) {
+void whole_tile(int64_t n_groups, const uint32_t* pairs, const uint32_t* b, float* c, int64_t c_row, TileMode mode,
+                const Ahead* ahead) {
   const uint32_t* b_right = b + n_groups * kPanel * kPairs;
-  const auto nothing = [] {};
+  Asking asking(ahead, 2 * n_groups);
+  const auto ask = [&]() __attribute__((always_inline)) { asking(); };
   const auto a = packed_groups(pairs);
   if (mode == kTileStore) {
-    amx_products<true, true>(n_groups, a, b, c, c_row, nothing);
-    amx_products<true, true>(n_groups, a, b_right, c + kPanel, c_row, nothing);
+    amx_products<true, true>(n_groups, a, b, c, c_row, ask);
+    amx_products<true, true>(n_groups, a, b_right, c + kPanel, c_row, ask);
     return;
   }
   alignas(64) float sums[2][kPanel * kPanel];
@@ -108,10 +130,11 @@ void whole_tile(int64_t n_groups, const uint32_t* pairs, const uint32_t* b, floa
       VecF32::add(VecF32::load(at + kSide), VecF32::load(from + kSide)).store(at + kSide);
     }
   };
-  amx_products<true, true>(n_groups, a, b, sums[0], kPanel, nothing);
+  amx_products<true, true>(n_groups, a, b, sums[0], kPanel, ask);
   const int rows_each = static_cast<int>((kPanel + n_groups - 1) / n_groups);
   int added = 0;
   amx_products<true, true>(n_groups, a, b_right, sums[1], kPanel, [&]() __attribute__((always_inline)) {
+    ask();
     const int last = added + rows_each < kPanel ? added + rows_each : kPanel;
     add_rows(added, last, 0);
     added = last;
@@ -120,19 +143,22 @@ void whole_tile(int64_t n_groups, const uint32_t* pairs, const uint32_t* b, floa
 }
 
 template <bool kTwoRows, bool kTwoColumns>
-void part_products(int64_t n_groups, const uint32_t* a, const uint32_t* b, float* sums, int64_t sums_row) {
-  amx_products<kTwoRows, kTwoColumns>(n_groups, packed_groups(a), b, sums, sums_row, [] {});
+void part_products(int64_t n_groups, const uint32_t* a, const uint32_t* b, float* sums, int64_t sums_row,
+                   Asking& asking) {
+  amx_products<kTwoRows, kTwoColumns>(n_groups, packed_groups(a), b, sums, sums_row,
+                                      [&]() __attribute__((always_inline)) { asking(); });
 }
 
 void packed_tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t, int64_t a_step, const void* b, int64_t,
-                 void* c, int64_t c_row, TileMode mode, const Ahead*) {
+                 void* c, int64_t c_row, TileMode mode, const Ahead* ahead) {
   const Packed &strip = *static_cast<const Packed*>(a), &panels = *static_cast<const Packed*>(b);
   float* out = static_cast<float*>(c);
   if (!stays_normal(strip, panels)) return exact_tile(n_rows, n_cols, depth, strip, a_step, panels, out, c_row, mode);
   const int64_t n_groups = (depth + kMatmulGroup - 1) / kMatmulGroup;
   if (n_rows == kPanel && n_cols == kPanels * kPanel) {
-    return whole_tile(n_groups, strip.pairs, panels.pairs, out, c_row, mode);
+    return whole_tile(n_groups, strip.pairs, panels.pairs, out, c_row, mode, ahead);
   }
+  Asking asking(ahead, 2 * n_groups);
   alignas(64) float sums[kPanel * kPanel];
   static constexpr decltype(&part_products<true, true>) products[2][2] = {
       {&part_products<false, false>, &part_products<false, true>},
@@ -143,7 +169,7 @@ void packed_tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t, 
     if (j % kPanel == 0) {
       const uint32_t* panel = panels.pairs + panel_square(0, n_groups, 0, j);
       products[n_rows > kSide][left > kSide](n_groups, strip.pairs, panel, whole_squares ? out + j : sums,
-                                             whole_squares ? c_row : kPanel);
+                                             whole_squares ? c_row : kPanel, asking);
     }
     if (whole_squares) continue;
     const auto lanes = VecF32::mask(left < kSide ? left : kSide);

@@ -246,7 +246,14 @@ void TileProgram::load(Frame& frame, size_t g, int64_t start, int64_t n) const {
       return fill_block(reg, start_of_block(), tile);
     }
   }
-  context_.kernels.copy->gather[reg.log2](start, n, nest.rank, nest.shape, nest.strides[0], reg.base, tile);
+  // In one block, one period is enough to know the others.
+  const bool repeats = gather.block > 0 && start % gather.block + n <= gather.block;
+  int64_t known = repeats ? std::min(gather.period, n) : n;
+  context_.kernels.copy->gather[reg.log2](start, known, nest.rank, nest.shape, nest.strides[0], reg.base, tile);
+  for (int64_t more; known < n; known += more) {
+    more = std::min(known, n - known);
+    std::memcpy(tile + (known << reg.log2), tile, static_cast<size_t>(more << reg.log2));
+  }
 }
 
 void TileProgram::execute(const Instruction& instruction, int64_t n, char* out, const void* const* in) const {

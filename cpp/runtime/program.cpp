@@ -56,6 +56,25 @@ StridedView view_of(const Place& place, const Dims& shape) {
   return {Dims(std::span<const int64_t>(place.strides, shape.size())), place.offset};
 }
 
+bool same_elements(const ist_tensor& a, const ist_tensor& b) {
+  return a.value == b.value && a.dtype == b.dtype && a.offset == b.offset && a.rank == b.rank &&
+         std::equal(a.shape, a.shape + a.rank, b.shape) && std::equal(a.strides, a.strides + a.rank, b.strides);
+}
+
+// A node like `node`, a reduction, among the last ones before it, or null: `mean` and `var` of one tensor both begin
+// with its sum. Kept dimensions make no difference to the elements.
+const ist_node* same_reduction(const std::vector<ist_node>& nodes, const ist_node& node) {
+  constexpr size_t kLookBack = 16;
+  const auto& attrs = *static_cast<const ist_axes_attrs*>(node.attrs);
+  for (size_t i = nodes.size(); i-- > 0 && nodes.size() - i <= kLookBack;) {
+    if (nodes[i].op != node.op || nodes[i].output.dtype != node.output.dtype) continue;
+    const auto& other = *static_cast<const ist_axes_attrs*>(nodes[i].attrs);
+    const bool same_axes = std::equal(attrs.axes, attrs.axes + attrs.n_axes, other.axes, other.axes + other.n_axes);
+    if (same_axes && same_elements(nodes[i].inputs[0], node.inputs[0])) return &nodes[i];
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 void Plan::clear() {
@@ -157,6 +176,10 @@ Place Plan::add_kernel(Op op, const char* label, const Attrs* attrs, std::span<c
     if (maker >= 0) stage = std::max(stage, steps_[maker].stage + (steps_[maker].device != device));
   }
   const int step = step_for(stage, device);
+  const bool reduces = info(op).family == Family::reduce && attrs && std::holds_alternative<AxesAttrs>(*attrs);
+  if (const ist_node* made_before = reduces ? same_reduction(steps_[step].nodes, node) : nullptr) {
+    return {static_cast<int>(made_before->output.value), 0, strides};
+  }
   for (uint32_t i = 0; i < node.n_inputs; ++i) {
     Value& value = values_[operands[i].value];
     value.last_stage = std::max(value.last_stage, stage);

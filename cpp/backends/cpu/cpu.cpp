@@ -3,7 +3,7 @@
 
 #include "backends/builtin.h"
 #include "backends/cpu/isa.h"
-#include "backends/cpu/planner.h"
+#include "backends/cpu/stretch.h"
 #include "backends/cpu/tile_program.h"
 
 namespace ist::cpu {
@@ -20,6 +20,7 @@ class Values {
     for (uint32_t i = 0; i < program.n_values; ++i) {
       ist_value& value = value_at(program, i);
       if (!is_input(value)) value.buffer = nullptr;
+      nbytes_ += value.nbytes;
     }
   }
   Values(const Values&) = delete;
@@ -55,12 +56,21 @@ class Values {
     return true;
   }
 
-  // Frees what no node after `last` reads.
-  void drop_after(uint32_t last, uint32_t i) {
-    ist_value& value = value_at(program_, i);
-    if (!outlives(value, last)) drop(value);
+  // Frees what nodes [first, end) have read or made and no later one reads.
+  void drop_read(uint32_t first, uint32_t end) {
+    const auto drop_after = [&](uint32_t i) {
+      ist_value& value = value_at(program_, i);
+      if (!outlives(value, end - 1)) drop(value);
+    };
+    for (uint32_t i = first; i < end; ++i) {
+      const ist_node& node = node_at(program_, i);
+      for (uint32_t k = 0; k < node.n_inputs; ++k) drop_after(input_at(node, program_.tensor_size, k).value);
+      drop_after(node.output.value);
+    }
   }
 
+  // Do they exceed a cache?
+  bool are_long() const { return nbytes_ >= kLong; }
   void keep_outputs() { keep_outputs_ = true; }
 
  private:
@@ -73,30 +83,35 @@ class Values {
 
   const ist_program& program_;
   const ist_host& host_;
+  static constexpr uint64_t kLong = 1024 * 1024;
+  uint64_t nbytes_ = 0;
   bool keep_outputs_ = false;
 };
 
-void run_step(const Context& context, const Step& step, Values& values) {
+void run(const Context& context, const Step& step, Values& values) {
   const ist_program& program = context.program;
   for (uint32_t i = step.first; i < step.end; ++i) {
-    const uint32_t out = node_at(program, i).output.value;
-    // Inside an elementwise run a value may live in tiles alone; a matrix product needs its memory.
-    const bool in_memory = i + 1 == step.end || (i == step.first && step.run_together == &run_matmul_elementwise);
-    if (!in_memory && !outlives(value_at(program, out), step.end - 1)) continue;
-    if (!values.take_over(i)) values.make(out);
+    if (!is_in_memory(program, step, i)) continue;
+    if (!values.take_over(i)) values.make(node_at(program, i).output.value);
   }
-  if (step.run != nullptr) {
-    step.run({context, node_at(program, step.first)});
-  } else {
-    step.run_together(context, step.first, step.end);
-  }
-  for (uint32_t i = step.first; i < step.end; ++i) {
-    const ist_node& node = node_at(program, i);
-    for (uint32_t k = 0; k < node.n_inputs; ++k) {
-      values.drop_after(step.end - 1, input_at(node, program.tensor_size, k).value);
+  run_step(step, context);
+  values.drop_read(step.first, step.end);
+}
+
+void run(const Context& context, const Stretch& stretch, Values& values, uint32_t& node) {
+  if (!stretch.is_sliced()) {
+    for (const Step& step : stretch.steps()) {
+      node = step.first;
+      run(context, step, values);
     }
-    values.drop_after(step.end - 1, node.output.value);
+    return;
   }
+  for (uint32_t i = stretch.first(); i < stretch.end(); ++i) {
+    node = i;
+    if (stretch.leaves(i)) values.make(node_at(context.program, i).output.value);
+  }
+  run_slices(stretch, context, node);
+  values.drop_read(stretch.first(), stretch.end());
 }
 
 int32_t supports(void*, const ist_node* node) { return supports_node(*kernels_, *node, sizeof(ist_tensor)) ? 1 : 0; }
@@ -118,9 +133,15 @@ ist_status run(void*, ist_queue*, const ist_program* program, ist_error* error) 
     const Context context = {*kernels_, *host_, *program, host_->num_threads()};
     for (uint32_t i = 0; i < program->n_nodes;) {
       node = i;
-      const Step step = plan_step(*kernels_, *program, i);
-      run_step(context, step, values);
-      i = step.end;
+      if (values.are_long()) {
+        const Stretch stretch(context, i);
+        run(context, stretch, values, node);
+        i = stretch.end();
+      } else {
+        const Step step = plan_step(*kernels_, *program, i);
+        run(context, step, values);
+        i = step.end;
+      }
     }
     values.keep_outputs();
     return IST_OK;

@@ -244,6 +244,11 @@ bool updates_first_operand(const ist_node& node) {
   }
 }
 
+bool is_in_memory(const ist_program& program, const Step& step, uint32_t i) {
+  if (i + 1 == step.end || (i == step.first && step.run_together == &run_matmul_elementwise)) return true;
+  return outlives(value_at(program, node_at(program, i).output.value), step.end - 1);
+}
+
 Step plan_step(const Kernels& kernels, const ist_program& program, uint32_t first) {
   const ist_node& node = node_at(program, first);
   if (!supports_node(kernels, node, program.tensor_size)) {
@@ -276,6 +281,14 @@ Step plan_step(const Kernels& kernels, const ist_program& program, uint32_t firs
     if (together != nullptr) return {first, end + 1, nullptr, together};
   }
   return {first, end, nullptr, &run_elementwise};
+}
+
+void run_step(const Step& step, const Context& context) {
+  if (step.run != nullptr) {
+    step.run({context, node_at(context.program, step.first)});
+  } else {
+    step.run_together(context, step.first, step.end);
+  }
 }
 
 }  // namespace ist::cpu

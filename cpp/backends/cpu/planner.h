@@ -19,7 +19,13 @@ struct Step {
   void (*run_together)(const Context& context, uint32_t first, uint32_t end);
 };
 
+// Does the result of the step's node i exist in memory? It may live in tiles alone, but for a matrix product.
+bool is_in_memory(const ist_program& program, const Step& step, uint32_t i);
+
 // The step that starts at node `first`. Raises IST_ERROR_BACKEND for a node that has no kernel.
 Step plan_step(const Kernels& kernels, const ist_program& program, uint32_t first);
+
+// Runs it; what it makes in memory has buffers already.
+void run_step(const Step& step, const Context& context);
 
 }  // namespace ist::cpu

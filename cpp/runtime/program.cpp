@@ -70,7 +70,7 @@ const ist_node* same_reduction(const std::vector<ist_node>& nodes, const ist_nod
     if (nodes[i].op != node.op || nodes[i].output.dtype != node.output.dtype) continue;
     const auto& other = *static_cast<const ist_axes_attrs*>(nodes[i].attrs);
     const bool same_axes = std::equal(attrs.axes, attrs.axes + attrs.n_axes, other.axes, other.axes + other.n_axes);
-    if (same_axes && same_elements(nodes[i].inputs[0], node.inputs[0])) return &nodes[i];
+    if (same_axes && attrs.ddof == other.ddof && same_elements(nodes[i].inputs[0], node.inputs[0])) return &nodes[i];
   }
   return nullptr;
 }

@@ -175,6 +175,18 @@ def test_written_out(name: str, backward: bool) -> None:
     compare(derivatives if backward else forward, operands, THREADS)
 
 
+@pytest.mark.parametrize(("shape", "axis"), [((3, 120000), 0), ((4, 100000), 0), ((2, 4, 60000), 1)], ids=str)
+def test_slices_of_operands_that_are_none_of_the_result(shape: tuple[int, ...], axis: int) -> None:
+    """As many are stacked as the axis behind has elements."""
+
+    def program(x: Any) -> Any:
+        x = softmax(x)
+        several = ist.stack([x] * x.shape[axis], axis=axis)
+        return several * several.max(-1, keepdims=True)
+
+    compare(program, [np.random.default_rng(0).standard_normal(shape).astype(np.float32)], THREADS)
+
+
 @pytest.mark.parametrize("threads", THREADS)
 def test_a_slice_without_memory_is_an_error_and_the_process_goes_on(threads: int) -> None:
     x = ist.array(np.random.default_rng(0).standard_normal((64, 32, 1024)).astype(np.float32))

@@ -19,7 +19,8 @@ class Values {
   Values(const ist_program& program, const ist_host& host) : program_(program), host_(host) {
     for (uint32_t i = 0; i < program.n_values; ++i) {
       ist_value& value = value_at(program, i);
-      if (!is_input(value)) value.buffer = nullptr;
+      if (is_input(value)) continue;
+      value.buffer = nullptr;
       nbytes_ += value.nbytes;
     }
   }
@@ -69,7 +70,7 @@ class Values {
     }
   }
 
-  // Do they exceed a cache?
+  // Does what the nodes make exceed a cache?
   bool are_long() const { return nbytes_ >= kLong; }
   void keep_outputs() { keep_outputs_ = true; }
 
@@ -88,7 +89,7 @@ class Values {
   bool keep_outputs_ = false;
 };
 
-void run(const Context& context, const Step& step, Values& values) {
+void evaluate(const Context& context, const Step& step, Values& values) {
   const ist_program& program = context.program;
   for (uint32_t i = step.first; i < step.end; ++i) {
     if (!is_in_memory(program, step, i)) continue;
@@ -98,11 +99,11 @@ void run(const Context& context, const Step& step, Values& values) {
   values.drop_read(step.first, step.end);
 }
 
-void run(const Context& context, const Stretch& stretch, Values& values, uint32_t& node) {
+void evaluate(const Context& context, const Stretch& stretch, Values& values, uint32_t& node) {
   if (!stretch.is_sliced()) {
     for (const Step& step : stretch.steps()) {
       node = step.first;
-      run(context, step, values);
+      evaluate(context, step, values);
     }
     return;
   }
@@ -135,11 +136,11 @@ ist_status run(void*, ist_queue*, const ist_program* program, ist_error* error) 
       node = i;
       if (values.are_long()) {
         const Stretch stretch(context, i);
-        run(context, stretch, values, node);
+        evaluate(context, stretch, values, node);
         i = stretch.end();
       } else {
         const Step step = plan_step(*kernels_, *program, i);
-        run(context, step, values);
+        evaluate(context, step, values);
         i = step.end;
       }
     }

@@ -1,5 +1,6 @@
 // A stretch, slice by slice: its nodes with narrowed tensors are a program of their own, which one thread runs.
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -213,21 +214,24 @@ void SliceProgram::run(int64_t part, uint32_t& node) {
 
 void run_slices(const Stretch& stretch, const Context& context, uint32_t& failed) {
   std::mutex mutex;
+  std::atomic<bool> fails{false};  // then the other slices are not begun
   std::optional<Error> error;
   const int64_t parts = stretch.slice_parts(), rest = stretch.parts() % parts;
   const int64_t full = stretch.parts() / parts;
   parallel_for(context.threads, stretch.slices(), 1, [&](int64_t begin, int64_t end) {
+    if (fails) return;
     uint32_t node = 0;  // of the slice
     try {
       if (begin < full) {
         SliceProgram program(stretch, context, parts, node);
-        for (int64_t i = begin; i < std::min(end, full); ++i) program.run(i * parts, node);
+        for (int64_t i = begin; i < std::min(end, full) && !fails; ++i) program.run(i * parts, node);
       }
       if (end > full) SliceProgram(stretch, context, rest, node).run(full * parts, node);
     } catch (const Error& e) {
       const std::lock_guard lock(mutex);
       if (!error) failed = stretch.first() + node;
       if (!error) error = e;
+      fails = true;
     }
   });
   if (error) throw *error;

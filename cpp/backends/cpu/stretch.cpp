@@ -29,9 +29,10 @@ int64_t touched_bytes(const ist_program& program, uint32_t i) {
   return bytes;
 }
 
-// Does each index of the result along the leading axis come from the same index of the operands, whose axis is `axis`?
-bool keeps_apart(const ist_node& node, const ist_tensor& operand, int axis) {
+// The axis of the result, each index of which comes from the same index of `axis` of this operand; -1: there is none.
+int axis_kept_apart(const ist_node& node, const ist_tensor& operand, int axis) {
   const int rank = static_cast<int>(operand.rank);
+  const bool keeps_rank = node.output.rank == operand.rank;
   switch (static_cast<Op>(node.op)) {
     case Op::sum:
     case Op::prod:
@@ -41,29 +42,33 @@ bool keeps_apart(const ist_node& node, const ist_tensor& operand, int axis) {
     case Op::any:
     case Op::logsumexp: {
       const auto& attrs = *static_cast<const ist_axes_attrs*>(node.attrs);
-      return std::find(attrs.axes, attrs.axes + attrs.n_axes, axis) == attrs.axes + attrs.n_axes;
+      const int64_t* end = attrs.axes + attrs.n_axes;
+      const int64_t* before = std::lower_bound(attrs.axes, end, axis);
+      if (before != end && *before == axis) return -1;
+      return keeps_rank ? axis : axis - static_cast<int>(before - attrs.axes);
     }
     case Op::argmax:
     case Op::argmin: {
       const auto& attrs = *static_cast<const ist_axis_attrs*>(node.attrs);
-      return attrs.has_axis != 0 && attrs.axis != axis;
+      if (attrs.has_axis == 0 || attrs.axis == axis) return -1;
+      return keeps_rank || attrs.axis > axis ? axis : axis - 1;
     }
     case Op::concatenate:
-      return static_cast<const ist_axis_attrs*>(node.attrs)->axis != axis;
+      return static_cast<const ist_axis_attrs*>(node.attrs)->axis != axis ? axis : -1;
     case Op::cumsum:
     case Op::cumprod:
     case Op::cummax:
     case Op::cummin:
     case Op::logcumsumexp:
-      return static_cast<const ist_scan_attrs*>(node.attrs)->axis != axis;
+      return static_cast<const ist_scan_attrs*>(node.attrs)->axis != axis ? axis : -1;
     case Op::softmax:
     case Op::layer_norm:
     case Op::rms_norm:
-      return axis != rank - 1;
+      return axis != rank - 1 ? axis : -1;
     case Op::matmul:  // of one matrix for all of them, the whole is faster
-      return axis < rank - 2 && operand.strides[axis] != 0;
+      return axis < rank - 2 && operand.strides[axis] != 0 ? axis : -1;
     default:
-      return node.op < static_cast<uint32_t>(kElementwiseIds);
+      return node.op < static_cast<uint32_t>(kElementwiseIds) ? axis : -1;
   }
 }
 
@@ -98,14 +103,14 @@ bool Stretch::admit(const ist_node& node, int64_t& parts) {
   if (parts < 2) return false;
   for (uint32_t k = 0; k < node.n_inputs; ++k) {
     const ist_tensor& t = input_at(node, context_.program.tensor_size, k);
-    const uint32_t number = numbers_[t.value];
-    const bool made = number != kNone && values_[number].made;
+    const auto met = numbers_.find(t.value);
+    const bool made = met != numbers_.end() && values_[met->second].made;
     if (is_read_whole(node, k)) {
       if (made) return false;
       continue;
     }
     const int axis = leading_axis(t);
-    if (axis < 0 || t.shape[axis] != extent || !keeps_apart(node, t, axis)) return false;
+    if (axis < 0 || t.shape[axis] != extent || axis_kept_apart(node, t, axis) != out_axis) return false;
     if (made && !maps_parts_to_parts(t, axis, parts)) return false;
   }
   return true;
@@ -116,16 +121,16 @@ bool Stretch::leaves(uint32_t i) const {
 }
 
 Stretch::Value& Stretch::meet(uint32_t value, bool made) {
-  if (numbers_[value] == kNone) {
-    numbers_[value] = static_cast<uint32_t>(values_.size());
+  const auto [met, is_new] = numbers_.try_emplace(value, static_cast<uint32_t>(values_.size()));
+  if (is_new) {
     const auto step = static_cast<uint32_t>(steps_.size());
     values_.push_back({value, step, step, 0, made, false, false});
   }
-  return values_[numbers_[value]];
+  return values_[met->second];
 }
 
 void Stretch::forget_from(size_t n) {
-  for (size_t i = n; i < values_.size(); ++i) numbers_[values_[i].value] = kNone;
+  for (size_t i = n; i < values_.size(); ++i) numbers_.erase(values_[i].value);
   values_.resize(n);
 }
 
@@ -133,7 +138,6 @@ Stretch::Stretch(const Context& context, uint32_t first) : context_(context) {
   const ist_program& program = context.program;
   Step step = plan_step(context.kernels, program, first);
   if (touched_bytes(program, step.first) >= kLookFrom) {
-    numbers_.resize(program.n_values, kNone);
     while (add(step)) {
       if (step.end == program.n_nodes) break;
       if (!supports_node(context.kernels, node_at(program, step.end), program.tensor_size)) break;  // fails in its turn

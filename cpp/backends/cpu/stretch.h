@@ -3,6 +3,7 @@
 // because no op of a stretch looks from one index to another, and what an op makes does not depend on the extent.
 #pragma once
 
+#include <unordered_map>
 #include <vector>
 
 #include "backends/cpu/planner.h"
@@ -42,11 +43,9 @@ class Stretch {
 
   // Every value that the nodes read or make, and the number of one among them.
   const std::vector<Value>& values() const { return values_; }
-  uint32_t number_of(uint32_t value) const { return numbers_[value]; }
+  uint32_t number_of(uint32_t value) const { return numbers_.at(value); }
 
  private:
-  static constexpr uint32_t kNone = UINT32_MAX;
-
   bool add(const Step& step);
   bool choose_slices();
   bool admit(const ist_node& node, int64_t& parts);
@@ -57,7 +56,7 @@ class Stretch {
   const Context& context_;
   std::vector<Step> steps_;
   std::vector<Value> values_;
-  std::vector<uint32_t> numbers_;  // of the program's values
+  std::unordered_map<uint32_t, uint32_t> numbers_;  // by value of the program
   int64_t parts_ = 0, slice_parts_ = 0;
   int64_t read_again_ = 0;  // bytes that a step reads after another one has read or written them
 };

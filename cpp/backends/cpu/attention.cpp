@@ -16,9 +16,6 @@ namespace {
 constexpr int64_t kThreadWork = 256 * 1024;  // multiply-adds that are worth another thread
 constexpr int64_t kLeastStrips = 4;          // for which a task packs keys of its own
 
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t round_up(int64_t a, int64_t unit) { return divide_up(a, unit) * unit; }
-
 const char* at(const View& view, int64_t offset) { return view.data + offset * (int64_t{1} << view.log2()); }
 
 // T: the accumulator type.

@@ -8,6 +8,9 @@
 
 namespace ist::cpu {
 
+inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+inline int64_t round_up(int64_t a, int64_t unit) { return divide_up(a, unit) * unit; }
+
 struct View {
   char* data;  // first element: the offset is applied
   uint32_t dtype;

@@ -10,9 +10,6 @@
 
 namespace ist::cpu {
 
-inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-inline int64_t round_up(int64_t a, int64_t unit) { return divide_up(a, unit) * unit; }
-
 // One spatial axis. Positions count from the first element of the input, which spreads over every spread-th of them.
 struct ConvAxis {
   int64_t in = 1, out = 1, taps = 1, stride = 1, low = 0, dilation = 1, spread = 1;

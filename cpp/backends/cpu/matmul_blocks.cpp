@@ -1,0 +1,345 @@
+// Blocks of matrix products: blocks of k in ascending order, panels of B in the second-level cache, strips of A in the
+// first, register tiles over C.
+#include <algorithm>
+#include <vector>
+
+#include "backends/cpu/elementwise_kernels.h"
+#include "backends/cpu/matmul_product.h"
+#include "backends/cpu/temporary.h"
+#include "backends/cpu/threads.h"
+#include "ops/op_ids.h"
+
+namespace ist::cpu {
+namespace {
+
+constexpr int64_t kPanelBytes = 1280 * 1024;      // of B packed at a time, so that they stay in the second-level cache
+constexpr int64_t kKeptBytes = 32 * 1024 * 1024;  // of A packed, at most, for all the columns of B
+constexpr int64_t kFewBytes = 512 * 1024;         // of A packed, beside which panels of B come one or two at a time
+constexpr int64_t kFewColumns = 128;              // bytes of their rows at least, which memory delivers at once
+constexpr int64_t kSmallPanel = 32 * 1024;        // of B read where it is, while it stays in the first-level cache
+constexpr int64_t kSmallResult = 512 * 1024;      // bytes of C up to which B is not packed, if so
+constexpr int64_t kDotBlocks = 128;               // of k that are worth another thread, in a row times a column
+constexpr int64_t kDotPacked = 64;                // of them packed at a time, which stay in the second-level cache
+constexpr int64_t kPackPanels = 8;                // packed side by side
+constexpr int64_t kPackRows = 16;                 // of each in turn
+constexpr int64_t kLine = 64;                     // bytes that caches fetch at a time
+constexpr int64_t kTailColumns = 256;             // that elementwise nodes take at once, or more
+constexpr int64_t kFlatColumns = 2048;            // of C kept in cache while rows of B stream through
+constexpr int64_t kFlatDepth = 32;                // of these rows at a time
+constexpr int64_t kFlatPackedDepth = 128;         // of columns of B transposed at a time
+
+// All of them into the first.
+template <class T>
+void add_in_order(int64_t n, char* sums) {
+  T* x = reinterpret_cast<T*>(sums);
+  for (int64_t i = 1; i < n; ++i) x[0] = x[0] + x[i];
+}
+
+}  // namespace
+
+void Product::block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t batch, int64_t m0, int64_t m1,
+                    int64_t n0, int64_t n1) const {
+  Matrix rows = a, columns = b;
+  rows.data = at(a, m0, 0);
+  columns.data = at(b, 0, n0);
+  c += ((batch * m + m0) * c_row + n0) << in_log2;
+  const Finished finished = {tail, batch * m + m0, n0};
+  if (m1 - m0 == 1 && mm.row != nullptr && b.row == 1) {
+    row_block(rows, columns, c, n1 - n0);
+    return finished(0, 1, 0, n1 - n0);
+  }
+  if (mm.enter != nullptr) mm.enter();
+  const bool streams = m1 - m0 <= 2 * mm.rows && mm.in_place && b.column == 1 && k * (n1 - n0) * mm.size > kPanelBytes;
+  if (m1 - m0 <= mm.rows || streams) {
+    flat_block(rows, columns, c, c_row, static_cast<int>(m1 - m0), n1 - n0, finished);
+  } else if (half()) {
+    half_block(rows, columns, c, c_row, m1 - m0, n1 - n0, finished);
+  } else {
+    tall_block(rows, columns, c, c_row, m1 - m0, n1 - n0, finished);
+  }
+  if (mm.leave != nullptr) mm.leave();
+}
+
+// Every panel of B meets several strips of A. B is packed once, strips are packed as they come, and kept where B
+// takes several passes.
+void Product::tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns,
+                         const Finished& finished) const {
+  const int64_t cols = mm.cols, size = mm.size;
+  const int64_t strips = divide_up(rows, mm.rows), height = divide_up(rows, strips);  // of the strips, all alike
+  const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
+  const int64_t panel_bytes = packed(depth_max, cols), strip_bytes = packed(depth_max, mm.rows);
+  // Small results do not pay for packing B: a few panels at a time are read where they are, in the first-level cache.
+  const int64_t small = kSmallPanel / (depth_max * size) / cols * cols;
+  const bool narrow = mm.in_place && b.column == 1 && small >= 2 * cols && rows * columns * size <= kSmallResult;
+  const bool packs_a = !mm.in_place || columns > 4 * cols;
+  const bool packs_b =
+      !mm.in_place || b.column != 1 || (!narrow && rows > 2 * mm.rows && depth_max * columns * size > kSmallPanel);
+  const bool packs_by_tile =
+      packs_b && packs_a && mm.packing_tile != nullptr && b.column == 1 && k * columns * size <= kPanelBytes;
+  const int64_t passes = divide_up(columns, narrow ? small : kPanelBytes / panel_bytes * cols);
+  // Few strips leave packing B no time to hide: each pass, a panel or two, brings the next one then, instead of rows
+  // of A.
+  const bool few = packs_a && packs_b && !packs_by_tile && strips * strip_bytes <= kFewBytes;
+  const int64_t columns_max = few ? round_up(cols, kFewColumns / size) : round_up(divide_up(columns, passes), cols);
+  const bool keeps_a = packs_a && columns_max < columns && strips * strip_bytes <= kKeptBytes;
+  const int64_t panels_bytes = packs_b ? columns_max / cols * panel_bytes : 0;
+  Temporary memory;
+  char* panels = packs_b || keeps_a ? memory.make(call, panels_bytes + (keeps_a ? strips * strip_bytes : 0)) : nullptr;
+  char* kept = panels + panels_bytes;
+  // A tail takes the columns of several passes at once where they are narrow.
+  const bool gathers = columns_max < std::min(columns, kTailColumns);
+  int64_t done = 0;
+
+  for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
+    const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
+    for (int64_t j0 = 0; j0 < columns; j0 += columns_max) {
+      const int64_t width = std::min(columns_max, columns - j0);
+      if (packs_b && !packs_by_tile) pack_panels(b, k0, depth, j0, width, panels, panel_bytes);
+      for (int64_t i = 0; i < rows; i += height) {
+        const int64_t n_rows = std::min(height, rows - i);
+        const char* strip = at(a, i, k0);
+        if (packs_a) {
+          char* a_strip = keeps_a ? kept + i / height * strip_bytes : scratch(static_cast<size_t>(strip_bytes));
+          if (!keeps_a || j0 == 0) mm.pack_a(depth, n_rows, n_rows, strip, a.column, a.row, a_strip);
+          strip = a_strip;
+        }
+        const bool packs_next = packs_a && (!keeps_a || j0 == 0) && a.column == 1;
+        for (int64_t p = 0; p < width; p += cols) {
+          Ahead ahead = {};
+          if (few) {
+            ahead = ahead_of(b, k0, j0 + columns_max, columns, columns_max,
+                             i / height * (columns_max / cols) + p / cols, strips * (columns_max / cols));
+          } else if (packs_next && i + height + p / cols < std::min(i + 2 * height, rows)) {
+            // Each panel brings a row of the next strip.
+            ahead = {at(a, i + height + p / cols, k0), 0, 1, static_cast<int>(divide_up(depth * size, kLine))};
+          }
+          const int n_columns = static_cast<int>(std::min(cols, width - p));
+          const TileMode mode = k0 == 0 ? kTileStore : kTileAdd;
+          char* panel = panels + p / cols * panel_bytes;
+          char* tile = c + (i * c_row + j0 + p) * size;
+          if (i == 0 && packs_by_tile) {
+            mm.packing_tile(static_cast<int>(n_rows), n_columns, depth, strip, at(b, k0, j0 + p), b.row, panel, tile,
+                            c_row, mode, &ahead);
+            continue;
+          }
+          mm.tile(static_cast<int>(n_rows), n_columns, depth, strip, packs_a ? 1 : a.row, packs_a ? n_rows : a.column,
+                  packs_b ? panel : at(b, k0, j0 + p), packs_b ? cols : b.row, tile, c_row, mode, &ahead);
+        }
+        if (k0 + depth == k && !gathers) finished(i, n_rows, j0, width);
+      }
+      if (k0 + depth == k && gathers && (j0 + width - done >= kTailColumns || j0 + width == columns)) {
+        finished(0, rows, done, j0 + width - done);
+        done = j0 + width;
+      }
+    }
+  }
+}
+
+// Part number `part` of `parts` of what B has for the pass at (k0, j0).
+Ahead Product::ahead_of(const Matrix& b, int64_t k0, int64_t j0, int64_t columns, int64_t columns_max, int64_t part,
+                        int64_t parts) const {
+  if (j0 >= columns) j0 = 0, k0 += kMatmulBlock;
+  if (k0 >= k || (b.row != 1 && b.column != 1)) return {};
+  const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0), width = std::min(columns_max, columns - j0);
+  const bool by_rows = b.column == 1;
+  const int64_t rows = by_rows ? depth : width, length = by_rows ? width : depth;
+  const int64_t first = rows * part / parts, last = rows * (part + 1) / parts;
+  return {by_rows ? at(b, k0 + first, j0) : at(b, k0, j0 + first), (by_rows ? b.row : b.column) << in_log2,
+          static_cast<int>(last - first), static_cast<int>(divide_up(length << in_log2, kLine))};
+}
+
+// The same where C is wider than what lies in memory: a strip of it stays in cache through all of k, tile by tile,
+// and is rounded.
+void Product::half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns,
+                         const Finished& finished) const {
+  const int64_t cols = mm.cols, k_blocks = divide_up(k, kMatmulBlock);
+  const int64_t height = divide_up(rows, divide_up(rows, mm.rows));
+  const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
+  const int64_t panel_bytes = packed(depth_max, cols), strip_bytes = packed(depth_max, mm.rows);
+  const int64_t passes = divide_up(columns, std::max<int64_t>(1, kPanelBytes / (k_blocks * panel_bytes)) * cols);
+  const int64_t strips = divide_up(rows, height), a_bytes = strips * k_blocks * strip_bytes;
+  const bool few = a_bytes <= kFewBytes && columns > cols;
+  const int64_t columns_max = few ? round_up(cols, kFewColumns >> in_log2) : round_up(divide_up(columns, passes), cols);
+  const int64_t block_bytes = columns_max / cols * panel_bytes;
+  const int64_t tile_bytes = round_up(height * cols * mm.size, 64);
+  const bool keeps_a = few || (mm.speed == 1 && passes > 1 && a_bytes <= kKeptBytes);
+  Temporary memory;
+  char* panels = memory.make(call, k_blocks * block_bytes + (keeps_a ? a_bytes : 0));
+  char* kept = panels + k_blocks * block_bytes;
+
+  const bool gathers = columns_max < std::min(columns, kTailColumns);
+  int64_t done = 0;
+
+  for (int64_t j0 = 0; j0 < columns; j0 += columns_max) {
+    const int64_t width = std::min(columns_max, columns - j0);
+    for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
+      pack_panels(b, k0, std::min<int64_t>(kMatmulBlock, k - k0), j0, width, panels + k0 / kMatmulBlock * block_bytes,
+                  panel_bytes);
+    }
+    for (int64_t i = 0; i < rows; i += height) {
+      char* tiles = scratch(static_cast<size_t>(strip_bytes + columns_max / cols * tile_bytes));
+      char* a_scratch = tiles + columns_max / cols * tile_bytes;
+      const int n_rows = static_cast<int>(std::min(height, rows - i));
+      for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
+        const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
+        const char* block = panels + k0 / kMatmulBlock * block_bytes;
+        char* a_strip = keeps_a ? kept + (i / height * k_blocks + k0 / kMatmulBlock) * strip_bytes : a_scratch;
+        if (!keeps_a || j0 == 0) mm.pack_a(depth, n_rows, n_rows, at(a, i, k0), a.column, a.row, a_strip);
+        for (int64_t p = 0; p < width; p += cols) {
+          const int n_cols = static_cast<int>(std::min(cols, width - p));
+          char* tile = tiles + p / cols * tile_bytes;
+          Ahead ahead = {};
+          if (few && j0 + width < columns) {
+            ahead = ahead_of(b, k0, j0 + width, columns, columns_max, i / height * (columns_max / cols) + p / cols,
+                             strips * (columns_max / cols));
+          }
+          mm.tile(n_rows, n_cols, depth, a_strip, 1, n_rows, block + p / cols * panel_bytes, cols, tile, cols,
+                  k0 == 0 ? kTileStore : kTileAdd, &ahead);
+          if (k0 + depth == k) {
+            mm.round(n_rows, n_cols, tile, cols, c + ((i * c_row + j0 + p) << in_log2), c_row);
+          }
+        }
+      }
+      if (!gathers) finished(i, n_rows, j0, width);
+    }
+    if (gathers && (j0 + width - done >= kTailColumns || j0 + width == columns)) {
+      finished(0, rows, done, j0 + width - done);
+      done = j0 + width;
+    }
+  }
+}
+
+void Product::pack_panels(const Matrix& b, int64_t k0, int64_t depth, int64_t j0, int64_t width, char* panels,
+                          int64_t panel_bytes) const {
+  const int64_t cols = mm.cols;
+  // Dense rows are read over several panels: the hardware's prefetcher wants more of a row than one panel has.
+  const bool across = mm.header == 0 && b.column == 1;
+  const int64_t n_panels = divide_up(width, cols);
+  const int64_t group = across ? kPackPanels : 1;
+  const int64_t rows = across ? kPackRows : depth;
+  for (int64_t first = 0; first < n_panels; first += group) {
+    const int64_t last = std::min(first + group, n_panels);
+    for (int64_t t = 0; t < depth; t += rows) {
+      for (int64_t p = first; p < last; ++p) {
+        mm.pack(std::min(rows, depth - t), std::min(cols, width - p * cols), cols, at(b, k0 + t, j0 + p * cols), b.row,
+                b.column, panels + p * panel_bytes + t * cols * mm.packed_size);
+      }
+    }
+  }
+}
+
+// One strip, or two: reading B decides. Rows stream through a few at a time, as wide as they are; columns
+// are transposed in pieces that stay in the first-level cache.
+void Product::flat_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int rows, int64_t columns,
+                         const Finished& finished) const {
+  const int64_t cols = mm.cols, size = mm.size;
+  const bool packs_a = !mm.in_place || (columns > 4 * cols && b.column == 1);
+  const bool packs_b = !mm.in_place || b.column != 1;
+  const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
+  // Rows of B stream as wide as they are; of columns, as many as a panel has go down through all of k.
+  const int64_t columns_max = std::min(round_up(columns, cols), b.column != 1 ? cols : kFlatColumns);
+  const bool whole = mm.header != 0 || (b.column == 1 && columns <= 4 * cols);
+  const int64_t piece = whole ? kMatmulBlock : b.column != 1 ? kFlatPackedDepth : kFlatDepth;
+  const bool adds = k > kMatmulBlock;
+
+  const int64_t strip_bytes = packs_a ? packed(depth_max, mm.rows) : 0;
+  const int64_t strips = divide_up(rows, mm.rows), height = divide_up(rows, strips), a_bytes = strips * strip_bytes;
+  const int64_t b_bytes = packs_b ? packed(std::min(piece, depth_max), cols) : 0;
+  const int64_t c_bytes = rows * columns_max * size;
+  const auto bytes = static_cast<size_t>(a_bytes + b_bytes + (half() ? c_bytes : 0) + (adds ? c_bytes : 0));
+
+  for (int64_t j0 = 0; j0 < columns; j0 += columns_max) {
+    char* a_strip = scratch(bytes);
+    char* b_panel = a_strip + a_bytes;
+    char* c_next = b_panel + b_bytes;  // of the second k-block and those after it
+    char* c_wide = c_next + (adds ? c_bytes : 0);
+    const int64_t width = std::min(columns_max, columns - j0);
+    char* total = half() ? c_wide : c + j0 * size;
+    const int64_t total_row = half() ? columns_max : c_row;
+    for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
+      const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
+      char* into = k0 == 0 ? total : c_next;
+      const int64_t into_row = k0 == 0 ? total_row : columns_max;
+      for (int64_t i = 0; packs_a && i < rows; i += height) {
+        const int64_t n_rows = std::min(height, rows - i);
+        mm.pack_a(depth, n_rows, n_rows, at(a, i, k0), a.column, a.row, a_strip + i / height * strip_bytes);
+      }
+      for (int64_t t = 0; t < depth; t += piece) {
+        const int64_t part = std::min(piece, depth - t);
+        for (int64_t i = 0; i < rows; i += height) {
+          const int64_t n_rows = std::min(height, rows - i);
+          const char* strip = packs_a ? a_strip + i / height * strip_bytes + t * n_rows * size : at(a, i, k0 + t);
+          for (int64_t p = 0; p < width; p += cols) {
+            const int64_t count = std::min(cols, width - p);
+            const char* panel = at(b, k0 + t, j0 + p);
+            if (packs_b) {
+              if (i == 0) mm.pack(part, count, cols, panel, b.row, b.column, b_panel);
+              panel = b_panel;
+            }
+            mm.tile(static_cast<int>(n_rows), static_cast<int>(count), part, strip, packs_a ? 1 : a.row,
+                    packs_a ? n_rows : a.column, panel, packs_b ? cols : b.row, into + (i * into_row + p) * size,
+                    into_row, t == 0 ? kTileStore : kTileContinue, nullptr);
+          }
+        }
+      }
+      for (int i = 0; k0 > 0 && i < rows; ++i) {
+        char* row = total + i * total_row * size;
+        const void* terms[] = {row, c_next + i * columns_max * size};
+        add_row(width, row, terms);
+      }
+    }
+    if (half()) mm.round(rows, static_cast<int>(width), c_wide, columns_max, c + (j0 << in_log2), c_row);
+    finished(0, rows, j0, width);
+  }
+}
+
+// One row and dense columns.
+void Product::row_block(const Matrix& a, const Matrix& b, char* c, int64_t columns) const {
+  if (columns == 1 && block_sums() != nullptr) return dot_block(a, b, c);
+  const bool packs = !mm.in_place || a.column != 1;
+  const int64_t row_bytes = packs ? round_up(k * mm.size, kLine) : 0;
+  char* packed_row = scratch(static_cast<size_t>(row_bytes + mm.row_cols * mm.size));
+  char* wide = packed_row + row_bytes;
+  if (packs) widen(a, 0, k, packed_row);
+  const char* row = packs ? packed_row : a.data;
+  for (int64_t j = 0; j < columns; j += mm.row_cols) {
+    const int count = static_cast<int>(std::min<int64_t>(mm.row_cols, columns - j));
+    char* into = c + (j << in_log2);
+    mm.row(count, k, row, at(b, 0, j), b.column, half() ? wide : into);
+    if (half()) mm.round(1, count, wide, mm.row_cols, into, mm.row_cols);
+  }
+}
+
+// One row and one dense column: threads share the k-blocks.
+void Product::dot_block(const Matrix& a, const Matrix& b, char* c) const {
+  const bool packs = !mm.in_place || a.column != 1;
+  const int64_t n_blocks = divide_up(k, kMatmulBlock);
+  std::vector<char> sums(static_cast<size_t>(n_blocks * mm.size));
+  parallel_for(call.threads(), n_blocks, kDotBlocks, [&](int64_t begin, int64_t end) {
+    const int64_t together = packs ? kDotPacked : end - begin;
+    char* packed_row = packs ? scratch(static_cast<size_t>(together * kMatmulBlock * mm.size)) : nullptr;
+    for (int64_t first = begin; first < end; first += together) {
+      const int64_t k0 = first * kMatmulBlock, k1 = std::min(k, std::min(first + together, end) * kMatmulBlock);
+      if (packs) widen(a, k0, k1 - k0, packed_row);
+      block_sums()(k1 - k0, packs ? packed_row : at(a, 0, k0), at(b, k0, 0), sums.data() + first * mm.size);
+    }
+  });
+  if (mm.size == sizeof(float)) {
+    add_in_order<float>(n_blocks, sums.data());
+  } else {
+    add_in_order<double>(n_blocks, sums.data());
+  }
+  if (half()) return mm.round(1, 1, sums.data(), 1, c, 1);
+  std::memcpy(c, sums.data(), static_cast<size_t>(mm.size));
+}
+
+// Elements of a row, dense and in the compute type.
+void Product::widen(const Matrix& a, int64_t k0, int64_t depth, char* to) const {
+  call.kernels().matmul->widening_pack[dtype - IST_FLOAT16](1, depth, depth, at(a, 0, k0), 0, a.column, to);
+}
+
+void Product::add_row(int64_t n_elements, void* out, const void* const* terms) const {
+  call.kernels().binary->fn[static_cast<int>(Op::add)][compute_dtype(dtype)](n_elements, out, terms);
+}
+
+}  // namespace ist::cpu

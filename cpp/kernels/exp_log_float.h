@@ -19,7 +19,7 @@ inline constexpr uint32_t kSmallestNormalF = 0x00800000u;
 // NaN passes through both.
 inline float at_most(float x, float limit) { return x > limit ? limit : x; }
 inline float at_least(float x, float limit) { return x < limit ? limit : x; }
-// Where exp is 0 from there on, so that scaled() need not know more. Vectors that are scaled by any power return x.
+// Where exp is 0 from there on, so that scaling need not know more. Vectors that are scaled by any power return x.
 inline float limited_below(float x, float limit) { return at_least(x, limit); }
 
 // y * 2^k for integers k in [-250, 250], rounded once: in two factors, because 2^k may be out of range.
@@ -28,7 +28,7 @@ inline float scaled(float y, float k) {
   return y * exp2_integer(half) * exp2_integer(k - half);
 }
 
-// x = k * ln 2 + r with |r| <= ln(2) / 2, for x in [-150, 150]; k lies in the low bits of `shifted`.
+// x = k * ln 2 + r with |r| <= ln(2) / 2, for x within 150 of 0; k lies in the low bits of `shifted`.
 template <class F>
 struct ReducedExp {
   F k, r, shifted;
@@ -46,7 +46,7 @@ inline F exp_reduced(F r) {
   const F p = polynomial(r, F(0x1.6b6dfap-10f), 0x1.12300cp-7f, 0x1.55568ap-5f, 0x1.5554a2p-3f, 0.5f, 1.0f);
   return fma(p, r, F(1.0f));
 }
-// The bits of y * 2^k for y in [0.7, 1.42] and k in [-152, 128], rounded once; but of anything for a NaN. No product is
+// The bits of y * 2^k for y in [0.7, 1.42] and k in [-151, 128], rounded once; but of anything for a NaN. No product is
 // subnormal, for which processors take a hundred cycles: 2^k is an addition to the exponent, and where that leaves
 // none, adding 2^(-126 - k) rounds y to what counts in the result, and the sum has it in its low bits.
 inline uint32_t scaled_bits(float y, ReducedExp<float> e) {
@@ -64,7 +64,8 @@ inline F exp_of(F x) {
   return scaled_exp(exp_reduced(e.r), e);
 }
 // exp(x) where results are normal: 2^k is an addition to the exponent.
-inline bool is_near_exp(float x) { return fabs(x) <= 87.0f; }
+inline constexpr float kNearExp = 87.0f;
+inline bool is_near_exp(float x) { return fabs(x) <= kNearExp; }
 inline float exp_near(float x) {
   const ReducedExp<float> e = reduce_exp(x);
   return float_of(bits_of(exp_reduced(e.r)) + (bits_of(e.shifted) << 23));

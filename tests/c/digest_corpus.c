@@ -202,6 +202,9 @@ static void matmul(digest_state* s, uint32_t op) {
     TAKE(s, op, NULL, mild(dtype, SHAPE(333, 700)), mild(dtype, SHAPE(700, 1)));
   }
   TAKE(s, op, NULL, mild(IST_FLOAT32, SHAPE(160, 200)), mild(IST_FLOAT32, SHAPE(200, 160)));
+  TAKE(s, op, NULL, mild(IST_FLOAT32, SHAPE(140, 9)), mild(IST_FLOAT32, SHAPE(9, 1025)));
+  TAKE(s, op, NULL, mild(IST_FLOAT64, SHAPE(140, 9)), mild(IST_FLOAT64, SHAPE(9, 1025)));
+  TAKE(s, op, NULL, mild(IST_FLOAT32, SHAPE(20, 400)), mild(IST_FLOAT32, SHAPE(400, 900)));
 }
 
 static void quantized(digest_state* s, uint32_t op) {

@@ -304,6 +304,11 @@ def test_reductions_that_end_where_the_answer_is_known(
     for name in ("any", "all", "max", "min", "argmax", "argmin"):
         made = np.array(getattr(ist, name)(ist.array(x, dtype=getattr(ist, dtype)), axis=1))
         np.testing.assert_array_equal(made, getattr(np, name)(x, axis=1))
+    differs = ist.array(x, dtype=getattr(ist, dtype)) != 0
+    answer = ist.any(differs, axis=1)
+    ist.eval(differs, answer)
+    np.testing.assert_array_equal(np.array(differs), x != 0)  # whatever was known when
+    np.testing.assert_array_equal(np.array(answer), np.any(x != 0, axis=1))
 
 
 def test_a_row_has_the_same_bits_alone_and_in_a_batch() -> None:

@@ -91,6 +91,31 @@ def test_cpu_equals_reference(name: str, dtype: str) -> None:
         np.testing.assert_array_equal(run("cpu", threads, "transposed" if threads == 2 else "plain"), exact)
 
 
+# Neighbouring outputs read k elements apart, but not k in a row.
+APART: dict[str, tuple[tuple[int, ...], tuple[int, ...], Window]] = {
+    "taps below": ((1, 2, 80, 64), (8, 2, 1, 64), {"stride": (1, 2)}),
+    "taps behind": ((1, 2, 1, 80, 64), (8, 2, 1, 1, 64), {"stride": (1, 1, 2)}),
+    "dilated": ((1, 80, 64), (8, 2, 64), {"stride": 2, "kernel_dilation": 3}),
+    "groups": ((1, 80, 64), (64, 2, 32), {"groups": 2}),
+}
+
+
+@pytest.mark.parametrize("name", APART)
+def test_one_product_that_is_small_among_zeros(name: str) -> None:
+    """Some instructions take subnormal numbers for zero, so the smallest exponent decides what may be multiplied."""
+    shape, weight_shape, window = APART[name]
+    w = np.full(weight_shape, 2.0**-10, np.float32)
+    for pixel in range(1, np.prod(shape[:-1]), 16):
+        x = np.zeros(shape, np.float32)
+        x.reshape(-1, shape[-1])[pixel] = 2.0**-120
+        results = []
+        for device in ("reference", "cpu"):
+            with ist.device(device):
+                a, b = (ist.array(v).astype(ist.bfloat16) for v in (x, w))
+                results.append(arrays.bits(ist.conv_general(a, b, **window)))
+        np.testing.assert_array_equal(results[1], results[0])
+
+
 # What the zeros between the elements of a spread input do: an infinite weight makes them NaN, and sums of products too
 # small for the dtype are -0 until a zero is added.
 @pytest.mark.parametrize("outputs", [1, 3, 40])

@@ -16,10 +16,9 @@ namespace {
 
 constexpr int64_t kPanelBytes = 768 * 1024;  // of weights that many strips are multiplied by
 constexpr int kPanes = 64;                   // at most, that a thread works on together
-constexpr int kMostRows = 32;
 constexpr int kMostGroups = kMatmulBlock / kMatmulGroup;
 constexpr int64_t kGroupBytes = kMatmulGroup * 2;
-constexpr int64_t kGatheredBytes = kMostGroups * kMostRows * kGroupBytes;
+constexpr int64_t kGatheredBytes = kMostGroups * kGroupRows * kGroupBytes;
 
 // A block of outputs and its window.
 struct Pane {
@@ -55,9 +54,9 @@ struct Strips {
   const ConvFilters& filters;
   const View& out;
   const int64_t* runs;
-  int64_t pitch;   // outputs from one row to the next; 0 where groups are gathered
-  bool across;     // the rows of a strip are the same output of several panes
-  bool sees_rows;  // strips are dense and read once: what makes sure of their exponents brings them into cache
+  int64_t pitch;     // outputs from one row to the next; 0 where groups are gathered
+  bool over_images;  // the rows of a strip are the same output of several panes
+  bool sees_rows;    // strips are dense and read once: what makes sure of their exponents brings them into cache
 
   // Outputs of a pane, with those between rows.
   int64_t pixels(const ConvBlock& block) const { return (block.rows - 1) * pitch_of(block) + block.columns; }
@@ -69,21 +68,21 @@ struct Strips {
            const char* end, char* gathered, float* wide) const {
     const int64_t depth_max = std::min<int64_t>(shape.k(), kMatmulBlock), columns = last - first;
     const int64_t step = std::max<int64_t>(1, kPanelBytes / (depth_max * mm.packed_size) / mm.cols) * mm.cols;
-    const int64_t n_joined = across || pitch == 0 ? n_panes : 1;
-    const int64_t lines = across ? pixels(panes->block) : n_panes / n_joined;
+    const int64_t n_joined = over_images || pitch == 0 ? n_panes : 1;
+    const int64_t lines = over_images ? pixels(panes->block) : n_panes / n_joined;
     for (const ConvShape::Depth& depth : shape.depths) {
       const Pieces pieces(depth, runs, windows.run_length());
       const bool is_last = &depth == &shape.depths.back();
       for (int64_t j0 = first; j0 < last; j0 += step) {
         float* c = wide + j0 - first;
         for (int64_t line = 0; line < lines; ++line) {
-          const Pane* pane = across ? panes : panes + line * n_joined;
-          const int64_t n = across ? n_panes : n_joined * pixels(pane->block);
+          const Pane* pane = over_images ? panes : panes + line * n_joined;
+          const int64_t n = over_images ? n_panes : n_joined * pixels(pane->block);
           for (int64_t i = 0; i < n; i += mm.rows, c += mm.rows * columns) {
             const int64_t rows = std::min<int64_t>(mm.rows, n - i);
             RowGroup strip[kMostGroups];
-            void* to[kMostRows];
-            if (across) {
+            void* to[kGroupRows];
+            if (over_images) {
               const char* from = at(panes[i], line);
               const int64_t image = n_panes > 1 ? (panes[1].window - panes[0].window) / 2 : 0;
               bring(from, image, rows, pieces, end, gathered, strip);
@@ -94,7 +93,7 @@ struct Strips {
             } else {
               gather(pane, i, rows, pieces, gathered, strip);
             }
-            if (is_last) places(pane, across ? line : i, across ? panes + i : nullptr, rows, group, to);
+            if (is_last) places(pane, over_images ? line : i, over_images ? panes + i : nullptr, rows, group, to);
             for (int64_t j = j0; j < std::min(last, j0 + step); j += mm.cols) {
               mm.groups->tile(static_cast<int>(rows), static_cast<int>(std::min<int64_t>(mm.cols, last - j)),
                               depth.count, strip, smallest, filters.panel(group, depth, j), c + j - j0, columns,
@@ -209,7 +208,8 @@ void convolve_strips(const Call& call, const ConvShape& shape, const View& input
                    runs.data(),
                    in_place ? pitch : 0,
                    false,
-                   in_place && direct && windows.height() == 1 && windows.column_step() == k && k <= kMatmulBlock};
+                   in_place && direct && windows.height() == 1 && windows.n_runs() == 1 && windows.column_step() == k &&
+                       k <= kMatmulBlock};
 
   const int64_t slack = mm.rows * windows.column_step() * 2;
   const int64_t window_bytes = direct ? 0 : round_up(windows.nbytes() + slack, 64);
@@ -219,17 +219,17 @@ void convolve_strips(const Call& call, const ConvShape& shape, const View& input
   int64_t together = std::clamp<int64_t>(std::min(fitting, windows.count() / wanted), 1, kPanes);
   if (small && together > mm.rows) together = together / mm.rows * mm.rows;
   if (!in_place && !whole_images) together = 1;
-  strips.across = small && whole_groups && 4 * std::min(together, windows.count()) >= 3 * mm.rows;
+  strips.over_images = small && whole_groups && 4 * std::min(together, windows.count()) >= 3 * mm.rows;
   // Strips across panes are as many as a pane has outputs.
   const int64_t all_wide =
-      strips.across && wide_bytes > 0 ? pixels * round_up(together, mm.rows) * outputs * 4 : together * wide_bytes;
+      strips.over_images && wide_bytes > 0 ? pixels * round_up(together, mm.rows) * outputs * 4 : together * wide_bytes;
   const int64_t down = divide_up(windows.count(), together);
   const int64_t columns = round_up(divide_up(outputs, divide_up(wanted, down)), mm.cols);
   const int64_t across = divide_up(outputs, columns);
   const int64_t work = windows.height() * windows.width() * k * std::min(columns, outputs) * together;
   const int64_t thread_work = kConvThreadWork * std::clamp<int64_t>(outputs / 4, 1, mm.speed);
   parallel_for(call.threads(), shape.groups * down * across, 1 + thread_work / work, [&](int64_t begin, int64_t end) {
-    mm.enter();
+    const TileState tiles(mm);
     char* gathered = scratch(static_cast<size_t>(kGatheredBytes + together * window_bytes + all_wide));
     char* memory = gathered + kGatheredBytes;
     const char* end_of_windows = direct ? input.data + input.count() * 2 : memory + together * window_bytes;
@@ -249,7 +249,6 @@ void convolve_strips(const Call& call, const ConvShape& shape, const View& input
       }
       strips.run(panes, n_panes, group, j, std::min(outputs, j + columns), smallest, end_of_windows, gathered, wide);
     }
-    mm.leave();
   });
 }
 

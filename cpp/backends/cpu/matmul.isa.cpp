@@ -54,7 +54,7 @@ void tile_rows(int n_cols, int64_t depth, const T* a, int64_t a_row, int64_t a_s
       four_steps();
     }
     if (ahead != nullptr) {
-      const int64_t each_time = 1 + 4 * ahead->rows * ahead->lines / depth;
+      const int64_t each_time = 1 + int64_t{4} * ahead->rows * ahead->lines / depth;
       const char* row = ahead->data;
       for (int i = 0, line = 0; i < ahead->rows && k + 4 <= depth;) {
         for (int64_t n = 0; n < each_time && i < ahead->rows; ++n) {
@@ -117,78 +117,6 @@ void tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t a_row, i
   } else {
     tile_of<T, V, false>(n_rows, n_cols, depth, a, a_row, a_step, b, b_row, c, c_row, mode, ahead);
   }
-}
-
-// A tile of a packed strip and a panel that lies in memory, which is packed meanwhile: its stores are free beside the
-// fma, and its rows, which no prefetcher follows, are asked for in time. After the panel come the rows of the next.
-template <class T, class V, bool kPart, int kRows>
-void packing_tile_rows(int n_cols, int64_t depth, const T* a, const T* b, int64_t b_row, T* panel, T* c, int64_t c_row,
-                       TileMode mode, const Ahead* ahead) {
-  constexpr int W = V::kWidth, kAhead = 32, kLine = 64 / sizeof(T);
-  const int left = n_cols < W ? n_cols : W;
-  const decltype(V::mask(W)) masks[] = {V::mask(left), V::mask(n_cols - left)};
-  const auto load = [&](const T* p, int h) __attribute__((always_inline)) {
-    return kPart ? V::load(p + h * W, masks[h]) : V::load(p + h * W);
-  };
-  V acc[kRows][2];
-#pragma GCC unroll 16
-  for (int i = 0; i < kRows; ++i) acc[i][0] = acc[i][1] = V::zero();
-  const T* soon = b + kAhead * b_row;
-  for (int64_t t = 0; t < depth; ++t, a += kRows, b += b_row, soon += b_row, panel += 2 * W) {
-    if (t + kAhead == depth) soon += 2 * W - depth * b_row;
-    __builtin_prefetch(soon, 0, 2);
-    __builtin_prefetch(soon + 2 * W - 1, 0, 2);
-    if (2 * W > kLine) __builtin_prefetch(soon + kLine, 0, 2);
-    if (ahead != nullptr && t % kLine == 0 && t < ahead->lines * kLine) {
-      __builtin_prefetch(ahead->data + t * static_cast<int64_t>(sizeof(T)), 0, 2);
-    }
-    V row[2];
-    for (int h = 0; h < 2; ++h) {
-      row[h] = load(b, h);
-      row[h].store(panel + h * W);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < kRows; ++i) {
-      const V value = V::broadcast(a[i]);
-      for (int h = 0; h < 2; ++h) acc[i][h] = V::fma(value, row[h], acc[i][h]);
-    }
-  }
-#pragma GCC unroll 16
-  for (int i = 0; i < kRows; ++i) {
-    for (int h = 0; h < 2; ++h) {
-      const V sum = mode == kTileAdd ? V::add(load(c + i * c_row, h), acc[i][h]) : acc[i][h];
-      if (kPart) {
-        sum.store(c + i * c_row + h * W, masks[h]);
-      } else {
-        sum.store(c + i * c_row + h * W);
-      }
-    }
-  }
-}
-
-template <class T>
-using PackingTileFn = void (*)(int, int64_t, const T*, const T*, int64_t, T*, T*, int64_t, TileMode, const Ahead*);
-
-template <class T>
-struct PackingTileFns {
-  PackingTileFn<T> of_rows[kTileRows + 1];
-};
-
-template <class T, class V, bool kPart, int kRows = kTileRows>
-constexpr PackingTileFns<T> packing_tile_fns(PackingTileFns<T> fns = {}) {
-  fns.of_rows[kRows] = &packing_tile_rows<T, V, kPart, kRows>;
-  if constexpr (2 * kRows > kTileRows + 2) fns = packing_tile_fns<T, V, kPart, kRows - 1>(fns);
-  return fns;
-}
-
-template <class T, class V>
-void packing_tile(int n_rows, int n_cols, int64_t depth, const void* a, const void* b, int64_t b_row, void* panel,
-                  void* c, int64_t c_row, TileMode mode, const Ahead* ahead) {
-  static constexpr PackingTileFns<T> whole = packing_tile_fns<T, V, false>();
-  static constexpr PackingTileFns<T> part = packing_tile_fns<T, V, true>();
-  const PackingTileFns<T>& fns = n_cols == 2 * V::kWidth ? whole : part;
-  fns.of_rows[n_rows](n_cols, depth, static_cast<const T*>(a), static_cast<const T*>(b), b_row, static_cast<T*>(panel),
-                      static_cast<T*>(c), c_row, mode, ahead);
 }
 
 // Real and imaginary parts in vectors of their own.
@@ -315,6 +243,83 @@ void pack(int64_t depth, int64_t count, int64_t width, const void* src, int64_t 
   }
 }
 
+// A tile of a packed strip and a panel that lies in memory, which is packed meanwhile: its stores are free beside the
+// fma, and its rows, which no prefetcher follows, are asked for in time. After the panel come the rows of the next.
+template <class T, class V, bool kPart, int kRows>
+void packing_tile_rows(int n_cols, int64_t depth, const T* a, const T* b, int64_t b_row, T* panel, T* c, int64_t c_row,
+                       TileMode mode, const Ahead* ahead) {
+  constexpr int W = V::kWidth, kAhead = 32, kLine = 64 / sizeof(T);
+  const auto mask = V::mask(kPart ? n_cols - W : W);
+  const auto load = [&](const T* p, int h) __attribute__((always_inline)) {
+    return kPart && h == 1 ? V::load(p + W, mask) : V::load(p + h * W);
+  };
+  V acc[kRows][2];
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) acc[i][0] = acc[i][1] = V::zero();
+  const T* soon = b + kAhead * b_row;
+  for (int64_t t = 0; t < depth; ++t, a += kRows, b += b_row, soon += b_row, panel += 2 * W) {
+    if (t + kAhead == depth) soon += 2 * W - depth * b_row;
+    __builtin_prefetch(soon, 0, 2);
+    __builtin_prefetch(soon + 2 * W - 1, 0, 2);
+    if (2 * W > kLine) __builtin_prefetch(soon + kLine, 0, 2);
+    if (ahead != nullptr && t % kLine == 0 && t < ahead->lines * kLine) {
+      __builtin_prefetch(ahead->data + t * static_cast<int64_t>(sizeof(T)), 0, 2);
+    }
+    V row[2];
+    for (int h = 0; h < 2; ++h) {
+      row[h] = load(b, h);
+      row[h].store(panel + h * W);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      const V value = V::broadcast(a[i]);
+      for (int h = 0; h < 2; ++h) acc[i][h] = V::fma(value, row[h], acc[i][h]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+    for (int h = 0; h < 2; ++h) {
+      const V sum = mode == kTileAdd ? V::add(load(c + i * c_row, h), acc[i][h]) : acc[i][h];
+      if (kPart && h == 1) {
+        sum.store(c + i * c_row + W, mask);
+      } else {
+        sum.store(c + i * c_row + h * W);
+      }
+    }
+  }
+}
+
+template <class T>
+using PackingTileFn = void (*)(int, int64_t, const T*, const T*, int64_t, T*, T*, int64_t, TileMode, const Ahead*);
+
+template <class T>
+struct PackingTileFns {
+  PackingTileFn<T> of_rows[kTileRows + 1];
+};
+
+template <class T, class V, bool kPart, int kRows = kTileRows>
+constexpr PackingTileFns<T> packing_tile_fns(PackingTileFns<T> fns = {}) {
+  fns.of_rows[kRows] = &packing_tile_rows<T, V, kPart, kRows>;
+  if constexpr (2 * kRows > kTileRows + 2) fns = packing_tile_fns<T, V, kPart, kRows - 1>(fns);
+  return fns;
+}
+
+template <int D, class V>
+void packing_tile(int n_rows, int n_cols, int64_t depth, const void* a, const void* b, int64_t b_row, void* panel,
+                  void* c, int64_t c_row, TileMode mode, const Ahead* ahead) {
+  using T = Type<D>;
+  constexpr int W = V::kWidth;
+  if (n_cols <= W) {
+    pack<D, V>(depth, n_cols, 2 * W, b, b_row, 1, panel);
+    return tile<T, V>(n_rows, n_cols, depth, a, 1, n_rows, panel, 2 * W, c, c_row, mode, ahead);
+  }
+  static constexpr PackingTileFns<T> whole = packing_tile_fns<T, V, false>();
+  static constexpr PackingTileFns<T> part = packing_tile_fns<T, V, true>();
+  const PackingTileFns<T>& fns = n_cols == 2 * W ? whole : part;
+  fns.of_rows[n_rows](n_cols, depth, static_cast<const T*>(a), static_cast<const T*>(b), b_row, static_cast<T*>(panel),
+                      static_cast<T*>(c), c_row, mode, ahead);
+}
+
 void complex_pack(int64_t depth, int64_t count, int64_t width, const void* src, int64_t k_stride, int64_t j_stride,
                   void* dst) {
   float* out = static_cast<float*>(dst);
@@ -396,9 +401,9 @@ constexpr MatmulTable table = {
                 &round_rows<IST_FLOAT16>, VecF32::kWidth, &row_product<IST_FLOAT16, VecF32>),
         bfloat16_kernels,
         kernels(kTileRows, 2 * VecF32::kWidth, 4, true, &pack<IST_FLOAT32, VecF32>, &tile<float, VecF32>, nullptr,
-                VecF32::kWidth, &row_product<IST_FLOAT32, VecF32>, &packing_tile<float, VecF32>),
+                VecF32::kWidth, &row_product<IST_FLOAT32, VecF32>, &packing_tile<IST_FLOAT32, VecF32>),
         kernels(kTileRows, 2 * VecF64::kWidth, 8, true, &pack<IST_FLOAT64, VecF64>, &tile<double, VecF64>, nullptr,
-                VecF64::kWidth, &row_product<IST_FLOAT64, VecF64>, &packing_tile<double, VecF64>),
+                VecF64::kWidth, &row_product<IST_FLOAT64, VecF64>, &packing_tile<IST_FLOAT64, VecF64>),
         kernels(kComplexTileRows, VecF32::kWidth, 8, false, &complex_pack, &complex_tile, nullptr, 0, nullptr),
     },
     {&pack<IST_FLOAT16, VecF32>, &pack<IST_BFLOAT16, VecF32>, &pack<IST_FLOAT32, VecF32>, &pack<IST_FLOAT64, VecF64>,

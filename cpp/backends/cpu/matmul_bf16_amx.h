@@ -183,6 +183,8 @@ void packed_tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t, 
 
 // ---- strips in groups ----
 
+static_assert(kPanel == kGroupRows);
+
 int32_t smallest_exponent(int64_t n, const void* x) {
   SmallestExponent smallest;
   const bfloat16* data = static_cast<const bfloat16*>(x);

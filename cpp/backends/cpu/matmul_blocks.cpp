@@ -48,7 +48,7 @@ void Product::block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, in
     row_block(rows, columns, c, n1 - n0);
     return finished(0, 1, 0, n1 - n0);
   }
-  if (mm.enter != nullptr) mm.enter();
+  const TileState tiles(mm);
   const bool streams = m1 - m0 <= 2 * mm.rows && mm.in_place && b.column == 1 && k * (n1 - n0) * mm.size > kPanelBytes;
   if (m1 - m0 <= mm.rows || streams) {
     flat_block(rows, columns, c, c_row, static_cast<int>(m1 - m0), n1 - n0, finished);
@@ -57,7 +57,6 @@ void Product::block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, in
   } else {
     tall_block(rows, columns, c, c_row, m1 - m0, n1 - n0, finished);
   }
-  if (mm.leave != nullptr) mm.leave();
 }
 
 // Every panel of B meets several strips of A. B is packed once, strips are packed as they come, and kept where B
@@ -76,10 +75,10 @@ void Product::tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
       !mm.in_place || b.column != 1 || (!narrow && rows > 2 * mm.rows && depth_max * columns * size > kSmallPanel);
   const bool packs_by_tile =
       packs_b && packs_a && mm.packing_tile != nullptr && b.column == 1 && k * columns * size <= kPanelBytes;
-  const int64_t passes = divide_up(columns, narrow ? small : kPanelBytes / panel_bytes * cols);
   // Few strips leave packing B no time to hide: each pass, a panel or two, brings the next one then, instead of rows
   // of A.
   const bool few = packs_a && packs_b && !packs_by_tile && strips * strip_bytes <= kFewBytes;
+  const int64_t passes = divide_up(columns, narrow ? small : kPanelBytes / panel_bytes * cols);
   const int64_t columns_max = few ? round_up(cols, kFewColumns / size) : round_up(divide_up(columns, passes), cols);
   const bool keeps_a = packs_a && columns_max < columns && strips * strip_bytes <= kKeptBytes;
   const int64_t panels_bytes = packs_b ? columns_max / cols * panel_bytes : 0;
@@ -228,8 +227,8 @@ void Product::pack_panels(const Matrix& b, int64_t k0, int64_t depth, int64_t j0
   }
 }
 
-// One strip, or two: reading B decides. Rows stream through a few at a time, as wide as they are; columns
-// are transposed in pieces that stay in the first-level cache.
+// One strip, or two of an operand that is not packed: reading B decides. Rows stream through a few at a time, as wide
+// as they are; columns are transposed in pieces that stay in the first-level cache.
 void Product::flat_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int rows, int64_t columns,
                          const Finished& finished) const {
   const int64_t cols = mm.cols, size = mm.size;
@@ -273,7 +272,7 @@ void Product::flat_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
             const int64_t count = std::min(cols, width - p);
             const char* panel = at(b, k0 + t, j0 + p);
             if (packs_b) {
-              if (i == 0) mm.pack(part, count, cols, panel, b.row, b.column, b_panel);
+              mm.pack(part, count, cols, panel, b.row, b.column, b_panel);
               panel = b_panel;
             }
             mm.tile(static_cast<int>(n_rows), static_cast<int>(count), part, strip, packs_a ? 1 : a.row,

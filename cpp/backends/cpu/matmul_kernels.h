@@ -21,6 +21,7 @@ namespace ist::cpu {
 
 inline constexpr int kMatmulBlock = 384;  // the contract's k-block
 inline constexpr int kMatmulGroup = 32;   // of k, that the contract sums bfloat16 products by
+inline constexpr int kGroupRows = 32;     // of the largest tile of GroupKernels
 
 // What `tile` does with C: overwrites it, adds its own sums as those of the next k-block, or goes on with the chains
 // that it holds. A block may be cut into tiles at multiples of kMatmulGroup.
@@ -38,8 +39,8 @@ struct Ahead {
   int rows, lines;
 };
 
-// Some elements of k for each row of a strip: kMatmulGroup of row i at data + i * step bytes. There are as many rows as
-// in the largest tile, the last of which may hold anything; of elements past the depth, all rows hold +0.
+// Some elements of k for each row of a strip: kMatmulGroup of row i at data + i * step bytes. There are kGroupRows
+// rows, the last of which may hold anything; of elements past the depth, all rows hold +0.
 struct RowGroup {
   const void* data;
   int64_t step;
@@ -90,9 +91,21 @@ struct MatmulKernels {
   const GroupKernels* groups;
   // ---- and for float32 and float64 ----
   // `tile` of a packed strip of more than half of `rows`, and of a panel whose rows are dense in memory, which is
-  // packed meanwhile. May be null.
+  // packed meanwhile. Of what is ahead it asks for one row. May be null.
   void (*packing_tile)(int n_rows, int n_cols, int64_t depth, const void* a, const void* b, int64_t b_row, void* panel,
                        void* c, int64_t c_row, TileMode mode, const Ahead* ahead) = nullptr;
+};
+
+// While it lives, its thread may call `tile`.
+struct TileState {
+  explicit TileState(const MatmulKernels& mm) : mm(mm) {
+    if (mm.enter != nullptr) mm.enter();
+  }
+  TileState(const TileState&) = delete;
+  ~TileState() {
+    if (mm.leave != nullptr) mm.leave();
+  }
+  const MatmulKernels& mm;
 };
 
 struct MatmulTable {

@@ -18,7 +18,7 @@ namespace ist::cpu {
 namespace {
 
 // Every vector type V of T has
-//   zero() load(p) load(p, mask) broadcast(x) store(p) store(p, mask)   with mask(n): the first n lanes
+//   zero() load(p) load(p, mask) broadcast(x) store(p) store(p, mask)   with mask(n): the first n lanes, 1 at least
 //   fma(a, b, c) = a * b + c, fnma(a, b, c) = -a * b + c, add(a, b)
 //   transpose(rows): kWidth vectors as a square
 // all but OneElement,

@@ -70,7 +70,7 @@ inline VecMath limited_below(VecMath x, VecMath) { return x; }
 // The processor takes a hundred cycles for a vector of which scalef makes something subnormal, or 0 because it is too
 // small. Such lanes are left out, and go by scalar::scaled_bits(). They may hold a NaN on the way.
 inline VecMath scaled_exp(VecMath y, scalar::ReducedExp<VecMath> e) {
-  constexpr float kNormalFrom = -125.0f, kZeroBelow = -151.0f;  // 1.42 * 2^-152 is less than half of 2^-149
+  constexpr float kNormalFrom = -125.0f, kZeroBelow = -151.0f;  // less than half of 2^-149
   const VecMask normal = _mm512_cmp_ps_mask(e.k.v, _mm512_set1_ps(kNormalFrom), _CMP_NLT_UQ);
   const VecMask zero = _mm512_cmp_ps_mask(e.k.v, _mm512_set1_ps(kZeroBelow), _CMP_LT_OQ);
   if ((normal | zero) == 0xffff) [[likely]]
@@ -99,7 +99,9 @@ inline VecMath lookup(const float (&table)[scalar::kPieces], VecPiece piece) {
 }
 
 // Most vectors need neither limits nor what scaled_exp() has for small results.
-inline bool is_far_exp(VecMath x) { return _mm512_cmp_ps_mask(fabs(x).v, _mm512_set1_ps(87.0f), _CMP_GT_OQ) != 0; }
+inline bool is_far_exp(VecMath x) {
+  return _mm512_cmp_ps_mask(fabs(x).v, _mm512_set1_ps(scalar::kNearExp), _CMP_GT_OQ) != 0;
+}
 inline VecMath exp_near(VecMath x) {
   const scalar::ReducedExp<VecMath> e = scalar::reduce_exp(x);
   return scaled(scalar::exp_reduced(e.r), e.k);

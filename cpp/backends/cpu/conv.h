@@ -11,6 +11,11 @@ namespace ist::cpu {
 inline constexpr int64_t kConvBlockBytes = 384 * 1024;  // of what a block reads or writes, for the second-level cache
 inline constexpr int64_t kConvThreadWork = 256 * 1024;  // multiply-adds that are worth another thread
 
+// For each of `parts`: several for each thread, which even out what other processes take.
+inline int64_t conv_tasks_wanted(const Call& call, int64_t parts) {
+  return call.threads() == 1 ? 1 : divide_up(4 * call.threads(), parts);
+}
+
 // Filters are strided, with only the taps of the shape: (outputs, d, h, w, channels of a group).
 //
 // One channel and one output for each group: vectors along the channels. `input` is dense, in the dtype.

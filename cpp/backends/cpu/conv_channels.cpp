@@ -164,7 +164,7 @@ void convolve_channels(const Call& call, const ConvShape& shape, const View& inp
   const int64_t near = !single ? kLongUnits : std::max<int64_t>(1, kNearBytes / near_bytes);
   const int64_t parts = divide_up(channels, near * kUnit);
   const int64_t part = std::min(channels, round_up(divide_up(channels, parts), kUnit));
-  const int64_t wanted = call.threads() == 1 ? 1 : divide_up(4 * call.threads(), parts);
+  const int64_t wanted = conv_tasks_wanted(call, parts);
   const auto nbytes = [&](int64_t height, int64_t width) { return input_rows.nbytes(height, width, part); };
   const ConvGrid grid(shape, nbytes, kWindowBytes, most, wanted);
   const std::vector<int64_t> down = cuts(shape.h, inside_h, 1, grid.height);

@@ -207,7 +207,7 @@ void convolve_planes(const Call& call, std::span<const ConvShape> parts, const c
     together = divide_up(together, 2);
   }
   const int64_t slices = divide_up(shape.groups, together);
-  const int64_t wanted = call.threads() == 1 ? 1 : divide_up(4 * call.threads(), slices);
+  const int64_t wanted = conv_tasks_wanted(call, slices);
   const ConvGrid grid(shape, nbytes, kConvBlockBytes, kLine, wanted);
 
   const int64_t plane = planes.plane(grid.height, grid.width);

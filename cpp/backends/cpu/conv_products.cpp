@@ -3,22 +3,18 @@
 #include <algorithm>
 #include <vector>
 
-#include "backends/cpu/conv.h"
 #include "backends/cpu/conv_kernels.h"
-#include "backends/cpu/conv_window.h"
+#include "backends/cpu/conv_tasks.h"
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/matmul_kernels.h"
 #include "backends/cpu/temporary.h"
-#include "backends/cpu/threads.h"
 #include "ops/op_ids.h"
 
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kPanelBytes = 768 * 1024;  // of weights that many strips are multiplied by
-constexpr int64_t kLongRun = 16;             // elements that are worth a tile of their own, for each panel
-constexpr int64_t kFewWeights = 24 * 1024;   // bytes that leave room for others in the first-level cache
-constexpr int kPanes = 64;                   // at most, that a thread works on together
+constexpr int64_t kLongRun = 16;            // elements that are worth a tile of their own, for each panel
+constexpr int64_t kFewWeights = 24 * 1024;  // bytes that leave room for others in the first-level cache
 
 // A block of k and a range of the columns of a group.
 struct Part {
@@ -52,21 +48,10 @@ struct Product {
   int64_t k, outputs;               // of a group
   int64_t c_image, c_row, c_pixel;  // strides of C in elements
 
-  int pieces(const ConvShape::Depth& depth, RowPiece* list) const {
-    const int64_t length = windows.run_length();
-    int n = 0;
-    for (int64_t t = 0; t < depth.count; ++n) {
-      const int64_t run = (depth.begin + t) / length, skipped = (depth.begin + t) % length;
-      list[n] = {runs[run] + skipped, t, std::min(length - skipped, depth.count - t)};
-      t += list[n].length;
-    }
-    return n;
-  }
-
   int64_t columns_max() const {
     const int64_t depth = std::min<int64_t>(k, kMatmulBlock);
     return std::min(round_up(outputs, mm.cols),
-                    std::max<int64_t>(1, kPanelBytes / (depth * mm.size) / mm.cols) * mm.cols);
+                    std::max<int64_t>(1, kConvPanelBytes / (depth * mm.size) / mm.cols) * mm.cols);
   }
   int64_t gathered_bytes() const { return round_up(std::min<int64_t>(k, kMatmulBlock) * mm.rows * element, 64); }
   int64_t strip_bytes() const {
@@ -86,7 +71,7 @@ struct Product {
     const int64_t step = columns_max();
     for (const ConvShape::Depth& depth : shape.depths) {
       RowPiece list[kMatmulBlock];
-      const int n_pieces = pieces(depth, list);
+      const int n_pieces = windows.pieces(depth, runs, kMatmulBlock, list);
       for (int64_t j0 = begin; j0 < end; j0 += step) {
         const Part part = {group, depth, j0, std::min(step, end - j0)};
         if (n_panes > 1 && are_small_images(panes[0].block)) {
@@ -224,7 +209,7 @@ void convolve_products(const Call& call, const ConvShape& shape, const char* inp
   const int element = bfloat16 ? 2 : mm.size;
   const int64_t channels = shape.group_channels(), outputs = shape.group_outputs(), k = shape.k();
   const ConvFilters panels(call, mm, shape, filters, mm.in_place ? std::min<int64_t>(mm.cols, outputs) : mm.cols);
-  const int64_t wanted = call.threads() == 1 ? 1 : divide_up(4 * call.threads(), shape.groups);
+  const int64_t wanted = conv_tasks_wanted(call, shape.groups);
   const ConvWindows windows(shape, channels, outputs, element, kConvBlockBytes, mm.rows, wanted);
   std::vector<int64_t> runs(static_cast<size_t>(windows.n_runs()));
   windows.runs(runs.data());
@@ -245,32 +230,23 @@ void convolve_products(const Call& call, const ConvShape& shape, const char* inp
                            c_row,
                            half ? outputs : shape.column_step};
 
-  // Small panes share what they read of the weights, which come from farther away than windows that do not stay in the
-  // second-level cache. Where there are few, columns are divided as well.
   const int64_t window_bytes = round_up(windows.nbytes(), 64);
   const int64_t wide_bytes = half ? c_image * 4 : 0;
-  const int64_t fitting = 4 * kConvBlockBytes / std::max<int64_t>(1, window_bytes + wide_bytes);
-  int64_t together = std::clamp<int64_t>(std::min(fitting, windows.count() / wanted), 1, kPanes);
+  int64_t together = ConvTasks::most_together(windows, wanted, window_bytes + wide_bytes);
   if (product.are_small_images(windows.block(0))) {  // strips go over as many of them as they have rows
     const int64_t strip = product.strip_height(windows.count());
-    if (strip <= kPanes) together = std::max<int64_t>(1, together / strip) * strip;
+    if (strip <= kConvPanes) together = std::max<int64_t>(1, together / strip) * strip;
   }
-  const int64_t down = divide_up(windows.count(), together);
-  const int64_t columns = round_up(divide_up(outputs, divide_up(wanted, down)), mm.cols);
-  const int64_t across = divide_up(outputs, columns);
-  const int64_t work = windows.height() * windows.width() * k * std::min(columns, outputs) * together;
-  const int64_t thread_work = kConvThreadWork * std::clamp<int64_t>(outputs / 4, 1, mm.speed);
-  parallel_for(call.threads(), shape.groups * down * across, 1 + thread_work / work, [&](int64_t begin, int64_t end) {
+  const ConvTasks tasks(shape, windows, mm, wanted, together);
+  tasks.run(call, [&](int64_t begin, int64_t end) {
     const int64_t strip_bytes = product.strip_bytes(), next_bytes = product.next_bytes();
     char* strip = scratch(static_cast<size_t>(strip_bytes + next_bytes + together * (window_bytes + wide_bytes)));
     char* next = strip + strip_bytes;
     char* memory = next + next_bytes;
     char* wide = memory + together * window_bytes;
-    Pane panes[kPanes];
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t group = task / (down * across), first = task / across % down * together;
-      const int64_t j = task % across * columns, n_columns = std::min(columns, outputs - j);
-      const int64_t n_panes = std::min(together, windows.count() - first);
+    Pane panes[kConvPanes];
+    for (int64_t t = begin; t < end; ++t) {
+      const auto [group, first, n_panes, j, n_columns] = tasks.task(t);
       for (int64_t i = 0; i < n_panes; ++i) {
         const ConvBlock block = windows.block(first + i);
         char* c = half ? wide + i * wide_bytes : out.data + (shape.place(block) + group * outputs) * mm.size;

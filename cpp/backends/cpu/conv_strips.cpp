@@ -5,17 +5,12 @@
 #include <algorithm>
 #include <vector>
 
-#include "backends/cpu/conv.h"
 #include "backends/cpu/conv_kernels.h"
-#include "backends/cpu/conv_window.h"
-#include "backends/cpu/matmul_kernels.h"
-#include "backends/cpu/threads.h"
+#include "backends/cpu/conv_tasks.h"
 
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kPanelBytes = 768 * 1024;  // of weights that many strips are multiplied by
-constexpr int kPanes = 64;                   // at most, that a thread works on together
 constexpr int kMostGroups = kMatmulBlock / kMatmulGroup;
 constexpr int64_t kGroupBytes = kMatmulGroup * 2;
 constexpr int64_t kGatheredBytes = kMostGroups * kGroupRows * kGroupBytes;
@@ -32,16 +27,12 @@ struct Pieces {
   int begin[kMostGroups + 1];
   int n_groups = 0;
 
-  Pieces(const ConvShape::Depth& depth, const int64_t* runs, int64_t length) {
-    int n = 0;
-    for (int64_t t = 0; t < depth.count; ++n) {
-      if (t % kMatmulGroup == 0) begin[n_groups++] = n;
-      const int64_t run = (depth.begin + t) / length, skipped = (depth.begin + t) % length;
-      const int64_t most = std::min(depth.count - t, kMatmulGroup - t % kMatmulGroup);
-      list[n] = {runs[run] + skipped, t, std::min(length - skipped, most)};
-      t += list[n].length;
+  Pieces(const ConvShape::Depth& depth, const ConvWindows& windows, const int64_t* runs) {
+    const int n_pieces = windows.pieces(depth, runs, kMatmulGroup, list);
+    for (int n = 0; n < n_pieces; ++n) {
+      if (list[n].at % kMatmulGroup == 0) begin[n_groups++] = n;
     }
-    begin[n_groups] = n;
+    begin[n_groups] = n_pieces;
   }
   int count(int group) const { return begin[group + 1] - begin[group]; }
   bool is_whole(int group) const { return list[begin[group]].length == kMatmulGroup; }
@@ -62,16 +53,17 @@ struct Strips {
   int64_t pixels(const ConvBlock& block) const { return (block.rows - 1) * pitch_of(block) + block.columns; }
   int64_t pitch_of(const ConvBlock& block) const { return pitch > 0 ? pitch : block.columns; }
 
-  // All of k for some panes and the columns [first, last) of a group. Sums wait in `wide` for those of the last block.
-  // `end`: of what may be read.
-  void run(const Pane* panes, int64_t n_panes, int64_t group, int64_t first, int64_t last, int32_t smallest,
-           const char* end, char* gathered, float* wide) const {
-    const int64_t depth_max = std::min<int64_t>(shape.k(), kMatmulBlock), columns = last - first;
-    const int64_t step = std::max<int64_t>(1, kPanelBytes / (depth_max * mm.packed_size) / mm.cols) * mm.cols;
+  // All of k for the panes and columns of a task. Sums wait in `wide` for those of the last block. `end`: of what may
+  // be read.
+  void run(const Pane* panes, const ConvTask& task, int32_t smallest, const char* end, char* gathered,
+           float* wide) const {
+    const int64_t n_panes = task.n_panes, first = task.first_column, columns = task.n_columns, last = first + columns;
+    const int64_t depth_max = std::min<int64_t>(shape.k(), kMatmulBlock);
+    const int64_t step = std::max<int64_t>(1, kConvPanelBytes / (depth_max * mm.packed_size) / mm.cols) * mm.cols;
     const int64_t n_joined = over_images || pitch == 0 ? n_panes : 1;
     const int64_t lines = over_images ? pixels(panes->block) : n_panes / n_joined;
     for (const ConvShape::Depth& depth : shape.depths) {
-      const Pieces pieces(depth, runs, windows.run_length());
+      const Pieces pieces(depth, windows, runs);
       const bool is_last = &depth == &shape.depths.back();
       for (int64_t j0 = first; j0 < last; j0 += step) {
         float* c = wide + j0 - first;
@@ -93,10 +85,10 @@ struct Strips {
             } else {
               gather(pane, i, rows, pieces, gathered, strip);
             }
-            if (is_last) places(pane, over_images ? line : i, over_images ? panes + i : nullptr, rows, group, to);
+            if (is_last) places(pane, over_images ? line : i, over_images ? panes + i : nullptr, rows, task.group, to);
             for (int64_t j = j0; j < std::min(last, j0 + step); j += mm.cols) {
               mm.groups->tile(static_cast<int>(rows), static_cast<int>(std::min<int64_t>(mm.cols, last - j)),
-                              depth.count, strip, smallest, filters.panel(group, depth, j), c + j - j0, columns,
+                              depth.count, strip, smallest, filters.panel(task.group, depth, j), c + j - j0, columns,
                               depth.begin > 0, is_last ? to : nullptr, j);
             }
           }
@@ -163,7 +155,7 @@ struct Strips {
 // Is there a group of k that need not be gathered?
 bool has_whole_groups(const ConvShape& shape, const ConvWindows& windows, const int64_t* runs) {
   for (const ConvShape::Depth& depth : shape.depths) {
-    const Pieces pieces(depth, runs, windows.run_length());
+    const Pieces pieces(depth, windows, runs);
     for (int g = 0; g < pieces.n_groups; ++g) {
       if (pieces.is_whole(g)) return true;
     }
@@ -178,7 +170,7 @@ void convolve_strips(const Call& call, const ConvShape& shape, const View& input
   const MatmulKernels& mm = call.kernels().matmul->of[IST_BFLOAT16 - IST_FLOAT16];
   const int64_t channels = shape.group_channels(), outputs = shape.group_outputs(), k = shape.k();
   const ConvFilters panels(call, mm, shape, filters, mm.cols);
-  const int64_t wanted = call.threads() == 1 ? 1 : divide_up(4 * call.threads(), shape.groups);
+  const int64_t wanted = conv_tasks_wanted(call, shape.groups);
   const auto make = [&](bool pitched) {
     return ConvWindows(shape, channels, outputs, 2, kConvBlockBytes, mm.rows, wanted, pitched);
   };
@@ -215,39 +207,33 @@ void convolve_strips(const Call& call, const ConvShape& shape, const View& input
   const int64_t window_bytes = direct ? 0 : round_up(windows.nbytes() + slack, 64);
   const int64_t in_pane = round_up(strips.pixels({0, 0, 0, 0, windows.height(), windows.width()}), mm.rows);
   const int64_t wide_bytes = shape.depths.size() == 1 ? 0 : in_pane * outputs * 4;
-  const int64_t fitting = 4 * kConvBlockBytes / std::max<int64_t>(1, window_bytes + wide_bytes);
-  int64_t together = std::clamp<int64_t>(std::min(fitting, windows.count() / wanted), 1, kPanes);
+  int64_t together = ConvTasks::most_together(windows, wanted, window_bytes + wide_bytes);
   if (small && together > mm.rows) together = together / mm.rows * mm.rows;
   if (!in_place && !whole_images) together = 1;
   strips.over_images = small && whole_groups && 4 * std::min(together, windows.count()) >= 3 * mm.rows;
   // Strips across panes are as many as a pane has outputs.
   const int64_t all_wide =
       strips.over_images && wide_bytes > 0 ? pixels * round_up(together, mm.rows) * outputs * 4 : together * wide_bytes;
-  const int64_t down = divide_up(windows.count(), together);
-  const int64_t columns = round_up(divide_up(outputs, divide_up(wanted, down)), mm.cols);
-  const int64_t across = divide_up(outputs, columns);
-  const int64_t work = windows.height() * windows.width() * k * std::min(columns, outputs) * together;
-  const int64_t thread_work = kConvThreadWork * std::clamp<int64_t>(outputs / 4, 1, mm.speed);
-  parallel_for(call.threads(), shape.groups * down * across, 1 + thread_work / work, [&](int64_t begin, int64_t end) {
+  const ConvTasks tasks(shape, windows, mm, wanted, together);
+  tasks.run(call, [&](int64_t begin, int64_t end) {
     const TileState tiles(mm);
     char* gathered = scratch(static_cast<size_t>(kGatheredBytes + together * window_bytes + all_wide));
     char* memory = gathered + kGatheredBytes;
     const char* end_of_windows = direct ? input.data + input.count() * 2 : memory + together * window_bytes;
     float* wide = reinterpret_cast<float*>(memory + together * window_bytes);
-    Pane panes[kPanes];
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t group = task / (down * across), first = task / across % down * together;
-      const int64_t j = task % across * columns, n_panes = std::min(together, windows.count() - first);
+    Pane panes[kConvPanes];
+    for (int64_t i = begin; i < end; ++i) {
+      const ConvTask task = tasks.task(i);
       int32_t smallest = INT32_MAX;
       const ConvWindows::See see = [&](int64_t n, const char* elements) {
         smallest = std::min(smallest, mm.groups->smallest_exponent(n, elements));
       };
-      for (int64_t i = 0; i < n_panes; ++i) {
-        const ConvBlock block = windows.block(first + i);
-        panes[i] = {block, windows.at(block, input.data, group * channels, memory + i * window_bytes,
+      for (int64_t n = 0; n < task.n_panes; ++n) {
+        const ConvBlock block = windows.block(task.first + n);
+        panes[n] = {block, windows.at(block, input.data, task.group * channels, memory + n * window_bytes,
                                       strips.sees_rows ? nullptr : &see)};
       }
-      strips.run(panes, n_panes, group, j, std::min(outputs, j + columns), smallest, end_of_windows, gathered, wide);
+      strips.run(panes, task, smallest, end_of_windows, gathered, wide);
     }
   });
 }

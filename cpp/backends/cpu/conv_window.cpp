@@ -34,6 +34,17 @@ void ConvWindows::runs(int64_t* offsets) const {
   }
 }
 
+int ConvWindows::pieces(const ConvShape::Depth& depth, const int64_t* runs, int64_t unit, RowPiece* list) const {
+  const int64_t length = run_length();
+  int n = 0;
+  for (int64_t t = 0; t < depth.count; ++n) {
+    const int64_t run = (depth.begin + t) / length, skipped = (depth.begin + t) % length;
+    list[n] = {runs[run] + skipped, t, std::min({length - skipped, depth.count - t, unit - t % unit})};
+    t += list[n].length;
+  }
+  return n;
+}
+
 bool ConvWindows::meets_taps(int64_t row) const {
   const ConvAxis& h = shape_.h;
   const int64_t remainder = row % h.stride;

@@ -36,6 +36,8 @@ class ConvWindows {
   int64_t run_length() const { return runs_are_rows() ? shape_.w.taps * channels_ : channels_; }
   int64_t n_runs() const { return runs_are_rows() ? shape_.d.taps * shape_.h.taps : shape_.taps(); }
   void runs(int64_t* offsets) const;
+  // The pieces of a block of k that are side by side and cross no multiple of `unit`; their number.
+  int pieces(const ConvShape::Depth& depth, const int64_t* runs, int64_t unit, RowPiece* list) const;
 
  private:
   bool runs_are_rows() const { return column_ == channels_ && shape_.w.dilation == 1; }

@@ -85,7 +85,6 @@ void Product::tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
   Temporary memory;
   char* panels = packs_b || keeps_a ? memory.make(call, panels_bytes + (keeps_a ? strips * strip_bytes : 0)) : nullptr;
   char* kept = panels + panels_bytes;
-  // A tail takes the columns of several passes at once where they are narrow.
   const bool gathers = columns_max < std::min(columns, kTailColumns);
   int64_t done = 0;
 
@@ -126,12 +125,15 @@ void Product::tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
         }
         if (k0 + depth == k && !gathers) finished(i, n_rows, j0, width);
       }
-      if (k0 + depth == k && gathers && (j0 + width - done >= kTailColumns || j0 + width == columns)) {
-        finished(0, rows, done, j0 + width - done);
-        done = j0 + width;
-      }
+      if (k0 + depth == k && gathers) finish_passes(finished, rows, columns, j0 + width, done);
     }
   }
+}
+
+void Product::finish_passes(const Finished& finished, int64_t rows, int64_t columns, int64_t end, int64_t& done) {
+  if (end - done < kTailColumns && end < columns) return;
+  finished(0, rows, done, end - done);
+  done = end;
 }
 
 // Part number `part` of `parts` of what B has for the pass at (k0, j0).
@@ -201,10 +203,7 @@ void Product::half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
       }
       if (!gathers) finished(i, n_rows, j0, width);
     }
-    if (gathers && (j0 + width - done >= kTailColumns || j0 + width == columns)) {
-      finished(0, rows, done, j0 + width - done);
-      done = j0 + width;
-    }
+    if (gathers) finish_passes(finished, rows, columns, j0 + width, done);
   }
 }
 

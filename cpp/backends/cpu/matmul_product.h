@@ -63,6 +63,9 @@ struct Product {
   void row_block(const Matrix& a, const Matrix& b, char* c, int64_t columns) const;
   void dot_block(const Matrix& a, const Matrix& b, char* c) const;
 
+  // A tail takes the columns of several passes at once where those are narrow: [done, end) are through.
+  static void finish_passes(const Finished& finished, int64_t rows, int64_t columns, int64_t end, int64_t& done);
+
   Ahead ahead_of(const Matrix& b, int64_t k0, int64_t j0, int64_t columns, int64_t columns_max, int64_t part,
                  int64_t parts) const;
   void pack_panels(const Matrix& b, int64_t k0, int64_t depth, int64_t j0, int64_t width, char* panels,

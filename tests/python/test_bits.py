@@ -128,35 +128,59 @@ def test_elementwise_runs_of_any_form(
         np.testing.assert_array_equal(fast, exact)
 
 
-@settings(max_examples=800)
+def other_shape(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """As many elements along one to four other axes."""
+    extents = [1] * rng.integers(1, 5)
+    rest, prime = int(np.prod(shape)), 2
+    while rest > 1:
+        if rest % prime == 0:
+            rest //= prime
+            extents[rng.integers(len(extents))] *= prime
+        else:
+            prime += 1
+    return tuple(extents)
+
+
+@settings(max_examples=1000)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_operands_that_repeat(seed: int) -> None:
-    """Random programs over operands that broadcast, then a reduction or concatenation. Sizes are drawn evenly."""
+    """Random programs over operands that broadcast or lie across, of values that change their shapes, then a reduction
+    or concatenation. Sizes are drawn evenly."""
     rng = np.random.default_rng(seed)
     extents = [1, 2, 3, 8, 16, 33, 100, 300, 1025, 2050]
     shape: tuple[int, ...] = ()
     while not 2000 < np.prod(shape) < 200_000:
         shape = tuple(int(n) for n in rng.choice(extents, rng.integers(2, 5)))
-    shapes = [shape, *(tuple(np.where(rng.random(len(shape)) < 0.5, shape, 1)) for _ in range(rng.integers(1, 5)))]
+    shapes = [shape]
+    for _ in range(rng.integers(1, 5)):
+        shapes.append(other_shape(rng, shape) if rng.random() < 0.3 else shapes[-1])
     dtype = str(rng.choice(["float32", "float32", "float64", "bfloat16", "int32"]))
-    values = [(rng.standard_normal(s) * 100).astype(arrays.numpy_dtype(dtype)) for s in shapes]
+    values = [(rng.standard_normal(shape) * 100).astype(arrays.numpy_dtype(dtype))]
+    for s in shapes[1:]:
+        kept = np.where(rng.random(len(s)) < rng.choice([0.5, 1]), s, 1)
+        values.append((rng.standard_normal(kept) * 100).astype(arrays.numpy_dtype(dtype)))
+    layouts = [str(rng.choice(["plain", "plain", "transposed"])) for _ in values]
     ops = rng.choice(["add", "subtract", "multiply", "maximum"], len(values))
     swaps = rng.random(len(values)) < 0.5
+    shape = shapes[-1] if rng.random() < 0.8 else other_shape(rng, shape)
     axes = [-1, 0, tuple(int(i) for i in np.flatnonzero(rng.random(len(shape)) < 0.6))][rng.integers(3)]
     last = str(rng.choice(["none", "sum", "max", "prod", "concatenate"]))
     ist.set_num_threads(int(rng.choice([1, 2, 5])))
 
     def run(device: str) -> list[np.ndarray]:
-        whole, *others = (ist.array(v, dtype=getattr(ist, dtype), device=device) for v in values)
+        whole, *others = (arrays.place(ist, v, layout, device) for v, layout in zip(values, layouts, strict=True))
         made = first = whole
         for i, other in enumerate(others):
+            made = made.reshape(shapes[i + 1])
             made = getattr(ist, ops[i])(*((other, made) if swaps[i] else (made, other)))
             first = made if i == 0 else first
+        made = made.reshape(shape)
         asked = [made]
         if last == "concatenate":
-            asked = [ist.concatenate([made, first, made], axis=len(values) % len(shape))]
+            parts = [made, first.reshape(shape), made]
+            asked = [ist.concatenate(parts, axis=len(values) % len(shape))]
         elif last != "none":
-            asked = [getattr(ist, last)(t, axis=axes) for t in (made, whole)]
+            asked = [getattr(ist, last)(t, axis=axes) for t in (made, whole.reshape(shape))]
         if swaps[-1]:
             asked.append(first)
         ist.eval(*asked)

@@ -105,11 +105,12 @@ struct SquaredDistances {
     centre = call.input(1);
     if ((x.dtype != IST_FLOAT32 && x.dtype != IST_FLOAT64) || !x.dense()) return;
     outer = x.rank;
-    for (int64_t inner = 1; outer > 0 && inner < length; inner *= x.shape[outer]) {
+    int64_t inner = 1;
+    for (; outer > 0 && inner < length; inner *= x.shape[outer]) {
       --outer;
       if (x.shape[outer] > 1 && centre.strides[outer] != 0) return;
     }
-    found = true;
+    found = inner == length;  // or another shape is summed
   }
 
  private:

@@ -146,16 +146,14 @@ bool tensors_are_sane(const ist_node& node, size_t tensor_size) {
   return true;
 }
 
-bool same_shape(const ist_tensor& a, const ist_tensor& b) {
-  return a.rank == b.rank && std::equal(a.shape, a.shape + a.rank, b.shape);
-}
+int64_t element_count(const ist_tensor& t) { return cpu::element_count(static_cast<int>(t.rank), t.shape); }
 
-// Is this operand, if nodes [first, end) make it, read as it was made?
+// Is this operand, if nodes [first, end) make it, read in the order in which it was made, in whatever shape?
 bool is_read_as_made(const ist_program& program, uint32_t first, uint32_t end, const ist_tensor& t) {
   for (uint32_t m = end; m-- > first;) {
     const ist_tensor& made = node_at(program, m).output;
     if (made.value != t.value) continue;
-    return made.dtype == t.dtype && t.offset == 0 && same_shape(made, t) &&
+    return made.dtype == t.dtype && t.offset == 0 && element_count(made) == element_count(t) &&
            is_dense(static_cast<int>(t.rank), t.shape, t.strides);
   }
   return true;
@@ -164,8 +162,7 @@ bool is_read_as_made(const ist_program& program, uint32_t first, uint32_t end, c
 // May `node` join the run of nodes [first, end)? Values of the run are read as they lie in tiles, or not at all.
 // `lowest` is the lowest number of a value that the run makes.
 bool joins(const ist_program& program, uint32_t first, uint32_t end, uint32_t lowest, const ist_node& node) {
-  const ist_tensor& shape = node_at(program, first).output;
-  if (!same_shape(shape, node.output)) return false;
+  if (element_count(node_at(program, first).output) != element_count(node.output)) return false;
   for (uint32_t k = 0; k < node.n_inputs; ++k) {
     const ist_tensor& t = input_at(node, program.tensor_size, k);
     if (t.value >= lowest && !is_read_as_made(program, first, end, t)) return false;
@@ -220,7 +217,7 @@ bool concatenates_run(const ist_program& program, uint32_t first, uint32_t end, 
   for (uint32_t k = 0; k < node.n_inputs; ++k) {
     if (!makes(program, first, end, input_at(node, program.tensor_size, k))) return false;
   }
-  return joins_tiles(node, node_at(program, first).output);
+  return joins_tiles(node, input_at(node, program.tensor_size, 0));
 }
 
 }  // namespace

@@ -22,9 +22,10 @@ uint32_t TileProgram::link_to_last(const ist_node& node, uint32_t i, const uint1
 
 // Has the operand one value, or one for each row?
 bool TileProgram::is_constant(uint16_t reg) const {
-  const Register& operand = registers_[reg];
-  if (operand.place == Place::gathered) return operand.strides[rank_ - 1] == 0 && shape_[rank_ - 1] > 1;
-  return operand.place == Place::filled;
+  const Register& read = registers_[reg];
+  if (read.place != Place::gathered) return read.place == Place::filled;
+  const ist_tensor& t = *read.operand;
+  return t.strides[t.rank - 1] == 0 && t.shape[t.rank - 1] > 1;
 }
 
 // Of one step; the last instruction. A step has an operand even if its op has none, and it is operands that may be

@@ -86,9 +86,8 @@ bool supports_elementwise(const Kernels& kernels, const ist_node& node, size_t t
 TileProgram::TileProgram(const Context& context, uint32_t first, uint32_t end, uint32_t last)
     : context_(context), last_(last) {
   const ist_tensor& out = node_at(context.program, first).output;
-  rank_ = static_cast<int>(out.rank);
-  shape_ = out.shape;
-  n_ = element_count(rank_, shape_);
+  n_ = element_count(static_cast<int>(out.rank), out.shape);
+  row_length_ = out.rank > 0 ? out.shape[out.rank - 1] : 1;
   for (uint32_t i = first; i < end; ++i) add_node(i);
 }
 
@@ -186,9 +185,9 @@ void TileProgram::forget_slot(uint32_t m) {
   in_slots_[m] = in_slots_[--n_in_slots_];
 }
 
-uint16_t TileProgram::add_register(Place place, char* base, uint32_t dtype, const int64_t* strides) {
+uint16_t TileProgram::add_register(Place place, char* base, uint32_t dtype, const ist_tensor* operand) {
   if (place == Place::direct || place == Place::gathered) bytes_ += int64_t{1} << size_log2(dtype);
-  registers_[n_registers_] = {base, place, static_cast<uint8_t>(size_log2(dtype)), 0, strides, dtype};
+  registers_[n_registers_] = {base, place, static_cast<uint8_t>(size_log2(dtype)), 0, dtype, operand};
   return static_cast<uint16_t>(n_registers_++);
 }
 
@@ -198,20 +197,23 @@ uint16_t TileProgram::operand(const ist_tensor& t) {
   }
   char* base = static_cast<char*>(value_at(context_.program, t.value).buffer->data) +
                t.offset * (int64_t{1} << size_log2(t.dtype));
+  const int rank = static_cast<int>(t.rank);
   Place place = Place::gathered;
-  if (is_dense(rank_, shape_, t.strides)) {
+  if (is_dense(rank, t.shape, t.strides)) {
     place = Place::direct;
-  } else if (is_broadcast_scalar(rank_, shape_, t.strides)) {
+  } else if (is_broadcast_scalar(rank, t.shape, t.strides)) {
     place = Place::filled;
   }
+  const auto reads_alike = [&](const ist_tensor& other) {
+    return other.rank == t.rank && std::equal(other.shape, other.shape + rank, t.shape) &&
+           std::equal(other.strides, other.strides + rank, t.strides);
+  };
   for (uint32_t r = 0; r < n_registers_; ++r) {
     const Register& reg = registers_[r];
-    if (reg.place == place && reg.base == base && reg.dtype == t.dtype && reg.strides != nullptr &&
-        std::equal(reg.strides, reg.strides + rank_, t.strides)) {
-      return static_cast<uint16_t>(r);
-    }
+    if (reg.place != place || reg.base != base || reg.dtype != t.dtype || reg.operand == nullptr) continue;
+    if (place != Place::gathered || reads_alike(*reg.operand)) return static_cast<uint16_t>(r);
   }
-  return add_register(place, base, t.dtype, t.strides);
+  return add_register(place, base, t.dtype, &t);
 }
 
 uint16_t TileProgram::result_register(const ist_tensor& out) {

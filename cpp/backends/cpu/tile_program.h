@@ -36,7 +36,8 @@ class TileProgram {
   static constexpr int64_t kBytesOfAddition = 8;           // read or written in its time
 
  public:
-  // Nodes [first, end) share their output shape. Values that live past node `last` have buffers already.
+  // Nodes [first, end) have as many elements each, and read each other's in order, whatever shapes they give them: an
+  // element is known by its number. Values that live past node `last` have buffers already.
   TileProgram(const Context& context, uint32_t first, uint32_t end, uint32_t last);
 
   // The register that holds a value of the run as `dtype` after each tile.
@@ -47,15 +48,17 @@ class TileProgram {
   // of a row.
   void finish(int64_t tile, bool in_rows);
 
-  int64_t size() const { return n_; }  // elements of the shape
+  int64_t size() const { return n_; }  // elements of a node
   // What an element costs, roughly, in additions of numbers in cache.
   int64_t cost() const { return cost_ + bytes_ / kBytesOfAddition; }
   int64_t tile() const { return tile_; }
   // Of the tile that starts there, so that it stays in one row, or several, of operands that repeat.
   int64_t length_at(int64_t start) const { return std::min(tile_, cut_ - start % cut_); }
-  // Rows are the last axis. Where an operand lies the other way round, tiles are read in bands of this many rows;
-  // otherwise 0.
+  // Where an operand lies the other way round, tiles are read in bands of this many rows; otherwise 0. Rows are the
+  // last axis of a matrix of that operand.
   int64_t band_rows() const { return band_rows_; }
+  int64_t matrix_rows() const { return matrix_rows_; }
+  int64_t matrix_columns() const { return matrix_columns_; }
 
   // Where the registers are for a thread; its memory is the thread's scratch().
   struct Frame {
@@ -81,8 +84,8 @@ class TileProgram {
     Place place;
     uint8_t log2;
     uint16_t index;  // of its buffer: of a tile, or of a block if only steps of a chain read it
-    const int64_t* strides;
     uint32_t dtype;
+    const ist_tensor* operand;  // null: a result
   };
   struct Instruction {
     TileFn fn;        // null: a copy of the first operand
@@ -125,13 +128,15 @@ class TileProgram {
   void merge_chains();
   void place_blocks(bool (&needs_tile)[kMaxRegisters]);
   void fill_block(const Register& reg, const char* element, char* block) const;
-  void place_operands(bool may_band, bool in_rows);
+  void place_operands(bool in_rows);
+  void place_gathered(uint32_t r, bool needs_tile, bool in_rows);
+  void choose_bands();
   void mark_constants();
   void fit_repetition();
   void load(Frame& frame, size_t g, int64_t start, int64_t n) const;
   void choose_stores(bool may_stream);
   void forget_slot(uint32_t m);
-  uint16_t add_register(Place place, char* base, uint32_t dtype, const int64_t* strides);
+  uint16_t add_register(Place place, char* base, uint32_t dtype, const ist_tensor* operand);
   uint16_t operand(const ist_tensor& t);
   uint16_t result_register(const ist_tensor& out);
   uint16_t take_slot(uint32_t dtype);
@@ -142,16 +147,14 @@ class TileProgram {
 
   const Context& context_;
   uint32_t last_;
-  int rank_;
-  const int64_t* shape_;
-  int64_t n_;
+  int64_t n_, row_length_;  // of the first node
   uint32_t n_registers_ = 0, n_instructions_ = 0, n_inputs_ = 0, n_steps_ = 0, n_made_ = 0, n_in_slots_ = 0;
   uint32_t lowest_ = UINT32_MAX;  // number of a value that the run has made
   uint16_t n_slots_ = 0;
   int slot_log2_ = 0;  // of the largest element
   int64_t cost_ = 0;   // of the instructions, in additions
   int64_t bytes_ = 0;  // of an element, in operands and results
-  int64_t tile_ = 0, band_rows_ = 0;
+  int64_t tile_ = 0, band_rows_ = 0, matrix_rows_ = 0, matrix_columns_ = 0;
   int64_t cut_ = 1, period_ = 1;  // where tiles end at the latest, and the longest period that a tile holds
   bool reads_ahead_ = false, streams_ = false;
   uint32_t n_buffers_ = 0, n_constants_ = 0, n_bands_ = 0;
@@ -167,7 +170,7 @@ class TileProgram {
   std::vector<Gather> gathers_;
 };
 
-// Evaluates nodes [first, end), which share their output shape. Values that outlive the run have buffers already.
+// Evaluates nodes [first, end), which are as for TileProgram. Values that outlive the run have buffers already.
 void run_elementwise(const Context& context, uint32_t first, uint32_t end);
 
 // The same for nodes [first + 1, end); node `first` is the matrix product that they go on with, strip by strip.

@@ -41,8 +41,11 @@ void ask_for(const char* memory, int64_t bytes) {
 
 // Columns of this operand are rows in memory: reading it row by row would use a few bytes of each cache line.
 bool TileProgram::lies_across(const Register& reg) const {
-  return rank_ >= 2 && reg.strides[rank_ - 2] == 1 && shape_[rank_ - 2] >= 8 && shape_[rank_ - 1] >= 8 &&
-         reg.strides[rank_ - 1] != 0 && reg.strides[rank_ - 1] != 1;
+  constexpr int64_t kLeast = 8;
+  if (reg.place != Place::gathered || reg.operand->rank < 2) return false;
+  const int64_t* shape = reg.operand->shape + reg.operand->rank - 2;
+  const int64_t* strides = reg.operand->strides + reg.operand->rank - 2;
+  return strides[0] == 1 && strides[1] != 0 && strides[1] != 1 && shape[0] >= kLeast && shape[1] >= kLeast;
 }
 
 void TileProgram::Gather::find_repetition() {
@@ -59,8 +62,47 @@ void TileProgram::Gather::find_repetition() {
 bool TileProgram::Gather::is_row() const { return period > kPeriodMax; }
 bool TileProgram::Gather::is_constant() const { return period == 1; }
 
+// The first operand that lies across says how bands lie; one that does so in another shape is gathered.
+void TileProgram::choose_bands() {
+  for (uint32_t r = 0; r < n_registers_; ++r) {
+    Register& reg = registers_[r];
+    if (!lies_across(reg)) continue;
+    const int64_t* shape = reg.operand->shape + reg.operand->rank - 2;
+    if (n_bands_ > 0 && (shape[0] != matrix_rows_ || shape[1] != matrix_columns_)) continue;
+    matrix_rows_ = shape[0];
+    matrix_columns_ = shape[1];
+    band_rows_ = std::max(band_rows_, std::min(matrix_rows_, kBandBytes >> reg.log2));
+    slot_log2_ = std::max<int>(slot_log2_, reg.log2);
+    reg.place = Place::banded;
+    reg.index = static_cast<uint16_t>(n_bands_++);
+  }
+}
+
+// `in_rows`: no tile need go past the end of a block, or of a row that is read where it is.
+void TileProgram::place_gathered(uint32_t r, bool needs_tile, bool in_rows) {
+  Register& reg = registers_[r];
+  Gather& gather = gathers_.emplace_back(Gather{r, {}});
+  for (uint32_t i = 0; i < reg.operand->rank; ++i) gather.nest.add(reg.operand->shape[i], reg.operand->strides[i]);
+  gather.find_repetition();
+  if (in_rows && gather.block > 0) {
+    const int64_t whole = gather.is_row() ? gather.period : gather.block;
+    const bool may_cut = tile_ == 0 && n_bands_ == 0 && cut_ % whole == 0;
+    if (may_cut) cut_ = whole;
+    in_rows = whole % cut_ == 0;
+  }
+  if (gather.is_row() && !in_rows) gather.block = gather.period = 0;
+  if (gather.is_row()) {
+    reg.place = Place::row;
+    return;
+  }
+  period_ = std::max(period_, gather.period);
+  const bool is_constant = gather.is_constant() && !needs_tile && in_rows;
+  if (is_constant) reg.place = Place::constant;
+  reg.index = static_cast<uint16_t>(is_constant ? n_constants_++ : n_buffers_++);
+}
+
 // What is not read where it is gets tile buffers after the slots in a thread's scratch, then constants, then bands.
-void TileProgram::place_operands(bool may_band, bool in_rows) {
+void TileProgram::place_operands(bool in_rows) {
   // Scalars that only steps of chains read need no tile, but as much as a step reads at a time.
   bool needs_tile[kMaxRegisters];
   std::copy_n(is_asked_, kMaxRegisters, needs_tile);
@@ -72,34 +114,18 @@ void TileProgram::place_operands(bool may_band, bool in_rows) {
   }
   place_blocks(needs_tile);
   n_buffers_ = n_slots_;
-  cut_ = n_;
+  if (tile_ == 0 && !any_asked_) choose_bands();
+  cut_ = n_bands_ > 0 ? matrix_columns_ : tile_ > 0 && in_rows ? row_length_ : std::max<int64_t>(n_, 1);
   for (uint32_t r = 0; r < n_registers_; ++r) {
     Register& reg = registers_[r];
     if (reg.place != Place::filled && reg.place != Place::gathered) continue;
     slot_log2_ = std::max<int>(slot_log2_, reg.log2);
-    if (may_band && reg.place == Place::gathered && lies_across(reg)) {
-      reg.place = Place::banded;
-      reg.index = static_cast<uint16_t>(n_bands_++);
-      band_rows_ = std::max(band_rows_, std::min<int64_t>(shape_[rank_ - 2], kBandBytes >> reg.log2));
+    if (reg.place == Place::gathered) {
+      place_gathered(r, needs_tile[r], in_rows);
       continue;
     }
-    bool is_constant = reg.place == Place::filled && !needs_tile[r];
-    if (reg.place == Place::gathered) {
-      Gather& gather = gathers_.emplace_back(Gather{r, {}});
-      for (int i = 0; i < rank_; ++i) gather.nest.add(shape_[i], reg.strides[i]);
-      gather.find_repetition();
-      if (gather.is_row() && !in_rows) gather.block = gather.period = 0;
-      if (gather.is_row()) {
-        reg.place = Place::row;
-        cut_ = std::min(cut_, gather.period);
-        continue;
-      }
-      is_constant = gather.is_constant() && !needs_tile[r] && in_rows;
-      if (gather.block > 0 && in_rows) cut_ = std::min(cut_, gather.block);
-      period_ = std::max(period_, gather.period);
-    }
-    if (is_constant) reg.place = Place::constant;
-    reg.index = static_cast<uint16_t>(is_constant ? n_constants_++ : n_buffers_++);
+    if (!needs_tile[r]) reg.place = Place::constant;
+    reg.index = static_cast<uint16_t>(needs_tile[r] ? n_buffers_++ : n_constants_++);
   }
 }
 
@@ -134,13 +160,13 @@ void TileProgram::choose_stores(bool may_stream) {
 
 void TileProgram::finish(int64_t tile, bool in_rows) {
   if (n_instructions_ > 1) merge_chains();
-  place_operands(tile == 0 && !any_asked_, in_rows);
+  tile_ = tile;
+  place_operands(in_rows);
   mark_constants();
   choose_stores(tile == 0);
   reads_ahead_ = cost_ > kCostly && n_ * bytes_ >= 2 * kClaimFromMemory;
-  tile_ = tile;
   if (band_rows_ > 0) {
-    tile_ = std::min(shape_[rank_ - 1], kBandColumns);
+    tile_ = std::min(matrix_columns_, kBandColumns);
   } else if (tile == 0) {
     // Wholly in place, a tile may be as long as a thread's range.
     tile_ = n_;
@@ -213,9 +239,10 @@ void TileProgram::load_band(Frame& frame, int64_t row, int64_t n_rows, int64_t c
   for (uint32_t r = 0; r < n_registers_; ++r) {
     const Register& reg = registers_[r];
     if (reg.place != Place::banded) continue;
-    const int64_t rows = shape_[rank_ - 2], step = reg.strides[rank_ - 1];
-    const int64_t outer = offset_at(row / rows, rank_ - 2, shape_, reg.strides);
-    const char* from = reg.base + (outer + row % rows + column * step) * (int64_t{1} << reg.log2);
+    const int outer_rank = static_cast<int>(reg.operand->rank) - 2;
+    const int64_t step = reg.operand->strides[outer_rank + 1];
+    const int64_t outer = offset_at(row / matrix_rows_, outer_rank, reg.operand->shape, reg.operand->strides);
+    const char* from = reg.base + (outer + row % matrix_rows_ + column * step) * (int64_t{1} << reg.log2);
     char* band = frame.at[r];
     context_.kernels.copy->transpose[reg.log2](n_rows, n, band, tile_, from, step);
   }
@@ -280,7 +307,7 @@ void TileProgram::run(Frame& frame, int64_t start, int64_t n, int64_t band_row) 
   }
   for (uint32_t r = 0; reads_ahead_ && r < n_registers_; ++r) {
     const Register& reg = registers_[r];
-    if (reg.place == Place::direct && reg.strides != nullptr) ask_for<0>(frame.at[r] + (n << reg.log2), n << reg.log2);
+    if (reg.place == Place::direct && reg.operand != nullptr) ask_for<0>(frame.at[r] + (n << reg.log2), n << reg.log2);
   }
   for (size_t g = 0; g < gathers_.size(); ++g) load(frame, g, start, n);
   for (uint32_t k = 0; k < n_instructions_; ++k) {
@@ -331,10 +358,11 @@ void run_tiles(const TileProgram& program, int64_t begin, int64_t end) {
   program.leave();
 }
 
-void run_bands(const TileProgram& program, int64_t rows, int64_t columns, int64_t begin, int64_t end) {
+void run_bands(const TileProgram& program, int64_t begin, int64_t end) {
   TileProgram::Frame frame;
   program.enter(frame);
-  const int64_t height = program.band_rows(), bands = (rows + height - 1) / height;
+  const int64_t rows = program.matrix_rows(), columns = program.matrix_columns();
+  const int64_t height = program.band_rows(), bands = divide_up(rows, height);
   for (int64_t band = begin; band < end; ++band) {
     const int64_t first = band % bands * height, row = band / bands * rows + first;
     const int64_t n_rows = std::min(height, rows - first);
@@ -351,9 +379,7 @@ void run_bands(const TileProgram& program, int64_t rows, int64_t columns, int64_
 
 void run_elementwise(const Context& context, uint32_t first, uint32_t end) {
   const ist_node& node = node_at(context.program, first);
-  const int rank = static_cast<int>(node.output.rank);
-  const int64_t* shape = node.output.shape;
-  if (element_count(rank, shape) == 0) return;
+  if (element_count(static_cast<int>(node.output.rank), node.output.shape) == 0) return;
   // A lone copy knows better ways than tiles.
   if (end == first + 1 && node.op == static_cast<uint32_t>(Op::contiguous)) return run_contiguous({context, node});
   TileProgram program(context, first, end, end - 1);
@@ -362,10 +388,10 @@ void run_elementwise(const Context& context, uint32_t first, uint32_t end) {
   const bool alone = context.threads <= 1 || work < 2 * kGrainAwake;
   const int64_t grain = !alone && helpers_awake() ? kGrainAwake : kGrainAsleep;
   if (program.band_rows() > 0) {
-    const int64_t rows = shape[rank - 2], columns = shape[rank - 1];
-    const int64_t bands = program.size() / (rows * columns) * ((rows + program.band_rows() - 1) / program.band_rows());
+    const int64_t matrices = program.size() / (program.matrix_rows() * program.matrix_columns());
+    const int64_t bands = matrices * divide_up(program.matrix_rows(), program.band_rows());
     parallel_for(alone ? 1 : context.threads, bands, 1 + grain * bands / work,
-                 [&](int64_t begin, int64_t end) { run_bands(program, rows, columns, begin, end); });
+                 [&](int64_t begin, int64_t end) { run_bands(program, begin, end); });
   } else {
     // No two threads write to a cache line, and ranges begin where vectors are aligned.
     const int64_t n = program.size(), units = (n + kUnit - 1) / kUnit;

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import arrays
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 import isthmus as ist
 
@@ -121,3 +122,36 @@ def test_arrays_of_any_layout_are_read(dtype: str, data: st.DataObject) -> None:
     np.testing.assert_array_equal(found, expected)
     if dtype == "f8":
         np.testing.assert_array_equal(np.array(ist.array(a, dtype=ist.float64)), a)
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_writes_to_outputs_beyond_the_caches(seed: int) -> None:
+    """Slices that are added or stored, many of them to the same place, in the order of their indices."""
+    rng = np.random.default_rng(seed)
+    dtype = str(rng.choice(["float32", "float16", "bfloat16", "int8", "complex64", "bool_"]))
+    numpy_dtype = arrays.numpy_dtype(dtype)
+    inner = tuple(int(n) for n in rng.choice([1, 3, 16, 65], rng.integers(1, 3)))
+    rows = int(rng.choice([0.6, 1.1, 2.5]) * 2**20 / (np.prod(inner) * numpy_dtype.itemsize)) + 1
+    shape = (*(1,) * rng.integers(0, 2), rows, *inner)
+    axis = len(shape) - len(inner) - 1
+    n = int(rng.choice([rows // 40 + 1, rows // 3 + 1, 2 * rows]))
+    skewed = rng.random() < 0.3
+    index = rng.integers(0, rows, n) if not skewed else np.minimum(rng.geometric(8 / rows, n), rows) - 1
+    a, b = (rng.standard_normal((m, *inner)).astype(numpy_dtype) for m in (rows, n))
+    layout = str(rng.choice(arrays.LAYOUTS))
+    adds = rng.random() < 0.6
+    ist.set_num_threads(int(rng.choice([1, 2, 5])))
+
+    def run(device: str) -> np.ndarray:
+        whole = arrays.place(ist, a.reshape(shape), layout, device)
+        updates = arrays.place(ist, b, "plain", device).reshape(*shape[:axis], n, *inner)
+        updates = updates[(0,) * axis]
+        at = (*(0,) * axis, ist.array(index.astype(np.int32), device=device))
+        if adds:
+            whole = whole.at[at].add(updates)
+        else:
+            whole[at] = updates
+        return arrays.bits(whole)
+
+    np.testing.assert_array_equal(run("cpu"), run("reference"))

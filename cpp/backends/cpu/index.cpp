@@ -1,131 +1,16 @@
-// Ops that address elements by index tensors. Indices are checked first, so that an error leaves nothing half written.
+// Ops that read elements by index tensors.
 #include <algorithm>
 #include <vector>
 
 #include "backends/cpu/call.h"
 #include "backends/cpu/copy_kernels.h"
-#include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/offsets.h"
-#include "backends/cpu/reduce_kernels.h"
 #include "backends/cpu/threads.h"
-#include "kernels/scalar_ops.h"
-#include "ops/op_ids.h"
 
 namespace ist::cpu {
 namespace {
 
 constexpr int64_t kGrain = 16 * 1024;
-constexpr int64_t kMinColumns = 64;  // of a slice that are worth another thread, however many slices there are
-
-Offsets slice_offsets(const Call& call, uint32_t first, const int64_t* shape, const int64_t* strides) {
-  const auto& attrs = call.attrs<ist_index_attrs>();
-  const uint32_t n_indices = call.node.n_inputs - first;
-  if (n_indices != attrs.n_axes) fail(Code::value, "", "the index operands do not match the attributes");
-  Offsets offsets(n_indices == 0 ? 1 : call.input(first).count());
-  for (uint32_t i = 0; i < n_indices; ++i) {
-    const int64_t axis = attrs.axes[i];
-    offsets.add(call, call.input(first + i), axis, shape[axis], attrs.slice_sizes[axis], strides[axis]);
-  }
-  return offsets;
-}
-
-// What a write does to one place.
-template <class T>
-struct Replace {
-  using Stored = T;
-  static void apply(T& place, T x) { place = x; }
-};
-template <int D>
-struct Accumulate {
-  using Stored = typename Storage<D>::type;
-  static void apply(Stored& place, Stored x) {
-    if constexpr (D == IST_BOOL) {
-      place = place || x;
-    } else {
-      place = Storage<D>::store(scalar::add(Storage<D>::load(place), Storage<D>::load(x)));
-    }
-  }
-};
-
-template <class Write>
-void write_strided(int64_t n, void* dst, int64_t dst_stride, const void* src, int64_t src_stride) {
-  using Stored = typename Write::Stored;
-  Stored* __restrict to = static_cast<Stored*>(dst);
-  const Stored* __restrict from = static_cast<const Stored*>(src);
-  if (dst_stride == 1 && src_stride == 1) {
-    for (int64_t i = 0; i < n; ++i) Write::apply(to[i], from[i]);
-  } else {
-    for (int64_t i = 0; i < n; ++i) Write::apply(to[i * dst_stride], from[i * src_stride]);
-  }
-}
-
-template <class Write>
-void write_places(int64_t n, void* dst, const int64_t* offsets, int64_t step, const void* src) {
-  using Stored = typename Write::Stored;
-  Stored* to = static_cast<Stored*>(dst);
-  const Stored* from = static_cast<const Stored*>(src);
-  if (step == 0) {
-#pragma GCC unroll 4
-    for (int64_t i = 0; i < n; ++i) Write::apply(to[offsets[i]], from[i]);
-  } else {
-    for (int64_t i = 0; i < n; ++i) Write::apply(to[offsets[i] + i * step], from[i]);
-  }
-}
-
-struct Writer {
-  // dst[i * dst_stride] takes src[i * src_stride]; no two of them are one place.
-  void (*strided)(int64_t n, void* dst, int64_t dst_stride, const void* src, int64_t src_stride);
-  // dst[offsets[i] + i * step] takes src[i], in ascending order.
-  void (*places)(int64_t n, void* dst, const int64_t* offsets, int64_t step, const void* src);
-};
-
-template <class Write>
-constexpr Writer writer_of() {
-  return {&write_strided<Write>, &write_places<Write>};
-}
-
-template <int D>
-constexpr Writer adder() {
-  return writer_of<Accumulate<D>>();
-}
-
-const Writer& writer(bool adds, uint32_t dtype) {
-  static constexpr Writer replace[] = {writer_of<Replace<uint8_t>>(), writer_of<Replace<uint16_t>>(),
-                                       writer_of<Replace<uint32_t>>(), writer_of<Replace<uint64_t>>()};
-  static constexpr Writer add[kDTypes] = {
-      adder<IST_BOOL>(),     adder<IST_UINT8>(),   adder<IST_UINT16>(),  adder<IST_UINT32>(),   adder<IST_UINT64>(),
-      adder<IST_INT8>(),     adder<IST_INT16>(),   adder<IST_INT32>(),   adder<IST_INT64>(),    adder<IST_FLOAT16>(),
-      adder<IST_BFLOAT16>(), adder<IST_FLOAT32>(), adder<IST_FLOAT64>(), adder<IST_COMPLEX64>()};
-  return adds ? add[dtype] : replace[size_log2(dtype)];
-}
-
-// Writes one slice; the inner dimension is a single call, the outer ones are walked.
-struct SliceLoop {
-  Nest<2> nest;  // destination, source
-  int log2;
-  decltype(Writer::strided) write;
-  int64_t inner, rows;
-
-  void prepare(int size, decltype(Writer::strided) fn) {
-    nest.finish();
-    log2 = size;
-    write = fn;
-    inner = nest.shape[nest.rank - 1];
-    rows = element_count(nest.rank - 1, nest.shape);
-  }
-  // Elements [begin, end) of the inner dimension.
-  void run(char* dst, const char* src, int64_t begin, int64_t end) const {
-    const int last = nest.rank - 1;
-    const int64_t to = nest.strides[0][last], from = nest.strides[1][last], bytes = int64_t{1} << log2;
-    dst += begin * to * bytes;
-    src += begin * from * bytes;
-    Walk<2> walk(last, nest.shape, nest.strides);
-    do {
-      write(end - begin, dst + walk.offset(0) * bytes, to, src + walk.offset(1) * bytes, from);
-    } while (walk.next());
-  }
-};
-
 // Slices of a source, one behind another.
 class SliceReader {
  public:
@@ -224,45 +109,6 @@ void run_gather(const Call& call) {
   });
 }
 
-// The order of writes to one place is the contract: threads share out the columns of the slices.
-void run_scatter(const Call& call) {
-  const auto& attrs = call.attrs<ist_index_attrs>();
-  const bool adds = call.node.op == static_cast<uint32_t>(Op::scatter_add);
-  const View out = call.output();
-  int64_t strides[kMaxRank], slice_strides[kMaxRank];
-  row_major(out.rank, out.shape, strides);
-  const Offsets offsets = slice_offsets(call, 2, out.shape, strides);
-  const View updates = call.input(1);
-  std::vector<char> memory;
-  const char* src = dense_data(call, updates, memory);
-  copy_first_operand(call);  // from here on nothing fails: the operand may be what is written to
-  if (updates.count() == 0) return;
-  const int64_t n_slices = offsets.count(), slice = element_count(out.rank, attrs.slice_sizes);
-  const int64_t bytes = int64_t{1} << out.log2();
-  const Writer& write = writer(adds, out.dtype);
-  if (slice == 1) {
-    return offsets.for_parts(0, n_slices, [&](int64_t i, int64_t n, const int64_t* to) {
-      write.places(n, out.data, to, 0, src + i * bytes);
-    });
-  }
-  row_major(out.rank, attrs.slice_sizes, slice_strides);
-  SliceLoop loop;
-  for (int i = 0; i < out.rank; ++i) loop.nest.add(attrs.slice_sizes[i], strides[i], slice_strides[i]);
-  loop.prepare(out.log2(), write.strided);
-  const int64_t grain = std::max(kMinColumns, kGrain / (n_slices * loop.rows));
-  // One stretch of columns each: of shorter ones, far apart, memory delivers fewer.
-  constexpr int kChunksEach = 1;
-  parallel_for(
-      call.threads(), loop.inner, grain,
-      [&](int64_t begin, int64_t end) {
-        offsets.for_parts(0, n_slices, [&](int64_t first, int64_t n, const int64_t* to) {
-          const char* from = src + first * slice * bytes;
-          for (int64_t i = 0; i < n; ++i, from += slice * bytes) loop.run(out.data + to[i] * bytes, from, begin, end);
-        });
-      },
-      kChunksEach);
-}
-
 namespace {
 
 bool repeats_rows(const View& index) {
@@ -319,39 +165,6 @@ void run_take_along_axis(const Call& call) {
     } else {
       move_rows(begin, end - begin, nullptr);
     }
-  });
-}
-
-void run_put_along_axis(const Call& call) {
-  const int axis = call.attrs<ist_axis_attrs>().axis;
-  const bool adds = call.node.op == static_cast<uint32_t>(Op::add_along_axis);
-  const View index = call.input(1);
-  const View values = call.input(2);
-  const View out = call.output();
-  int64_t strides[kMaxRank];
-  row_major(out.rank, out.shape, strides);
-  Offsets offsets(index.count());
-  offsets.add(call, index, axis, out.shape[axis], 1, strides[axis]);
-  std::vector<char> memory;
-  const char* src = dense_data(call, values, memory);
-  copy_first_operand(call);  // from here on nothing fails
-  if (offsets.count() == 0) return;
-  strides[axis] = 0;
-  const Writer& write = writer(adds, out.dtype);
-  const int64_t bytes = int64_t{1} << out.log2();
-  const int last = index.rank - 1;
-  const int64_t width = index.shape[last], rows = offsets.count() / width;
-  // Rows along the last axis write to places of their own; those along others may meet.
-  const int threads = axis == last ? call.threads() : 1;
-  parallel_for(threads, rows, 1 + kGrain / width, [&](int64_t begin, int64_t end) {
-    offsets.for_parts(begin * width, end * width, [&](int64_t first, int64_t n, const int64_t* along) {
-      for (int64_t i = first; i < first + n;) {
-        const int64_t stop = std::min(first + n, (i / width + 1) * width);
-        const int64_t to = offset_at(i, index.rank, index.shape, strides);
-        write.places(stop - i, out.data + to * bytes, along + (i - first), strides[last], src + i * bytes);
-        i = stop;
-      }
-    });
   });
 }
 

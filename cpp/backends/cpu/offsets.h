@@ -112,5 +112,18 @@ class Offsets {
   std::vector<Operand> operands_;
 };
 
+// Of the slices that a node's index operands, from number `first` on, address in an array.
+Offsets slice_offsets(const Call& call, uint32_t first, const int64_t* shape, const int64_t* strides) {
+  const auto& attrs = call.attrs<ist_index_attrs>();
+  const uint32_t n_indices = call.node.n_inputs - first;
+  if (n_indices != attrs.n_axes) fail(Code::value, "", "the index operands do not match the attributes");
+  Offsets offsets(n_indices == 0 ? 1 : call.input(first).count());
+  for (uint32_t i = 0; i < n_indices; ++i) {
+    const int64_t axis = attrs.axes[i];
+    offsets.add(call, call.input(first + i), axis, shape[axis], attrs.slice_sizes[axis], strides[axis]);
+  }
+  return offsets;
+}
+
 }  // namespace
 }  // namespace ist::cpu

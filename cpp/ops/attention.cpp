@@ -37,6 +37,14 @@ struct Parts {
   Tensor sinks;    // their share, or empty
 };
 
+// And of the output's cotangent.
+struct Pulled {
+  Parts parts;
+  Tensor g;       // it, in groups
+  Tensor mean;    // g . out, a number for each query
+  Tensor scores;  // the scores' cotangent
+};
+
 Tensor grouped(const Tensor& a, int64_t kv_heads) {
   return ops::reshape(a, {a.shape(0), kv_heads, a.shape(1) / kv_heads, a.shape(2), a.shape(3)});
 }
@@ -94,6 +102,19 @@ Parts parts_of(const RuleArgs& args) {
   return parts;
 }
 
+Pulled pulled_of(const RuleArgs& args, const Tensor& given) {
+  Pulled pulled = {parts_of(args), grouped(widened(given), args.inputs[1].shape(1)), {}, {}};
+  const DeviceScope scope(args.output.device());
+  const Parts& parts = pulled.parts;
+  const Tensor pull = ops::matmul(pulled.g, turned(parts.v));
+  pulled.mean = ops::sum(ops::multiply(parts.weights, pull), Dims{-1}, true);
+  pulled.scores = ops::multiply(parts.weights, ops::subtract(pull, pulled.mean));
+  if (parts.visible) {
+    pulled.scores = ops::where(parts.visible, pulled.scores, ops::scalar_like(0, pulled.scores));
+  }
+  return pulled;
+}
+
 }  // namespace
 
 namespace ops {
@@ -147,21 +168,17 @@ Tensor call_scaled_dot_product_attention(std::span<const Tensor> inputs, const A
 Tensor vjp_scaled_dot_product_attention(const RuleArgs& args, int i, const Tensor& given) {
   const Tensor& input = args.inputs[static_cast<size_t>(i)];
   if (input.dtype() == DType::bool_) return {};
-  const Parts parts = parts_of(args);
+  const Pulled& pulled = args.once([&] { return pulled_of(args, given); });
+  const Parts& parts = pulled.parts;
   const DeviceScope scope(args.output.device());
-  const Tensor g = grouped(widened(given), args.inputs[1].shape(1));
   const auto as_input = [&](const Tensor& t) { return ops::astype(ops::reshape(t, input.shape()), input.dtype()); };
   // Keys and values are shared by the heads of a group.
-  if (i == 2) return as_input(ops::sum(ops::matmul(turned(parts.weights), g), Dims{2}));
-  const Tensor pull = ops::matmul(g, turned(parts.v));
-  const Tensor mean = ops::sum(ops::multiply(parts.weights, pull), Dims{-1}, true);
+  if (i == 2) return as_input(ops::sum(ops::matmul(turned(parts.weights), pulled.g), Dims{2}));
   if (i >= 3 && input.rank() == 1)
-    return as_input(ops::negative(ops::sum(ops::multiply(parts.sinks, mean), Dims{0, 3, 4})));
-  Tensor scores = ops::multiply(parts.weights, ops::subtract(pull, mean));
-  if (parts.visible) scores = ops::where(parts.visible, scores, ops::scalar_like(0, scores));
-  if (i == 3) return as_input(scores);
-  if (i == 1) return as_input(ops::sum(ops::matmul(turned(scores), parts.q), Dims{2}));
-  const Tensor dq = ops::matmul(scores, parts.k);
+    return as_input(ops::negative(ops::sum(ops::multiply(parts.sinks, pulled.mean), Dims{0, 3, 4})));
+  if (i == 3) return as_input(pulled.scores);
+  if (i == 1) return as_input(ops::sum(ops::matmul(turned(pulled.scores), parts.q), Dims{2}));
+  const Tensor dq = ops::matmul(pulled.scores, parts.k);
   return as_input(ops::multiply(dq, ops::scalar_like(args.get<AttentionAttrs>().scale, dq)));
 }
 

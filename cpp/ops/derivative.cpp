@@ -35,10 +35,11 @@ Tensor apply_rule(const OpInfo& row, const RuleArgs& args, int i, const Tensor& 
 
 Tensor conjugate_if_complex(const Tensor& a) { return is_complex(a.dtype()) ? ops::conjugate(a) : a; }
 
-Tensor input_cotangent(const Node& node, const Tensor& output, int i, const Tensor& cotangent) {
+Tensor Pullback::to_input(int i) {
+  const Node& node = *output_.node();
   const OpInfo& row = info(node.op);
   const Tensor& input = node.inputs()[i];
-  Tensor result = apply_rule(row, {node.inputs(), output, node.attributes()}, i, cotangent);
+  Tensor result = apply_rule(row, {node.inputs(), output_, node.attributes(), made_}, i, cotangent_);
   if (!result) return result;
   if (row.family == Family::elementwise) result = unbroadcast(result, input.shape());
   return ops::astype(result, input.dtype());

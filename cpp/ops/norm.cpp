@@ -39,18 +39,28 @@ Tensor sum_of_rows(const Tensor& a) {
   return ops::sum(a, leading);
 }
 
+// Of x, in the dtype of the derivatives.
+struct Normal {
+  Tensor normal, scale;
+};
+
+Normal normal_of(const RuleArgs& args, bool centred) {
+  const Tensor x = widened(args.inputs[0]);
+  const Tensor centre = centred ? ops::subtract(x, row_mean(x)) : x;
+  const Tensor variance = row_mean(ops::square(centre));
+  const Tensor scale = ops::rsqrt(ops::add(variance, ops::scalar_like(args.get<NormAttrs>().eps, variance)));
+  return {ops::multiply(centre, scale), scale};
+}
+
 // With n the normalised x and h = g * weight:
 //   x: scale * (h - mean(h) - n * mean(h * n)), without mean(h) where x is not centred; weight: sum of g * n; bias: of
 //   g.
 Tensor vjp_norm(const RuleArgs& args, int i, const Tensor& given, bool centred) {
   const Tensor& weight = args.inputs[1];
   const DType dtype = given.dtype();
-  const Tensor g = widened(given), x = widened(args.inputs[0]);
+  const Tensor g = widened(given);
   if (i == 2) return ops::astype(sum_of_rows(g), dtype);
-  const Tensor centre = centred ? ops::subtract(x, row_mean(x)) : x;
-  const Tensor variance = row_mean(ops::square(centre));
-  const Tensor scale = ops::rsqrt(ops::add(variance, ops::scalar_like(args.get<NormAttrs>().eps, variance)));
-  const Tensor normal = ops::multiply(centre, scale);
+  const auto& [normal, scale] = args.once([&] { return normal_of(args, centred); });
   if (i == 1) return ops::astype(sum_of_rows(ops::multiply(g, normal)), dtype);
   const Tensor h = ops::multiply(g, widened(weight));
   Tensor across = ops::subtract(h, ops::multiply(normal, row_mean(ops::multiply(h, normal))));

@@ -2,9 +2,11 @@
 // Python read this table; none of them names an op.
 #pragma once
 
+#include <any>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "graph/tensor.h"
@@ -55,9 +57,17 @@ struct RuleArgs {
   std::span<const Tensor> inputs;  // as the user gave them: elementwise operands are not broadcast here
   const Tensor& output;
   const Attrs& attributes;
+  std::any& made;  // by once()
   template <class A>
   const A& get() const {
     return std::get<A>(attributes);
+  }
+  // What the rules of several operands need, made for the first of them. One type for each op.
+  template <class Make>
+  const auto& once(Make&& make) const {
+    using Made = std::invoke_result_t<Make>;
+    if (!made.has_value()) made.emplace<Made>(make());
+    return *std::any_cast<Made>(&made);
   }
 };
 

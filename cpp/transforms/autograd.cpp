@@ -82,11 +82,11 @@ std::vector<Tensor> pull(const Walk& walk, std::span<const Tensor> outputs, std:
     const Tensor& output = walk.order[at];
     const Node& node = *output.node();
     if (is_target(&node)) continue;
-    const Tensor cotangent = std::exchange(sums[at], Tensor());
+    Pullback pullback(output, std::exchange(sums[at], Tensor()));
     for (uint32_t i = 0; i < node.n_inputs; ++i) {
       const auto input = walk.position.find(node.inputs()[i].node());
       if (input == walk.position.end() || !walk.depends[input->second]) continue;
-      Tensor term = input_cotangent(node, output, static_cast<int>(i), cotangent);
+      Tensor term = pullback.to_input(static_cast<int>(i));
       if (term) accumulate(sums[input->second], std::move(term));
     }
   }

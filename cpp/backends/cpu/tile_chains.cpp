@@ -75,7 +75,8 @@ bool TileProgram::reads_operand(const Instruction& instruction, uint32_t j) cons
 // Chains that read what those right before them make become one with them: a product and another one that it is added
 // to, or a result that is asked for and what is made of it.
 void TileProgram::merge_chains() {
-  uint32_t n_reads[kMaxRegisters] = {};
+  uint32_t n_reads[kMaxRegisters];
+  std::fill_n(n_reads, n_registers_, 0);
   bool any = false, is_next = false;
   for (uint32_t k = 0; k < n_instructions_; ++k) {
     const Instruction& made = instructions_[k];
@@ -85,11 +86,12 @@ void TileProgram::merge_chains() {
     is_next = is_chain;
   }
   if (!any) return;
-  for (uint32_t r = 0; r < n_registers_; ++r) n_reads[r] += is_asked_[r];
+  for (uint32_t r = 0; r < n_registers_; ++r) n_reads[r] += registers_[r].is_asked;
 
   uint16_t inputs[kMaxInputs];
   ChainStep steps[kMaxSteps];
-  uint32_t maker[kMaxRegisters] = {};  // the chain that makes it, counted from 1
+  uint32_t maker[kMaxRegisters];  // the chain that makes it, counted from 1
+  std::fill_n(maker, n_registers_, 0);
   uint32_t n = 0, n_inputs = 0, n_steps = 0;
   is_next = false;
   for (uint32_t k = 0; k < n_instructions_; ++k) {
@@ -157,7 +159,8 @@ void TileProgram::merge_chains() {
 
 // Values that one chain makes and alone reads need no tile, and those that do lie close together.
 void TileProgram::place_blocks(bool (&needs_tile)[kMaxRegisters]) {
-  uint32_t keeper[kMaxRegisters] = {};  // the chain that keeps it, counted from 1
+  uint32_t keeper[kMaxRegisters];  // the chain that keeps it, counted from 1
+  std::fill_n(keeper, n_registers_, 0);
   for (uint32_t k = 0; k < n_instructions_; ++k) {
     const Instruction& made = instructions_[k];
     needs_tile[made.out] = true;
@@ -171,7 +174,7 @@ void TileProgram::place_blocks(bool (&needs_tile)[kMaxRegisters]) {
   }
   constexpr uint16_t kNone = UINT16_MAX;
   uint16_t slot_now[kMaxSlots];
-  std::fill_n(slot_now, kMaxSlots, kNone);
+  std::fill_n(slot_now, n_slots_, kNone);
   n_slots_ = 0;
   for (uint32_t r = 0; r < n_registers_; ++r) {
     Register& reg = registers_[r];

@@ -93,7 +93,7 @@ TileProgram::TileProgram(const Context& context, uint32_t first, uint32_t end, u
 
 uint16_t TileProgram::value_as(const ist_tensor& value, uint32_t dtype) {
   const uint16_t made = operand(value);
-  is_asked_[made] = any_asked_ = true;
+  registers_[made].is_asked = any_asked_ = true;
   if (value.dtype == dtype) return made;
   const uint16_t converted = take_slot(dtype);
   emit_cast(value.dtype, dtype, made, converted);
@@ -187,7 +187,7 @@ void TileProgram::forget_slot(uint32_t m) {
 
 uint16_t TileProgram::add_register(Place place, char* base, uint32_t dtype, const ist_tensor* operand) {
   if (place == Place::direct || place == Place::gathered) bytes_ += int64_t{1} << size_log2(dtype);
-  registers_[n_registers_] = {base, place, static_cast<uint8_t>(size_log2(dtype)), 0, dtype, operand};
+  registers_[n_registers_] = {base, place, static_cast<uint8_t>(size_log2(dtype)), false, 0, dtype, operand};
   return static_cast<uint16_t>(n_registers_++);
 }
 

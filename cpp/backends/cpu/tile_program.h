@@ -11,7 +11,7 @@
 
 namespace ist::cpu {
 
-inline constexpr uint32_t kMaxRunNodes = 16;
+inline constexpr uint32_t kMaxRunNodes = 32;
 
 // Does a tile kernel exist for this elementwise node? The caller has checked ranks.
 bool supports_elementwise(const Kernels& kernels, const ist_node& node, size_t tensor_size);
@@ -83,6 +83,7 @@ class TileProgram {
     char* base;  // direct: element 0; otherwise the operand's first element
     Place place;
     uint8_t log2;
+    bool is_asked;   // by value_as()
     uint16_t index;  // of its buffer: of a tile, or of a block if only steps of a chain read it
     uint32_t dtype;
     const ist_tensor* operand;  // null: a result
@@ -158,7 +159,6 @@ class TileProgram {
   int64_t cut_ = 1, period_ = 1;  // where tiles end at the latest, and the longest period that a tile holds
   bool reads_ahead_ = false, streams_ = false;
   uint32_t n_buffers_ = 0, n_constants_ = 0, n_bands_ = 0;
-  bool is_asked_[kMaxRegisters] = {};  // registers of value_as()
   bool any_asked_ = false;
   Register registers_[kMaxRegisters];
   Instruction instructions_[kMaxInstructions];

@@ -105,7 +105,7 @@ void TileProgram::place_gathered(uint32_t r, bool needs_tile, bool in_rows) {
 void TileProgram::place_operands(bool in_rows) {
   // Scalars that only steps of chains read need no tile, but as much as a step reads at a time.
   bool needs_tile[kMaxRegisters];
-  std::copy_n(is_asked_, kMaxRegisters, needs_tile);
+  for (uint32_t r = 0; r < n_registers_; ++r) needs_tile[r] = registers_[r].is_asked;
   for (uint32_t k = 0; k < n_instructions_; ++k) {
     const Instruction& made = instructions_[k];
     for (uint32_t j = 0; j < made.n_inputs; ++j) {
@@ -146,7 +146,7 @@ void TileProgram::choose_stores(bool may_stream) {
   const bool is_cheap = cost_ <= kCostly;
   const int64_t claim_from = n_instructions_ == 1 ? kClaimFrom : kClaimFromMemory;
   bool is_read[kMaxRegisters];
-  std::copy_n(is_asked_, kMaxRegisters, is_read);
+  for (uint32_t r = 0; r < n_registers_; ++r) is_read[r] = registers_[r].is_asked;
   for (uint32_t k = n_instructions_; k-- > 0;) {
     Instruction& made = instructions_[k];
     const Register& result = registers_[made.out];

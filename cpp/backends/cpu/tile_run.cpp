@@ -109,8 +109,12 @@ void TileProgram::mark_constants() {
     for (uint32_t s = 0; s < made.n_steps; ++s) {
       const bool reads = reads_operand(made, s + 1);
       const Register& operand = registers_[inputs_[made.first_input + 1 + s]];
-      steps_[made.first_step + s].constant =
-          !reads || operand.place == Place::constant || operand.place == Place::block;
+      ChainStep& step = steps_[made.first_step + s];
+      step.constant = !reads || operand.place == Place::constant || operand.place == Place::block;
+      if (!reads || operand.dtype != IST_BOOL) continue;
+      step.op = step.op == ChainStep::kStore  ? ChainStep::kStoreBools
+                : step.op == ChainStep::kLoad ? ChainStep::kLoadBools
+                                              : ChainStep::kOtherBools;
     }
   }
 }
@@ -258,8 +262,9 @@ void TileProgram::load(Frame& frame, size_t g, int64_t start, int64_t n) const {
 
 void TileProgram::execute(const Instruction& instruction, int64_t n, char* out, const void* const* in) const {
   if (instruction.n_steps > 0) {
-    const ChainFn chain = context_.kernels.chain->fn[registers_[instruction.out].dtype];
-    chain(n, out, in, steps_ + instruction.first_step, instruction.n_steps);
+    const ChainFn chain = context_.kernels.chain->fn[instruction.dtype];
+    const bool makes_bool = registers_[instruction.out].dtype == IST_BOOL;
+    chain(n, out, in, steps_ + instruction.first_step, instruction.n_steps, makes_bool);
   } else if (instruction.fn != nullptr) {
     instruction.fn(n, out, in);
   } else {

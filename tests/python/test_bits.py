@@ -89,11 +89,24 @@ def test_a_chain_of_ops_does_not_depend_on_fusion(data: st.DataObject) -> None:
             np.testing.assert_array_equal(p, q)
 
 
-ONE_OPERAND = ["negative", "square", "abs", "sqrt", "exp", "tanh", "erf", "sigmoid", "log1p", "floor"]
-TWO_OPERANDS = ["add", "subtract", "multiply", "divide", "maximum", "minimum", "power", "less"]
-STEP = st.tuples(st.sampled_from(ONE_OPERAND + 2 * TWO_OPERANDS), st.integers(0, 32), st.booleans(), st.booleans())
+ONE_OPERAND = ["negative", "square", "abs", "sign", "sqrt", "exp", "tanh", "erf", "sigmoid", "log1p", "floor", "isnan"]
+TWO_OPERANDS = ["add", "subtract", "multiply", "divide", "maximum", "minimum", "power"]
+COMPARISONS = ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"]
+OF_BOOLS = ["logical_and", "logical_or", "logical_xor", "bitwise_and", "bitwise_or", "bitwise_xor"]
+OPS = [
+    *ONE_OPERAND,
+    *2 * TWO_OPERANDS,
+    *COMPARISONS,
+    *OF_BOOLS,
+    "logical_not",
+    "bitwise_invert",
+    "astype",
+    *8 * ["where"],
+]
+STEP = st.tuples(st.sampled_from(OPS), st.integers(0, 1000), st.booleans(), st.booleans())
 
 
+@settings(max_examples=400)
 @given(
     steps=st.lists(STEP, min_size=3, max_size=24),
     asked=st.sets(st.integers(0, 24)),
@@ -106,20 +119,25 @@ def test_elementwise_runs_of_any_form(
 ) -> None:
     """Random programs: what is fused, kept in registers, read twice or from outside, and left to the caller."""
     rng = np.random.default_rng(n)
-    a, b = (rng.standard_normal(n).astype(arrays.numpy_dtype(dtype)) for _ in range(2))
+    a, b = (arrays.values(Input((n,), dtype), rng) for _ in range(2))
     square, cube = np.full(1, 2, a.dtype), np.full(1, 3, a.dtype)  # exponents with ways of their own
+    mask = rng.random(n) < 0.5
     ist.set_num_threads(threads)
 
     def run(device: str) -> list[np.ndarray]:
         made = [ist.array(x, dtype=getattr(ist, dtype), device=device) for x in (a, b, a[:1], b[-1:], square, cube)]
-        for name, other, swapped, continues in steps:
-            first = made[-1] if continues else made[other % len(made)]
-            if name in ONE_OPERAND:
-                made.append(getattr(ist, name)(first))
-                continue
-            second = made[(other // 2) % len(made)]
-            operands = (second, first) if swapped else (first, second)
-            made.append(getattr(ist, name)(*operands).astype(first.dtype))
+        made += [ist.array(x, device=device) for x in (mask, mask[:1])]
+        for name, number, rotated, continues in steps:
+            bools = [t for t in made if t.dtype == ist.bool_]
+            floats = [t for t in made if t.dtype != ist.bool_]
+            n_operands = 3 if name == "where" else 2 if name in TWO_OPERANDS + COMPARISONS + OF_BOOLS else 1
+            takes_bools = name in OF_BOOLS or name in ("logical_not", "bitwise_invert", "astype")
+            kinds = [bools if takes_bools or (name == "where" and k == 0) else floats for k in range(n_operands)]
+            operands = [kind[number // 10**k % len(kind)] for k, kind in enumerate(kinds)]
+            latest = n_operands - 1 if rotated else 0
+            if continues:
+                operands[latest] = kinds[latest][-1]
+            made.append(operands[0].astype(floats[0].dtype) if name == "astype" else getattr(ist, name)(*operands))
         wanted = [made[-1], *(made[i] for i in sorted(asked) if i < len(made))]
         ist.eval(*wanted)
         return [arrays.bits(t) for t in wanted]
@@ -160,7 +178,7 @@ def test_operands_that_repeat(seed: int) -> None:
         kept = np.where(rng.random(len(s)) < rng.choice([0.5, 1]), s, 1)
         values.append((rng.standard_normal(kept) * 100).astype(arrays.numpy_dtype(dtype)))
     layouts = [str(rng.choice(["plain", "plain", "transposed"])) for _ in values]
-    ops = rng.choice(["add", "subtract", "multiply", "maximum"], len(values))
+    ops = rng.choice(["add", "subtract", "multiply", "maximum", "where"], len(values))
     swaps = rng.random(len(values)) < 0.5
     shape = shapes[-1] if rng.random() < 0.8 else other_shape(rng, shape)
     axes = [-1, 0, tuple(int(i) for i in np.flatnonzero(rng.random(len(shape)) < 0.6))][rng.integers(3)]
@@ -172,7 +190,8 @@ def test_operands_that_repeat(seed: int) -> None:
         made = first = whole
         for i, other in enumerate(others):
             made = made.reshape(shapes[i + 1])
-            made = getattr(ist, ops[i])(*((other, made) if swaps[i] else (made, other)))
+            a, b = (other, made) if swaps[i] else (made, other)
+            made = ist.where(a < other, a, b) if ops[i] == "where" else getattr(ist, ops[i])(a, b)
             first = made if i == 0 else first
         made = made.reshape(shape)
         asked = [made]

@@ -13,9 +13,57 @@ static_assert(kVectors * kVectorBytes <= kChainBlockBytes);
 template <class V>
 concept IsVector = requires(V x) { x[0]; };
 
+// Bools of a vector: a bit each where there are registers for masks, otherwise lanes all of whose bits are alike.
+#if defined(__AVX512BW__)
+template <IsVector V>
+using Bools = std::conditional_t<sizeof(V{}[0]) == 4, uint16_t, uint8_t>;
+template <int kPredicate, IsVector V>
+inline Bools<V> compare(V a, V b) {
+  if constexpr (sizeof(V{}[0]) == 4) {
+    return _mm512_cmp_ps_mask(__m512(a), __m512(b), kPredicate);
+  } else {
+    return _mm512_cmp_pd_mask(__m512d(a), __m512d(b), kPredicate);
+  }
+}
+template <IsVector V>
+inline V where(Bools<V> m, V a, V b) {
+  if constexpr (sizeof(V{}[0]) == 4) {
+    return V(_mm512_mask_blend_ps(m, __m512(b), __m512(a)));
+  } else {
+    return V(_mm512_mask_blend_pd(m, __m512d(b), __m512d(a)));
+  }
+}
+#define IST_COMPARISON(name, op, predicate) \
+  template <IsVector V>                     \
+  inline Bools<V> name(V a, V b) {          \
+    return compare<_CMP_##predicate>(a, b); \
+  }
+#else
+template <IsVector V>
+using Bools = decltype(V{} == V{});
+template <IsVector V>
+inline V where(Bools<V> m, V a, V b) {
+  return V((Bools<V>(a) & m) | (Bools<V>(b) & ~m));
+}
+#define IST_COMPARISON(name, op, predicate) \
+  template <IsVector V>                     \
+  inline Bools<V> name(V a, V b) {          \
+    return a op b;                          \
+  }
+#endif
+IST_COMPARISON(equal, ==, EQ_OQ)
+IST_COMPARISON(not_equal, !=, NEQ_UQ)
+IST_COMPARISON(less, <, LT_OQ)
+IST_COMPARISON(less_equal, <=, LE_OQ)
+IST_COMPARISON(greater, >, GT_OQ)
+IST_COMPARISON(greater_equal, >=, GE_OQ)
+
 // The ops of ops.def that compilers' vectors have operators for, with the bodies of scalar_ops.h.
 // clang-format off
+template <IsVector V> inline Bools<V> isnan(V x) { return not_equal(x, x); }
 template <IsVector V> inline V negative(V x) { return -x; }
+template <IsVector V> inline V abs(V x) { using Bits = decltype(x == x); return V(Bits(x) & ~Bits(-V{})); }
+template <IsVector V> inline V sign(V x) { return x > 0 ? V{} + 1 : (x < 0 ? V{} - 1 : V{}); }
 template <IsVector V> inline V square(V x) { return x * x; }
 template <IsVector V> inline V add(V a, V b) { return a + b; }
 template <IsVector V> inline V subtract(V a, V b) { return a - b; }
@@ -23,6 +71,15 @@ template <IsVector V> inline V multiply(V a, V b) { return a * b; }
 template <IsVector V> inline V divide(V a, V b) { return a / b; }
 template <IsVector V> inline V maximum(V a, V b) { return ((a > b) | (a != a)) ? a : b; }
 template <IsVector V> inline V minimum(V a, V b) { return ((a < b) | (a != a)) ? a : b; }
+// Of bools, which are numbers or vectors.
+template <class B> inline B logical_not(B a) { return static_cast<B>(~a); }
+template <class B> inline B logical_and(B a, B b) { return static_cast<B>(a & b); }
+template <class B> inline B logical_or(B a, B b) { return static_cast<B>(a | b); }
+template <class B> inline B logical_xor(B a, B b) { return static_cast<B>(a ^ b); }
+template <class B> inline B bitwise_invert(B a) { return static_cast<B>(~a); }
+template <class B> inline B bitwise_and(B a, B b) { return static_cast<B>(a & b); }
+template <class B> inline B bitwise_or(B a, B b) { return static_cast<B>(a | b); }
+template <class B> inline B bitwise_xor(B a, B b) { return static_cast<B>(a ^ b); }
 // clang-format on
 
 // What values of a chain are held in: bfloat16 as float32, rounded after each step. (float16 has instructions that
@@ -80,26 +137,51 @@ using Register = decltype(Math::v);
 struct Math {};
 #endif
 
-#define IST_BODY_ROW(id, name, dtypes)     \
-  struct Body_##name {                     \
-    template <IsVector V>                  \
-    static inline V apply(V x)             \
-      requires requires { V(name(x)); }    \
-    {                                      \
-      return name(x);                      \
-    }                                      \
-    template <IsVector V>                  \
-    static inline V apply(V a, V b)        \
-      requires requires { V(name(a, b)); } \
-    {                                      \
-      return name(a, b);                   \
-    }                                      \
-    template <class M>                     \
-    static inline M apply_math(M x)        \
-      requires requires { M(name(x)); }    \
-    {                                      \
-      return name(x);                      \
-    }                                      \
+#define IST_BODY_ROW(id, name, dtypes)             \
+  struct Body_##name {                             \
+    static constexpr Class kClass = Class::dtypes; \
+    template <IsVector V>                          \
+    static inline V apply(V x)                     \
+      requires requires { V(name(x)); }            \
+    {                                              \
+      return name(x);                              \
+    }                                              \
+    template <IsVector V>                          \
+    static inline V apply(V a, V b)                \
+      requires requires { V(name(a, b)); }         \
+    {                                              \
+      return name(a, b);                           \
+    }                                              \
+    template <IsVector V>                          \
+    static inline Bools<V> test(V x)               \
+      requires requires { Bools<V>(name(x)); }     \
+    {                                              \
+      return name(x);                              \
+    }                                              \
+    template <IsVector V>                          \
+    static inline Bools<V> test(V a, V b)          \
+      requires requires { Bools<V>(name(a, b)); }  \
+    {                                              \
+      return name(a, b);                           \
+    }                                              \
+    template <class B>                             \
+    static inline B combine(B x)                   \
+      requires requires { B(name(x)); }            \
+    {                                              \
+      return name(x);                              \
+    }                                              \
+    template <class B>                             \
+    static inline B combine(B a, B b)              \
+      requires requires { B(name(a, b)); }         \
+    {                                              \
+      return name(a, b);                           \
+    }                                              \
+    template <class M>                             \
+    static inline M apply_math(M x)                \
+      requires requires { M(name(x)); }            \
+    {                                              \
+      return name(x);                              \
+    }                                              \
   };
 #define IST_ARITY_1(id, name, dtypes) IST_ROW_WITH_BODY(id, name, dtypes)
 #define IST_ARITY_2(id, name, dtypes) IST_ROW_WITH_BODY(id, name, dtypes)
@@ -107,13 +189,27 @@ struct Math {};
 #define IST_OP(id, name, family, arity, attrs, dtypes, derivative, execution, doc) IST_CLASS_##dtypes(id, name, arity)
 #include "ops/ops.def"
 #undef IST_BODY_ROW
+#undef IST_ARITY_3
+
+constexpr bool takes_bools(Class c) { return c == Class::logical || c == Class::bitwise; }
+template <class Body>
+constexpr bool kMakesNumbers = Body::kClass != Class::compare && !takes_bools(Body::kClass);
 
 template <class Body, class T>
-concept IsUnary = requires(Value<T> x) { Body::apply(x); };
+concept IsUnary = kMakesNumbers<Body> && requires(Value<T> x) { Body::apply(x); };
 template <class Body, class T>
-concept IsBinary = requires(Value<T> x) { Body::apply(x, x); };
+concept IsBinary = kMakesNumbers<Body> && requires(Value<T> x) { Body::apply(x, x); };
 template <class Body, class T>
-concept IsMath = std::is_same_v<Value<T>, Elements<float>> && requires(Math x) { Body::apply_math(x); };
+concept IsMath =
+    kMakesNumbers<Body> && std::is_same_v<Value<T>, Elements<float>> && requires(Math x) { Body::apply_math(x); };
+template <class Body, class T>
+concept IsTest = Body::kClass == Class::compare && requires(Value<T> x) { Body::test(x); };
+template <class Body, class T>
+concept IsComparison = Body::kClass == Class::compare && requires(Value<T> x) { Body::test(x, x); };
+template <class Body, class T>
+concept IsOfOneBool = takes_bools(Body::kClass) && requires(Bools<Value<T>> x) { Body::combine(x); };
+template <class Body, class T>
+concept IsOfTwoBools = takes_bools(Body::kClass) && requires(Bools<Value<T>> x) { Body::combine(x, x); };
 
 // A vector, or its first n elements and any for the rest.
 template <bool kWhole, class T>
@@ -134,7 +230,8 @@ inline void store_operand(T* x, const Value<T>& v, int64_t n) {
 // After a step whose result may need it.
 template <class Body, class T>
 inline Value<T> finished(Value<T> v) {
-  if constexpr (std::is_same_v<Body, Body_negative> || std::is_same_v<Body, Body_maximum> ||
+  if constexpr (std::is_same_v<Body, Body_negative> || std::is_same_v<Body, Body_abs> ||
+                std::is_same_v<Body, Body_sign> || std::is_same_v<Body, Body_maximum> ||
                 std::is_same_v<Body, Body_minimum>) {
     return v;
   } else {
@@ -142,9 +239,45 @@ inline Value<T> finished(Value<T> v) {
   }
 }
 
+// What there is between the steps besides numbers, which stay in registers: what the last step has made if it is bool,
+// and the other operand of the next one.
+template <class T, int kCount>
+struct Beside {
+  Bools<Value<T>> bools[kCount], other_bools[kCount];
+  const Of<T>* other;
+};
+
+// Bools of vectors j by test(j). Masks are joined in their registers: loading 64 bits of what was stored by 16 has to
+// wait, and GCC joins them by way of others.
+template <class B, int kCount, class Test>
+inline void set_bools(B (&bools)[kCount], Test test) {
+#if defined(__AVX512BW__)
+  if constexpr (kCount % 4 == 0) {
+#pragma GCC unroll 2
+    for (int j = 0; j < kCount; j += 4) {
+      if constexpr (sizeof(B) == 2) {
+        const __mmask32 low = _mm512_kunpackw(test(j + 1), test(j)), high = _mm512_kunpackw(test(j + 3), test(j + 2));
+        const uint64_t bits = _mm512_kunpackd(high, low);
+        __builtin_memcpy(bools + j, &bits, sizeof(bits));
+      } else {
+        const __mmask16 low = _mm512_kunpackb(test(j + 1), test(j)), high = _mm512_kunpackb(test(j + 3), test(j + 2));
+        const uint32_t bits = _mm512_kunpackw(high, low);
+        __builtin_memcpy(bools + j, &bits, sizeof(bits));
+      }
+    }
+    return;
+  }
+#endif
+#pragma GCC unroll 8
+  for (int j = 0; j < kCount; ++j) bools[j] = test(j);
+}
+
 template <class Body, class T, bool kWhole, int kCount>
-inline void take_step(Value<T> (&value)[kCount], const Of<T>* operand, int64_t n, bool swapped) {
+inline void take_step(Value<T> (&value)[kCount], Beside<T, kCount>& beside, const Of<T>* operand, int64_t n,
+                      int position) {
   constexpr int W = kLength<T>;
+  auto& bools = beside.bools;
+  const auto load_at = [&](int j) __attribute__((always_inline)) { return load_operand<kWhole>(operand + j * W, n); };
   if constexpr (IsUnary<Body, T>) {
 #pragma GCC unroll 8
     for (int j = 0; j < kCount; ++j) value[j] = finished<Body, T>(Body::apply(value[j]));
@@ -154,102 +287,221 @@ inline void take_step(Value<T> (&value)[kCount], const Of<T>* operand, int64_t n
       value[j] = finished<Body, T>(Value<T>(Body::apply_math(Math(Register(value[j]))).v));
     }
   } else if constexpr (IsBinary<Body, T>) {
-    if (swapped) {
+    if (position != 0) {
 #pragma GCC unroll 8
-      for (int j = 0; j < kCount; ++j) {
-        value[j] = finished<Body, T>(Body::apply(load_operand<kWhole>(operand + j * W, n), value[j]));
-      }
+      for (int j = 0; j < kCount; ++j) value[j] = finished<Body, T>(Body::apply(load_at(j), value[j]));
     } else {
 #pragma GCC unroll 8
-      for (int j = 0; j < kCount; ++j) {
-        value[j] = finished<Body, T>(Body::apply(value[j], load_operand<kWhole>(operand + j * W, n)));
-      }
+      for (int j = 0; j < kCount; ++j) value[j] = finished<Body, T>(Body::apply(value[j], load_at(j)));
     }
+  } else if constexpr (IsTest<Body, T>) {
+    set_bools(bools, [&](int j) __attribute__((always_inline)) { return Body::test(value[j]); });
+  } else if constexpr (IsComparison<Body, T>) {
+    if (position != 0) {
+      set_bools(bools, [&](int j) __attribute__((always_inline)) { return Body::test(load_at(j), value[j]); });
+    } else {
+      set_bools(bools, [&](int j) __attribute__((always_inline)) { return Body::test(value[j], load_at(j)); });
+    }
+  } else if constexpr (IsOfOneBool<Body, T>) {
+    for (int j = 0; j < kCount; ++j) bools[j] = Body::combine(bools[j]);
+  } else if constexpr (IsOfTwoBools<Body, T>) {
+    for (int j = 0; j < kCount; ++j) bools[j] = Body::combine(bools[j], beside.other_bools[j]);
   }
 }
 
-// Element i and those behind it: kCount vectors, or the first n elements of one.
-template <int kCount, bool kWhole, class T>
-inline void chain_at(int64_t i, int64_t n, T* out, const void* const* in, const ChainStep* steps, int n_steps) {
+template <bool kWhole, class T, int kCount>
+inline void take_where(Value<T> (&value)[kCount], const Beside<T, kCount>& beside, const Of<T>* operand, int64_t n,
+                       int position) {
+  constexpr int W = kLength<T>;
+  const auto load_at = [&](const Of<T>* x, int j)
+                           __attribute__((always_inline)) { return load_operand<kWhole>(x + j * W, n); };
+  if (position == 0) {
+#pragma GCC unroll 8
+    for (int j = 0; j < kCount; ++j) value[j] = where(beside.bools[j], load_at(beside.other, j), load_at(operand, j));
+  } else if (position == 1) {
+#pragma GCC unroll 8
+    for (int j = 0; j < kCount; ++j) value[j] = where(beside.bools[j], value[j], load_at(operand, j));
+  } else {
+#pragma GCC unroll 8
+    for (int j = 0; j < kCount; ++j) value[j] = where(beside.bools[j], load_at(operand, j), value[j]);
+  }
+}
+
+// Bools in bytes, of n elements unless all.
+template <bool kWhole, class V, int kCount>
+inline void load_bools(const uint8_t* x, Bools<V> (&bools)[kCount], int64_t n) {
+#if defined(__AVX512BW__)
+  constexpr int kBits = 8 * sizeof(bools);
+  if constexpr (kWhole && kBits % 64 == 0) {
+    for (int k = 0; k < kBits / 64; ++k) {
+      const __m512i bytes = _mm512_loadu_si512(x + 64 * k);
+      const uint64_t bits = _mm512_test_epi8_mask(bytes, bytes);
+      __builtin_memcpy(reinterpret_cast<char*>(bools) + 8 * k, &bits, 8);
+    }
+  } else {
+    uint64_t bits = 0;
+    for (int64_t k = 0; k < (kWhole ? kBits : n); ++k) bits |= static_cast<uint64_t>(x[k]) << k;
+    __builtin_memcpy(bools, &bits, sizeof(bools));
+  }
+#else
+  // By way of memory: of such loops compilers make whole vectors.
+  using Lane = Unsigned<sizeof(V{}[0])>;
+  constexpr int kLanes = kCount * static_cast<int>(sizeof(V) / sizeof(Lane));
+  Lane lanes[kLanes] = {};
+  for (int64_t k = 0; k < (kWhole ? kLanes : n); ++k) lanes[k] = -static_cast<Lane>(x[k]);
+  __builtin_memcpy(bools, lanes, sizeof(bools));
+#endif
+}
+template <bool kWhole, class V, int kCount>
+inline void store_bools(uint8_t* x, const Bools<V> (&bools)[kCount], int64_t n) {
+#if defined(__AVX512BW__)
+  constexpr int kBits = 8 * sizeof(bools);
+  if constexpr (kWhole && kBits % 64 == 0) {
+    for (int k = 0; k < kBits / 64; ++k) {
+      uint64_t bits;
+      __builtin_memcpy(&bits, reinterpret_cast<const char*>(bools) + 8 * k, 8);
+      _mm512_storeu_si512(x + 64 * k, _mm512_maskz_set1_epi8(bits, 1));
+    }
+  } else {
+    uint64_t bits = 0;
+    __builtin_memcpy(&bits, bools, sizeof(bools));
+    for (int64_t k = 0; k < (kWhole ? kBits : n); ++k) x[k] = bits >> k & 1;
+  }
+#else
+  using Lane = Unsigned<sizeof(V{}[0])>;
+  constexpr int kLanes = kCount * static_cast<int>(sizeof(V) / sizeof(Lane));
+  Lane lanes[kLanes];
+  __builtin_memcpy(lanes, bools, sizeof(bools));
+  for (int64_t k = 0; k < (kWhole ? kLanes : n); ++k) x[k] = static_cast<uint8_t>(lanes[k] & 1);
+#endif
+}
+
+// Elements from i on: kCount vectors as often as there are so many, or the last elements, fewer than a vector. Returns
+// where the next ones are. One function for all of them, as entering it takes as long as a step or two.
+template <int kCount, bool kWhole, class T, bool kOfBools>
+inline int64_t take_vectors(int64_t i, int64_t n, void* out, const void* const* in, const ChainStep* steps, int n_steps,
+                            bool makes_bool) {
   constexpr int W = kLength<T>;
   constexpr bool kConverts = !std::is_same_v<T, Of<T>>;
-  Value<T> value[kCount];
-  const T* start = static_cast<const T*>(in[0]) + i;
+  constexpr int64_t kLengthOfAll = kWhole ? kCount * W : 1;
+  [[maybe_unused]] alignas(kVectorBytes) Of<T> converted[2][kConverts ? kCount * W : 1];
+  Beside<T, kCount> beside = {};
+  for (; i + kLengthOfAll <= n; i += kCount * W) {
+    [[maybe_unused]] const int64_t rest = n - i;
+    Value<T> value[kCount];
+    const T* start = static_cast<const T*>(in[0]) + i;
 #pragma GCC unroll 8
-  for (int j = 0; j < kCount; ++j) value[j] = load_operand<kWhole>(start + j * W, n);
-  [[maybe_unused]] alignas(kVectorBytes) Of<T> converted[kConverts ? kCount * W : 1];
-  for (int s = 0; s < n_steps; ++s) {
-    const ChainStep step = steps[s];
-    const T* place = static_cast<const T*>(in[1 + s]) + i;
-    const Of<T>* operand = static_cast<const Of<T>*>(in[1 + s]);
-    if constexpr (!kConverts) {
-      operand += step.constant ? 0 : i;
-    } else if (!step.constant) {
+    for (int j = 0; j < kCount; ++j) value[j] = load_operand<kWhole>(start + j * W, rest);
+    for (int s = 0; s < n_steps; ++s) {
+      const ChainStep step = steps[s];
+      const T* place = static_cast<const T*>(in[1 + s]) + i;
+      const Of<T>* operand = static_cast<const Of<T>*>(in[1 + s]);
+      if constexpr (!kConverts && kOfBools) {
+        if (!step.constant) operand += i;
+      } else if constexpr (!kConverts) {
+        operand += step.constant ? 0 : i;
+      } else if (!step.constant && !(kOfBools && step.is_bool())) {
+        Of<T>* to = converted[step.op == ChainStep::kOther ? 1 : 0];
 #pragma GCC unroll 8
-      for (int j = 0; j < kCount; ++j) store_values(converted + j * W, load_operand<kWhole>(place + j * W, n));
-      operand = converted;
-    }
-    switch (step.op) {
-      case ChainStep::kLoad:
+        for (int j = 0; j < kCount; ++j) store_values(to + j * W, load_operand<kWhole>(place + j * W, rest));
+        operand = to;
+      }
+      // A second choice by `constant` would make both cost more than a branch.
+      const auto bytes_of = [&](const void* from) __attribute__((always_inline)) {
+        const int64_t at = kConverts ? (step.constant ? 0 : i) : operand - static_cast<const Of<T>*>(from);
+        return static_cast<uint8_t*>(const_cast<void*>(from)) + at;
+      };
+      switch (step.op) {
+        case ChainStep::kOther:
+          if constexpr (kOfBools) beside.other = operand;
+          break;
+        case ChainStep::kOtherBools:
+          if constexpr (kOfBools) load_bools<kWhole, Value<T>>(bytes_of(in[1 + s]), beside.other_bools, rest);
+          break;
+        case ChainStep::kLoadBools:
+          if constexpr (kOfBools) load_bools<kWhole, Value<T>>(bytes_of(in[1 + s]), beside.bools, rest);
+          break;
+        case ChainStep::kStoreBools:
+          if constexpr (kOfBools) store_bools<kWhole, Value<T>>(bytes_of(in[1 + s]), beside.bools, rest);
+          break;
+        case ChainStep::kLoad:
 #pragma GCC unroll 8
-        for (int j = 0; j < kCount; ++j) value[j] = load_operand<kWhole>(operand + j * W, n);
-        break;
-      case ChainStep::kStore:
-        if (kConverts && !step.constant) {
+          for (int j = 0; j < kCount; ++j) value[j] = load_operand<kWhole>(operand + j * W, rest);
+          break;
+        case ChainStep::kStore:
+          if (kConverts && !step.constant) {
 #pragma GCC unroll 8
-          for (int j = 0; j < kCount; ++j) store_operand<kWhole>(const_cast<T*>(place) + j * W, value[j], n);
-        } else {
+            for (int j = 0; j < kCount; ++j) store_operand<kWhole>(const_cast<T*>(place) + j * W, value[j], rest);
+          } else {
 #pragma GCC unroll 8
-          for (int j = 0; j < kCount; ++j) store_operand<kWhole>(const_cast<Of<T>*>(operand) + j * W, value[j], n);
-        }
-        break;
-#define IST_BODY_ROW(id, name, dtypes)                                  \
-  case id:                                                              \
-    take_step<Body_##name, T, kWhole>(value, operand, n, step.swapped); \
+            for (int j = 0; j < kCount; ++j) store_operand<kWhole>(const_cast<Of<T>*>(operand) + j * W, value[j], rest);
+          }
+          break;
+#define IST_BODY_ROW(id, name, dtypes)                                                \
+  case id:                                                                            \
+    if constexpr (kOfBools || kMakesNumbers<Body_##name>)                             \
+      take_step<Body_##name, T, kWhole>(value, beside, operand, rest, step.position); \
+    break;
+#define IST_ARITY_3(id, name, dtypes)                                                            \
+  case id:                                                                                       \
+    if constexpr (kOfBools) take_##name<kWhole, T>(value, beside, operand, rest, step.position); \
     break;
 #include "ops/ops.def"
 #undef IST_BODY_ROW
+#undef IST_ARITY_3
+      }
     }
-  }
-  T* result = out + i;
+    if (kOfBools && makes_bool) {
+      store_bools<kWhole, Value<T>>(static_cast<uint8_t*>(out) + i, beside.bools, rest);
+      continue;
+    }
+    T* result = static_cast<T*>(out) + i;
 #pragma GCC unroll 8
-  for (int j = 0; j < kCount; ++j) store_operand<kWhole>(result + j * W, value[j], n);
+    for (int j = 0; j < kCount; ++j) store_operand<kWhole>(result + j * W, value[j], rest);
+  }
+  return i;
 }
 
-template <class T>
-void chain_tile(int64_t n, void* out, const void* const* in, const ChainStep* steps, int n_steps) {
-  constexpr int W = kLength<T>;
-  T* r = static_cast<T*>(out);
-  int64_t i = 0;
-  for (; i + kVectors * W <= n; i += kVectors * W) chain_at<kVectors, true>(i, 0, r, in, steps, n_steps);
-  if (i + kVectors / 2 * W <= n) {
-    chain_at<kVectors / 2, true>(i, 0, r, in, steps, n_steps);
-    i += kVectors / 2 * W;
+template <class T, bool kOfBools>
+void chain_tile(int64_t n, void* out, const void* const* in, const ChainStep* steps, int n_steps, bool makes_bool) {
+  int64_t i = take_vectors<kVectors, true, T, kOfBools>(0, n, out, in, steps, n_steps, makes_bool);
+  if (i == n) return;
+  if (i + kVectors / 2 * kLength<T> <= n) {
+    i = take_vectors<kVectors / 2, true, T, kOfBools>(i, n, out, in, steps, n_steps, makes_bool);
   }
-  for (; i + W <= n; i += W) chain_at<1, true>(i, 0, r, in, steps, n_steps);
-  if (i < n) chain_at<1, false>(i, n - i, r, in, steps, n_steps);
+  if (i + kLength<T> <= n) i = take_vectors<1, true, T, kOfBools>(i, n, out, in, steps, n_steps, makes_bool);
+  if (i < n) take_vectors<1, false, T, kOfBools>(i, n, out, in, steps, n_steps, makes_bool);
 }
 
 template <class Body, class T>
-constexpr bool has_step = IsUnary<Body, T> || IsBinary<Body, T> || IsMath<Body, T>;
+constexpr bool has_step = IsUnary<Body, T> || IsBinary<Body, T> || IsMath<Body, T> || IsTest<Body, T> ||
+                          IsComparison<Body, T> || IsOfOneBool<Body, T> || IsOfTwoBools<Body, T>;
 
 constexpr ChainTable make_table() {
   ChainTable table{};
-#define IST_BODY_ROW(id, name, dtypes)                          \
-  table.takes[IST_FLOAT32][id] = has_step<Body_##name, float>;  \
-  table.takes[IST_FLOAT64][id] = has_step<Body_##name, double>; \
-  table.takes[IST_BFLOAT16][id] = kHasBfloat16 && has_step<Body_##name, bfloat16>;
+#define IST_BODY_ROW(id, name, dtypes)                                             \
+  table.takes[IST_FLOAT32][id] = has_step<Body_##name, float>;                     \
+  table.takes[IST_FLOAT64][id] = has_step<Body_##name, double>;                    \
+  table.takes[IST_BFLOAT16][id] = kHasBfloat16 && has_step<Body_##name, bfloat16>; \
+  table.takes[IST_BOOL][id] = takes_bools(Class::dtypes) && has_step<Body_##name, float>;
+#define IST_ARITY_3(id, name, dtypes)                                 \
+  table.takes[IST_FLOAT32][id] = table.takes[IST_FLOAT64][id] = true; \
+  table.takes[IST_BFLOAT16][id] = kHasBfloat16;
 #include "ops/ops.def"
 #undef IST_BODY_ROW
+#undef IST_ARITY_3
 #undef IST_OP
 #if defined(__AVX512F__)
   table.keeps[IST_FLOAT32] = table.keeps[IST_FLOAT64] = true;
 #endif
   table.keeps[IST_BFLOAT16] = kHasBfloat16;
-  table.fn[IST_FLOAT32] = &chain_tile<float>;
-  table.fn[IST_FLOAT64] = &chain_tile<double>;
+  table.fn[0][IST_FLOAT32] = &chain_tile<float, false>;
+  table.fn[1][IST_FLOAT32] = &chain_tile<float, true>;
+  table.fn[0][IST_FLOAT64] = &chain_tile<double, false>;
+  table.fn[1][IST_FLOAT64] = &chain_tile<double, true>;
 #if defined(IST_STORES_HALVES)
-  table.fn[IST_BFLOAT16] = &chain_tile<bfloat16>;
+  table.fn[0][IST_BFLOAT16] = &chain_tile<bfloat16, false>;
+  table.fn[1][IST_BFLOAT16] = &chain_tile<bfloat16, true>;
 #endif
   return table;
 }

@@ -19,23 +19,28 @@ struct BinaryTable {
   TileFn where[4];                                  // by log2 of the element size
 };
 
-// A step of several ops in one pass: value = op(value), op(value, operand) or, swapped, op(operand, value). Two ids of
-// rows without a body begin with another value, and keep what there is as an operand of later steps or a result.
+// A step of several ops in one pass: value = op(value), op(value, operand) or op(operand, value). A chain holds numbers
+// and, beside them, what the last test or op of bools has made; `where` chooses by the latter. Ids that no row of
+// ops.def with a body has load or store either, or provide another operand of the next step: the first number of
+// `where`, or the bools that one of them is combined with.
 struct ChainStep {
-  enum : uint8_t { kLoad = 0, kStore = 1 };
+  enum : uint8_t { kLoad = 0, kStore = 1, kOther = 2, kStoreBools = 47, kLoadBools = 48, kOtherBools = 49 };
   uint8_t op;
-  bool swapped;
+  uint8_t position;  // of the value among the operands of the op
   // The operand is kChainBlockBytes for all blocks alike: of the same element, or of a value that is kept, in float32
   // if the tiles hold bfloat16. Or nothing reads it.
   bool constant;
+  bool is_bool() const { return op >= kStoreBools && op <= kOtherBools; }  // the operand, in bytes
 };
 inline constexpr int64_t kChainBlockBytes = 512;  // what a step reads or stores at a time, at most
 // value = in[0], then the steps; the operand of step s is in[1 + s]. `out` may be an operand that is read.
-using ChainFn = void (*)(int64_t n, void* out, const void* const* in, const ChainStep* steps, int n_steps);
+// Where `of_bools`, steps may be tests, ops of bools and `where`, and the result is what `makes_bool` says.
+using ChainFn = void (*)(int64_t n, void* out, const void* const* in, const ChainStep* steps, int n_steps,
+                         bool makes_bool);
 
 struct ChainTable {
-  ChainFn fn[kDTypes];
-  bool takes[kDTypes][kElementwiseIds];
+  ChainFn fn[2][kDTypes];                // [of_bools], dtype of the values that are not bool
+  bool takes[kDTypes][kElementwiseIds];  // by the op's last operand; what takes bools goes on with any chain
   bool keeps[kDTypes];  // may a chain keep values for later steps? It pays where there are registers enough
 };
 

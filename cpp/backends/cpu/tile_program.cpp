@@ -21,28 +21,6 @@ TileFn half_kernel_of(const Kernels& kernels, uint32_t op, uint32_t n_inputs, ui
   return n_inputs == 1 ? kernels.unary->fn[op][dtype] : kernels.binary->fn[op][dtype];
 }
 
-// Of the rows of ops.def: the result is bool whatever the operands are.
-bool is_predicate(uint32_t op) {
-  switch (op) {
-#define IST_PREDICATE_any(id)
-#define IST_PREDICATE_inexact(id)
-#define IST_PREDICATE_real_inexact(id)
-#define IST_PREDICATE_real(id)
-#define IST_PREDICATE_magnitude(id)
-#define IST_PREDICATE_compare(id) case id:
-#define IST_PREDICATE_logical(id) case id:
-#define IST_PREDICATE_bitwise(id)
-#define IST_PREDICATE_select(id)
-#define IST_PREDICATE_rule(id)
-#define IST_OP(id, name, family, arity, attrs, dtypes, derivative, execution, doc) IST_PREDICATE_##dtypes(id)
-#include "ops/ops.def"
-#undef IST_OP
-    return true;
-    default:
-      return false;
-  }
-}
-
 }  // namespace
 
 int64_t cost_of(uint32_t op) {
@@ -63,6 +41,27 @@ int64_t cost_of(uint32_t op) {
     return 4;
     default:
       return 1;
+  }
+}
+
+bool is_predicate(uint32_t op) {
+  switch (op) {
+#define IST_PREDICATE_any(id)
+#define IST_PREDICATE_inexact(id)
+#define IST_PREDICATE_real_inexact(id)
+#define IST_PREDICATE_real(id)
+#define IST_PREDICATE_magnitude(id)
+#define IST_PREDICATE_compare(id) case id:
+#define IST_PREDICATE_logical(id) case id:
+#define IST_PREDICATE_bitwise(id)
+#define IST_PREDICATE_select(id)
+#define IST_PREDICATE_rule(id)
+#define IST_OP(id, name, family, arity, attrs, dtypes, derivative, execution, doc) IST_PREDICATE_##dtypes(id)
+#include "ops/ops.def"
+#undef IST_OP
+    return true;
+    default:
+      return false;
   }
 }
 
@@ -144,7 +143,7 @@ void TileProgram::add_node(uint32_t i) {
   } else {
     const uint32_t dtype = dtypes[node.n_inputs - 1];
     const TileFn half = half_kernel_of(context_.kernels, node.op, node.n_inputs, dtype);
-    const bool is_step = context_.kernels.chain->takes[out.dtype][node.op];
+    const bool is_step = context_.kernels.chain->takes[dtype][node.op];
     TileFn fn = half != nullptr ? half : kernel_of(context_.kernels, node.op, node.n_inputs, dtype);
     if (node.n_inputs == 2 && registers_[in[1]].place == Place::filled) {
       const TileFn better = context_.kernels.binary->equal_divisors[node.op][dtype];
@@ -223,11 +222,14 @@ uint16_t TileProgram::result_register(const ist_tensor& out) {
 }
 
 // A slot's buffer is shared in time by registers of several dtypes; each taking makes a register, so that an
-// instruction's operands keep their own.
+// instruction's operands keep their own. Not by bools and others: a chain, which may read the one and write the other,
+// would write over elements that it has still to read.
 uint16_t TileProgram::take_slot(uint32_t dtype) {
+  const bool is_bool = dtype == IST_BOOL;
   uint16_t slot = 0;
-  while (slot < n_slots_ && slot_used_[slot]) ++slot;
+  while (slot < n_slots_ && (slot_used_[slot] || slot_is_bool_[slot] != is_bool)) ++slot;
   if (slot == n_slots_) ++n_slots_;
+  slot_is_bool_[slot] = is_bool;
   slot_used_[slot] = true;
   slot_log2_ = std::max(slot_log2_, size_log2(dtype));
   const uint16_t reg = add_register(Place::slot, nullptr, dtype, nullptr);
@@ -239,7 +241,9 @@ void TileProgram::emit(TileFn fn, uint16_t out, const uint16_t* in, uint32_t n_i
   Instruction& next = instructions_[n_instructions_++];
   next.fn = fn;
   next.op = static_cast<uint8_t>(op);
+  next.dtype = static_cast<uint8_t>(registers_[in[n_inputs - 1]].dtype);
   next.n_steps = 0;
+  next.of_bools = false;
   next.n_inputs = static_cast<uint8_t>(n_inputs);
   next.log2 = registers_[out].log2;
   next.claims = cost_of(op) == 1;
@@ -248,9 +252,9 @@ void TileProgram::emit(TileFn fn, uint16_t out, const uint16_t* in, uint32_t n_i
   next.first_step = 0;
   std::copy_n(in, n_inputs, inputs_ + n_inputs_);
   n_inputs_ += n_inputs;
-  const bool has_step = context_.kernels.chain->takes[registers_[out].dtype][op];
+  const bool has_step = next.dtype != IST_BOOL && context_.kernels.chain->takes[next.dtype][op];
   const bool has_constant = n_inputs == 2 && (is_constant(in[0]) || is_constant(in[1]));
-  if (has_step && (has_constant || fn == nullptr)) make_chain(next);
+  if (has_step && (has_constant || fn == nullptr)) make_chain(next, chain_lists());
 }
 
 void TileProgram::emit_cast(uint32_t from, uint32_t to, uint16_t in, uint16_t out) {

@@ -19,6 +19,9 @@ bool supports_elementwise(const Kernels& kernels, const ist_node& node, size_t t
 // What an element of a row of ops.def costs, roughly, in additions.
 int64_t cost_of(uint32_t op);
 
+// Is the result bool whatever the operands are?
+bool is_predicate(uint32_t op);
+
 // Does the value live past node `last`, or leave the program?
 inline bool outlives(const ist_value& value, uint32_t last) {
   return (value.flags & IST_VALUE_OUTPUT) != 0 || value.last_use > last;
@@ -29,7 +32,7 @@ class TileProgram {
   // that is asked for takes two conversions more.
   static constexpr uint32_t kMaxInstructions = kMaxRunNodes * 5 + 2;
   static constexpr uint32_t kMaxOperands = kMaxRunNodes * 3;
-  static constexpr uint32_t kMaxSlots = kMaxRunNodes + 6;  // results alive inside the run, and ways through float32
+  static constexpr uint32_t kMaxSlots = kMaxRunNodes + 8;  // results inside the run, and ways through float32
   static constexpr uint32_t kMaxRegisters = kMaxOperands + kMaxInstructions;
   static constexpr uint32_t kMaxInputs = kMaxInstructions * 3;
   static constexpr uint32_t kMaxSteps = kMaxRunNodes * 4;  // a cube takes two, beginning anew and keeping one each
@@ -91,11 +94,13 @@ class TileProgram {
   struct Instruction {
     TileFn fn;        // null: a copy of the first operand
     uint8_t op;       // of a node whose kernel this is, or 0
+    uint8_t dtype;    // of the last operand; a chain's values have it, or are bool
     uint8_t n_steps;  // of a chain, whose kernel chain() is; otherwise 0
     uint8_t n_inputs;
     uint8_t log2;
-    bool claims;   // of memory: asks for the lines of its result before it writes them
-    bool streams;  // past the caches: the result is longer than they are, and the run does not read it
+    bool of_bools;  // some step makes bools, takes them, or chooses by them
+    bool claims;    // of memory: asks for the lines of its result before it writes them
+    bool streams;   // past the caches: the result is longer than they are, and the run does not read it
     uint16_t out;
     uint16_t first_input;  // in inputs_
     uint16_t first_step;   // in steps_
@@ -123,8 +128,22 @@ class TileProgram {
   uint32_t link_to_last(const ist_node& node, uint32_t i, const uint16_t* in) const;
   void extend_last(uint32_t op, uint32_t n_inputs, const uint16_t* in, uint16_t out);
   bool is_constant(uint16_t reg) const;
-  void make_chain(Instruction& instruction);
-  bool can_join(const Instruction& instruction) const;
+  struct ChainLists {  // that the steps of chains and their operands are added to
+    uint16_t* inputs;
+    ChainStep* steps;
+    uint32_t &n_inputs, &n_steps;
+  };
+  struct Held {  // what a chain holds after its last step, if it is known
+    uint16_t number, bools;
+  };
+  Held held_after(const Instruction& chain, const ChainLists& lists) const;
+  void drop_stores();
+  ChainLists chain_lists() { return {inputs_, steps_, n_inputs_, n_steps_}; }
+  void make_chain(Instruction& instruction, ChainLists lists) const;
+  void add_op(Instruction& chain, uint32_t op, const uint16_t* in, uint32_t n_inputs, uint32_t position,
+              ChainLists lists) const;
+  bool may_go_on(const Instruction& made, uint32_t dtype, uint32_t op) const;
+  bool may_merge(const Instruction& made, const Instruction& next) const;
   bool reads_operand(const Instruction& instruction, uint32_t j) const;
   void merge_chains();
   void place_blocks(bool (&needs_tile)[kMaxRegisters]);
@@ -166,7 +185,7 @@ class TileProgram {
   ChainStep steps_[kMaxSteps];
   Made made_[kMaxRunNodes];
   Made in_slots_[kMaxRunNodes];  // those still to be read
-  bool slot_used_[kMaxSlots] = {};
+  bool slot_used_[kMaxSlots] = {}, slot_is_bool_[kMaxSlots] = {};
   std::vector<Gather> gathers_;
 };
 

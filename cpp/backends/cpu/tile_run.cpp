@@ -130,13 +130,20 @@ void TileProgram::place_operands(bool in_rows) {
 }
 
 void TileProgram::mark_constants() {
+  const bool* takes_bools = context_.kernels.chain->takes[IST_BOOL];
   for (uint32_t k = 0; k < n_instructions_; ++k) {
-    const Instruction& made = instructions_[k];
+    Instruction& made = instructions_[k];
     for (uint32_t s = 0; s < made.n_steps; ++s) {
       const bool reads = reads_operand(made, s + 1);
       const Register& operand = registers_[inputs_[made.first_input + 1 + s]];
-      steps_[made.first_step + s].constant =
-          !reads || operand.place == Place::constant || operand.place == Place::block;
+      ChainStep& step = steps_[made.first_step + s];
+      step.constant = !reads || operand.place == Place::constant || operand.place == Place::block;
+      made.of_bools |= step.op == static_cast<uint8_t>(Op::where) || is_predicate(step.op) || takes_bools[step.op] ||
+                       operand.dtype == IST_BOOL;
+      if (!reads || operand.dtype != IST_BOOL) continue;
+      step.op = step.op == ChainStep::kStore  ? ChainStep::kStoreBools
+                : step.op == ChainStep::kLoad ? ChainStep::kLoadBools
+                                              : ChainStep::kOtherBools;
     }
   }
 }
@@ -285,8 +292,9 @@ void TileProgram::load(Frame& frame, size_t g, int64_t start, int64_t n) const {
 
 void TileProgram::execute(const Instruction& instruction, int64_t n, char* out, const void* const* in) const {
   if (instruction.n_steps > 0) {
-    const ChainFn chain = context_.kernels.chain->fn[registers_[instruction.out].dtype];
-    chain(n, out, in, steps_ + instruction.first_step, instruction.n_steps);
+    const ChainFn chain = context_.kernels.chain->fn[instruction.of_bools][instruction.dtype];
+    const bool makes_bool = registers_[instruction.out].dtype == IST_BOOL;
+    chain(n, out, in, steps_ + instruction.first_step, instruction.n_steps, makes_bool);
   } else if (instruction.fn != nullptr) {
     instruction.fn(n, out, in);
   } else {

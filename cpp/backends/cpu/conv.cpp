@@ -4,7 +4,6 @@
 #include <atomic>
 
 #include "backends/cpu/conv_kernels.h"
-#include "backends/cpu/conv_neighbours.h"
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/reduce_kernels.h"
 #include "backends/cpu/threads.h"
@@ -14,6 +13,11 @@ namespace ist::cpu {
 namespace {
 
 constexpr int64_t kLine = 64;  // bytes
+
+// The elements in row-major order, in the compute type.
+char* dense(const Call& call, const View& view, Temporary& copy) {
+  return view.dense() && !is_half(view.dtype) ? view.data : copy.make_row_major(call, view);
+}
 
 // The input in row-major order, copied when that is asked for.
 class Input {
@@ -49,41 +53,34 @@ ConvFilters::ConvFilters(const Call& call, const MatmulKernels& mm, const ConvSh
     : mm_(mm), panel_(panel), padded_(round_up(shape.group_outputs(), panel)) {
   const int64_t k_count = shape.k(), size = mm.in_place ? mm.size : int64_t{1} << filters.log2();
   const int64_t outputs = shape.group_outputs(), channels = shape.group_channels(), panels = padded_ / panel_;
-  // Columns that lie side by side, as those of a gradient do, are packed from there, others from filters that are
+  // Columns that lie side by side, as those of a gradient do, are packed tap by tap, others from filters that are
   // dense.
-  const bool widens = mm.in_place && is_half(filters.dtype);
-  const bool beside = filters.strides[0] == 1 && panel_ * size >= kLine && !filters.dense() && !widens;
+  const bool beside = filters.strides[0] == 1 && panel_ * size >= kLine && !is_half(filters.dtype) && !filters.dense();
   Temporary copy;
   const char* rows = filters.data;
-  if (widens) rows = copy.make_row_major(call, filters);
-  if (!widens && !beside && !filters.dense()) rows = copy.make_copy(call, filters);
+  if (mm.in_place && !beside) rows = dense(call, filters, copy);
+  if (!mm.in_place && !filters.dense()) rows = copy.make_copy(call, filters);
   const ConvShape::Depth& last = shape.depths.back();
   group_bytes_ =
       last.begin * padded_ * mm.packed_size + last.index * panels * mm.header + panels * panel_bytes(last.count);
   data_ = memory_.make(call, shape.groups * group_bytes_);
-  const int64_t* steps = filters.strides;
-  const auto place = [&](int64_t d, int64_t h, int64_t w) { return d * steps[1] + h * steps[2] + w * steps[3]; };
   // Some panels from column j on. Memory has the rows of those that lie beside each other.
   const auto pack = [&](int64_t group, const ConvShape::Depth& depth, int64_t j, int64_t end) {
     const int64_t first = group * outputs;
     const auto to = [&](int64_t column) { return const_cast<char*>(this->panel(group, depth, column)); };
-    for (int64_t p = j; p < end && (!beside || !mm.in_place); p += panel_) {
-      const int64_t n = std::min(panel_, outputs - p);
-      if (!beside) {
-        mm.pack(depth.count, n, panel_, rows + ((first + p) * k_count + depth.begin) * size, 1, k_count, to(p));
-        continue;
+    if (!beside) {
+      for (; j < end; j += panel_) {
+        mm.pack(depth.count, std::min(panel_, outputs - j), panel_, rows + ((first + j) * k_count + depth.begin) * size,
+                1, k_count, to(j));
       }
-      char* gathered = scratch(static_cast<size_t>(depth.count * n * size));
-      gather_neighbours(gather_of(call.kernels(), filters.dtype), shape, depth, steps[4], n, static_cast<int>(size),
-                        place, rows + (first + p) * size, gathered);
-      mm.pack(depth.count, n, panel_, gathered, n, 1, to(p));
+      return;
     }
-    for (int64_t t = 0; t < depth.count && beside && mm.in_place;) {
+    const int64_t* steps = filters.strides;
+    for (int64_t t = 0; t < depth.count;) {
       const int64_t tap = (depth.begin + t) / channels, c = (depth.begin + t) % channels;
       const int64_t n = std::min(channels - c, depth.count - t);
-      const int64_t at =
-          place(tap / (shape.h.taps * shape.w.taps), tap / shape.w.taps % shape.h.taps, tap % shape.w.taps) +
-          c * steps[4] + first;
+      const int64_t at = tap / (shape.h.taps * shape.w.taps) * steps[1] + tap / shape.w.taps % shape.h.taps * steps[2] +
+                         tap % shape.w.taps * steps[3] + c * steps[4] + first;
       for (int64_t p = j; p < end; p += panel_) {
         mm.pack(n, std::min(panel_, outputs - p), panel_, rows + (at + p) * size, steps[4], 1,
                 to(p) + t * panel_ * size);

@@ -1,18 +1,22 @@
 // Convolutions of images that are neighbours in memory, element by element: gradients of weights, whose images are the
 // channels of what was convolved, and whose outputs those of its result. Panels are the same output of neighbouring
 // images, and strips are outputs, so that each k of both is a row of memory, and nothing is transposed but the sums.
-#include "backends/cpu/conv_neighbours.h"
+#include "backends/cpu/conv_kernels.h"
 #include "backends/cpu/conv_tasks.h"
 #include "backends/cpu/copy_kernels.h"
+#include "backends/cpu/elementwise_kernels.h"
 
 namespace ist::cpu {
 namespace {
+
+constexpr int64_t kMostColumns = 64;  // of the panels of all kernels
 
 struct Images {
   const Call& call;
   const MatmulKernels& mm;
   const ConvShape& shape;
   const View &input, &filters, &out;
+  int element;                // bytes
   int64_t height, depth_max;  // of strips, all alike, and of blocks of k
   int64_t h_step, d_step;     // of the input
 
@@ -24,6 +28,7 @@ struct Images {
         input(input),
         filters(filters),
         out(out),
+        element(1 << out.log2()),
         height(divide_up(shape.outputs, divide_up(shape.outputs, mm.rows))),
         depth_max(round_up(std::min<int64_t>(shape.k(), kMatmulBlock), mm.depth_unit)),
         h_step(input.rank > 3 ? input.strides[input.rank - 3] : 0),
@@ -51,51 +56,76 @@ struct Images {
   }
   int64_t columns(const ConvBlock& block) const { return std::min<int64_t>(mm.cols, shape.batch - block.image); }
 
-  // `count` neighbours of each k as a strip or a panel.
+  // Where the row of each element of a block of k begins; place(d, h, w) is that of the first channel of a tap, or null
+  // for zeros.
   template <class Place>
-  void pack(const ConvShape::Depth& depth, const View& from, int64_t first, int64_t count, const Place& place,
-            decltype(MatmulKernels::pack) pack, int64_t width, char* gathered, char* to) const {
-    gather_neighbours(gather_of(call.kernels(), from.dtype), shape, depth, from.strides[from.rank - 1], count,
-                      1 << from.log2(), place, from.data + (first << from.log2()), mm.in_place ? to : gathered);
-    if (mm.in_place) return;
-    if (mm.header == 0) {
-      const void* elements = gathered;
-      call.kernels().cast->fn[from.dtype][IST_FLOAT32](depth.count * count, to, &elements);
-    } else {
-      pack(depth.count, count, width, gathered, count, 1, to);
+  void find_rows(const ConvShape::Depth& depth, int64_t channel_bytes, const Place& place, const void** rows) const {
+    alignas(64) static constexpr char kZeros[kMostColumns * 8] = {};
+    const int64_t channels = shape.group_channels(), first = depth.begin / channels;
+    int64_t c = depth.begin % channels, w = first % shape.w.taps;
+    int64_t h = first / shape.w.taps % shape.h.taps, d = first / (shape.w.taps * shape.h.taps);
+    for (int64_t t = 0; t < depth.count; c = 0) {
+      const char* at = place(d, h, w);
+      for (; c < channels && t < depth.count; ++c) rows[t++] = at == nullptr ? kZeros : at + c * channel_bytes;
+      if (++w < shape.w.taps) continue;
+      w = 0;
+      if (++h == shape.h.taps) h = 0, ++d;
     }
   }
 
-  void pack_strip(const ConvShape::Depth& depth, int64_t strip, char* gathered, char* to) const {
-    const int64_t *steps = filters.strides, n = std::min(height, shape.outputs - strip * height);
-    const auto place = [&](int64_t d, int64_t h, int64_t w) { return d * steps[1] + h * steps[2] + w * steps[3]; };
-    pack(depth, filters, strip * height, n, place, mm.pack_a, n, gathered, to);
+  void find_filters(const ConvShape::Depth& depth, const void** rows) const {
+    const int64_t* steps = filters.strides;
+    const auto place = [&](int64_t d, int64_t h, int64_t w) {
+      return filters.data + (d * steps[1] + h * steps[2] + w * steps[3]) * element;
+    };
+    find_rows(depth, steps[4] * element, place, rows);
   }
 
-  void pack_panel(const ConvShape::Depth& depth, const ConvBlock& block, char* gathered, char* to) const {
+  void find_window(const ConvShape::Depth& depth, const ConvBlock& block, const void** rows) const {
     const ConvAxis &d = shape.d, &h = shape.h, &w = shape.w;
-    const int64_t z = d.position(block.depth), y = h.position(block.h0), x = w.position(block.w0);
+    const int64_t z0 = d.position(block.depth), y0 = h.position(block.h0), x0 = w.position(block.w0);
     const int64_t w_step = input.strides[input.rank - 2];
-    const auto place = [&](int64_t d_tap, int64_t h_tap, int64_t w_tap) {
-      const int64_t at[] = {z + d_tap * d.dilation, y + h_tap * h.dilation, x + w_tap * w.dilation};
-      const bool inside = at[0] >= 0 && at[0] < d.in && at[1] >= 0 && at[1] < h.in && at[2] >= 0 && at[2] < w.in;
-      return inside ? at[0] * d_step + at[1] * h_step + at[2] * w_step : kNowhere;
+    const auto inside = [](const ConvAxis& axis, int64_t position) { return position >= 0 && position < axis.in; };
+    const auto place = [&](int64_t d_tap, int64_t h_tap, int64_t w_tap) -> const char* {
+      const int64_t z = z0 + d_tap * d.dilation, y = y0 + h_tap * h.dilation, x = x0 + w_tap * w.dilation;
+      if (!inside(d, z) || !inside(h, y) || !inside(w, x)) return nullptr;
+      return input.data + (z * d_step + y * h_step + x * w_step + block.image) * element;
     };
-    pack(depth, input, block.image, columns(block), place, mm.pack, mm.cols, gathered, to);
+    find_rows(depth, input.strides[input.rank - 1] * element, place, rows);
+  }
+
+  // `count` neighbours in the rows of a block of k, as a strip or as a panel.
+  void pack(const ConvShape::Depth& depth, const void* const* rows, int64_t shift, int64_t count, bool is_strip,
+            char* gathered, char* to) const {
+    const auto neighbours = call.kernels().conv->of[out.dtype - IST_FLOAT16].neighbours;
+    if (mm.groups != nullptr) {
+      (is_strip ? mm.groups->pack_a_rows : mm.groups->pack_rows)(depth.count, count, rows, shift, to);
+      return;
+    }
+    neighbours(depth.count, count, rows, shift, mm.in_place ? to : gathered);
+    if (mm.in_place) return;
+    if (mm.header == 0) {
+      const void* elements = gathered;
+      call.kernels().cast->fn[out.dtype][IST_FLOAT32](depth.count * count, to, &elements);
+    } else {
+      (is_strip ? mm.pack_a : mm.pack)(depth.count, count, is_strip ? count : mm.cols, gathered, count, 1, to);
+    }
   }
 
   // All of k for the panels and outputs of a task. `sums` has the tiles of one panel after another.
   void run(const ConvTask& task, const char* strips, char* gathered, char* panel, char* sums) const {
     const int64_t end = task.first_column + task.n_columns, panel_sums = task.n_columns * mm.cols * mm.size;
+    const void* rows[kMatmulBlock];
     for (const ConvShape::Depth& depth : shape.depths) {
       for (int64_t i = 0; i < task.n_panes; ++i) {
         const ConvBlock at = block(task.first + i);
         const int64_t n = columns(at);
-        pack_panel(depth, at, gathered, panel);
+        find_window(depth, at, rows);
+        pack(depth, rows, 0, n, false, gathered, panel);
         for (int64_t j = task.first_column; j < end; j += height) {
-          const int64_t rows = std::min(height, end - j);
-          mm.tile(static_cast<int>(rows), static_cast<int>(n), depth.count,
-                  strips + (depth.index * n_strips() + j / height) * packed(mm.rows), 1, rows, panel,
+          const int64_t n_rows = std::min(height, end - j);
+          mm.tile(static_cast<int>(n_rows), static_cast<int>(n), depth.count,
+                  strips + (depth.index * n_strips() + j / height) * packed(mm.rows), 1, n_rows, panel,
                   mm.header > 0 ? mm.cols : n, sums + i * panel_sums + (j - task.first_column) * mm.cols * mm.size,
                   mm.cols, depth.index == 0 ? kTileStore : kTileAdd, nullptr);
         }
@@ -133,9 +163,13 @@ void convolve_images(const Call& call, const ConvShape& shape, const View& input
   parallel_for(call.threads(), n, 1 + kConvThreadWork / (images.depth_max * images.height),
                [&](int64_t begin, int64_t end) {
                  char* gathered = scratch(static_cast<size_t>(gathered_bytes));
+                 const void* rows[kMatmulBlock];
                  for (int64_t i = begin; i < end; ++i) {
-                   images.pack_strip(shape.depths[static_cast<size_t>(i / strips)], i % strips, gathered,
-                                     packed + i * strip_bytes);
+                   const ConvShape::Depth& depth = shape.depths[static_cast<size_t>(i / strips)];
+                   const int64_t first = i % strips * images.height;
+                   if (i == begin || first == 0) images.find_filters(depth, rows);
+                   images.pack(depth, rows, first, std::min(images.height, shape.outputs - first), true, gathered,
+                               packed + i * strip_bytes);
                  }
                });
 

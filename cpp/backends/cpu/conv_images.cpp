@@ -121,13 +121,21 @@ struct Images {
         const ConvBlock at = block(task.first + i);
         const int64_t n = columns(at);
         find_window(depth, at, rows);
-        pack(depth, rows, 0, n, false, gathered, panel);
+        // Packed by the first tile, where it is large.
+        const bool by_tile =
+            mm.packing_rows_tile != nullptr && n == mm.cols && 2 * std::min(height, task.n_columns) > mm.rows;
+        if (!by_tile) pack(depth, rows, 0, n, false, gathered, panel);
+        const TileMode mode = depth.index == 0 ? kTileStore : kTileAdd;
         for (int64_t j = task.first_column; j < end; j += height) {
-          const int64_t n_rows = std::min(height, end - j);
-          mm.tile(static_cast<int>(n_rows), static_cast<int>(n), depth.count,
-                  strips + (depth.index * n_strips() + j / height) * packed(mm.rows), 1, n_rows, panel,
-                  mm.header > 0 ? mm.cols : n, sums + i * panel_sums + (j - task.first_column) * mm.cols * mm.size,
-                  mm.cols, depth.index == 0 ? kTileStore : kTileAdd, nullptr);
+          const int n_rows = static_cast<int>(std::min(height, end - j));
+          const char* strip = strips + (depth.index * n_strips() + j / height) * packed(mm.rows);
+          char* c = sums + i * panel_sums + (j - task.first_column) * mm.cols * mm.size;
+          if (by_tile && j == task.first_column) {
+            mm.packing_rows_tile(n_rows, depth.count, strip, rows, panel, c, mm.cols, mode);
+            continue;
+          }
+          mm.tile(n_rows, static_cast<int>(n), depth.count, strip, 1, n_rows, panel, mm.header > 0 ? mm.cols : n, c,
+                  mm.cols, mode, nullptr);
         }
       }
     }

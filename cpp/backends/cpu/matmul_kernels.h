@@ -97,6 +97,9 @@ struct MatmulKernels {
   // packed meanwhile. Of what is ahead it asks for one row. May be null.
   void (*packing_tile)(int n_rows, int n_cols, int64_t depth, const void* a, const void* b, int64_t b_row, void* panel,
                        void* c, int64_t c_row, TileMode mode, const Ahead* ahead) = nullptr;
+  // The same for `cols` columns of rows that are anywhere.
+  void (*packing_rows_tile)(int n_rows, int64_t depth, const void* a, const void* const* rows, void* panel, void* c,
+                            int64_t c_row, TileMode mode) = nullptr;
 };
 
 // While it lives, its thread may call `tile`.

@@ -9,6 +9,8 @@
 namespace ist::cpu {
 namespace {
 
+constexpr int64_t kTogether = 8;      // strips that are packed side by side
+constexpr int64_t kTurn = 32;         // rows of each in turn
 constexpr int64_t kMostColumns = 64;  // of the panels of all kernels
 
 struct Images {
@@ -39,6 +41,7 @@ struct Images {
   int64_t n_strips() const { return divide_up(shape.outputs, height); }
   int64_t n_panels() const { return divide_up(shape.batch, mm.cols) * outputs_of_image(); }
   int64_t gathered_bytes() const { return mm.in_place ? 0 : round_up(depth_max * mm.cols << out.log2(), 64); }
+  int64_t strip_bytes() const { return packed(mm.rows); }
   int64_t packed(int64_t count) const { return round_up(mm.header + depth_max * count * mm.packed_size, 64); }
   // Kernels may read a panel to its padded width.
   int64_t panel_bytes() const { return packed(mm.cols) + mm.cols * mm.packed_size; }
@@ -65,8 +68,12 @@ struct Images {
     int64_t c = depth.begin % channels, w = first % shape.w.taps;
     int64_t h = first / shape.w.taps % shape.h.taps, d = first / (shape.w.taps * shape.h.taps);
     for (int64_t t = 0; t < depth.count; c = 0) {
+      const int64_t n = std::min(channels - c, depth.count - t);
       const char* at = place(d, h, w);
-      for (; c < channels && t < depth.count; ++c) rows[t++] = at == nullptr ? kZeros : at + c * channel_bytes;
+      const int64_t step = at == nullptr ? 0 : channel_bytes;
+      at = at == nullptr ? kZeros : at + c * channel_bytes;
+      for (int64_t i = 0; i < n; ++i, at += step) rows[t + i] = at;
+      t += n;
       if (++w < shape.w.taps) continue;
       w = 0;
       if (++h == shape.h.taps) h = 0, ++d;
@@ -94,21 +101,35 @@ struct Images {
     find_rows(depth, input.strides[input.rank - 1] * element, place, rows);
   }
 
-  // `count` neighbours in the rows of a block of k, as a strip or as a panel.
-  void pack(const ConvShape::Depth& depth, const void* const* rows, int64_t shift, int64_t count, bool is_strip,
-            char* gathered, char* to) const {
+  // Strips [begin, end) of a block of k, some rows in turn: memory delivers what lies side by side.
+  void pack_strips(const ConvShape::Depth& depth, int64_t begin, int64_t end, char* gathered, char* packed) const {
+    const void* rows[kMatmulBlock];
+    find_filters(depth, rows);
+    const int64_t most = mm.header > 0 ? depth.count : kTurn;
+    for (int64_t t = 0; t < depth.count; t += most) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t n = std::min(height, shape.outputs - i * height);
+        char* to = packed + (depth.index * n_strips() + i) * strip_bytes() + t * n * mm.packed_size;
+        pack(std::min(most, depth.count - t), rows + t, i * height, n, true, gathered, to);
+      }
+    }
+  }
+
+  // `count` neighbours in some rows, as a strip or as a panel.
+  void pack(int64_t depth, const void* const* rows, int64_t shift, int64_t count, bool is_strip, char* gathered,
+            char* to) const {
     const auto neighbours = call.kernels().conv->of[out.dtype - IST_FLOAT16].neighbours;
     if (mm.groups != nullptr) {
-      (is_strip ? mm.groups->pack_a_rows : mm.groups->pack_rows)(depth.count, count, rows, shift, to);
+      (is_strip ? mm.groups->pack_a_rows : mm.groups->pack_rows)(depth, count, rows, shift, to);
       return;
     }
-    neighbours(depth.count, count, rows, shift, mm.in_place ? to : gathered);
+    neighbours(depth, count, rows, shift, mm.in_place ? to : gathered);
     if (mm.in_place) return;
     if (mm.header == 0) {
       const void* elements = gathered;
-      call.kernels().cast->fn[out.dtype][IST_FLOAT32](depth.count * count, to, &elements);
+      call.kernels().cast->fn[out.dtype][IST_FLOAT32](depth * count, to, &elements);
     } else {
-      (is_strip ? mm.pack_a : mm.pack)(depth.count, count, is_strip ? count : mm.cols, gathered, count, 1, to);
+      (is_strip ? mm.pack_a : mm.pack)(depth, count, is_strip ? count : mm.cols, gathered, count, 1, to);
     }
   }
 
@@ -124,11 +145,11 @@ struct Images {
         // Packed by the first tile, where it is large.
         const bool by_tile =
             mm.packing_rows_tile != nullptr && n == mm.cols && 2 * std::min(height, task.n_columns) > mm.rows;
-        if (!by_tile) pack(depth, rows, 0, n, false, gathered, panel);
+        if (!by_tile) pack(depth.count, rows, 0, n, false, gathered, panel);
         const TileMode mode = depth.index == 0 ? kTileStore : kTileAdd;
         for (int64_t j = task.first_column; j < end; j += height) {
           const int n_rows = static_cast<int>(std::min(height, end - j));
-          const char* strip = strips + (depth.index * n_strips() + j / height) * packed(mm.rows);
+          const char* strip = strips + (depth.index * n_strips() + j / height) * strip_bytes();
           char* c = sums + i * panel_sums + (j - task.first_column) * mm.cols * mm.size;
           if (by_tile && j == task.first_column) {
             mm.packing_rows_tile(n_rows, depth.count, strip, rows, panel, c, mm.cols, mode);
@@ -164,22 +185,20 @@ void convolve_images(const Call& call, const ConvShape& shape, const View& input
                      const View& out) {
   const MatmulKernels& mm = call.kernels().matmul->of[out.dtype - IST_FLOAT16];
   const Images images(call, mm, shape, input, filters, out);
-  const int64_t strip_bytes = images.packed(mm.rows), gathered_bytes = images.gathered_bytes();
-  const int64_t strips = images.n_strips(), n = static_cast<int64_t>(shape.depths.size()) * strips;
+  const int64_t strip_bytes = images.strip_bytes(), gathered_bytes = images.gathered_bytes();
+  const int64_t strips = images.n_strips(), n_depths = static_cast<int64_t>(shape.depths.size());
   Temporary memory;
-  char* packed = memory.make(call, n * strip_bytes);
-  parallel_for(call.threads(), n, 1 + kConvThreadWork / (images.depth_max * images.height),
-               [&](int64_t begin, int64_t end) {
-                 char* gathered = scratch(static_cast<size_t>(gathered_bytes));
-                 const void* rows[kMatmulBlock];
-                 for (int64_t i = begin; i < end; ++i) {
-                   const ConvShape::Depth& depth = shape.depths[static_cast<size_t>(i / strips)];
-                   const int64_t first = i % strips * images.height;
-                   if (i == begin || first == 0) images.find_filters(depth, rows);
-                   images.pack(depth, rows, first, std::min(images.height, shape.outputs - first), true, gathered,
-                               packed + i * strip_bytes);
-                 }
-               });
+  char* packed = memory.make(call, n_depths * strips * strip_bytes);
+  const int64_t across = divide_up(strips, kTogether);
+  const int64_t work = images.depth_max * images.height * std::min(strips, kTogether);
+  parallel_for(call.threads(), n_depths * across, 1 + kConvThreadWork / work, [&](int64_t begin, int64_t end) {
+    char* gathered = scratch(static_cast<size_t>(gathered_bytes));
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t first = i % across * kTogether;
+      images.pack_strips(shape.depths[static_cast<size_t>(i / across)], first, std::min(strips, first + kTogether),
+                         gathered, packed);
+    }
+  });
 
   const int64_t wanted = conv_tasks_wanted(call, 1), sums_bytes = images.sums_bytes();
   const int64_t panel_bytes = std::max(images.panel_bytes(), images.half() ? sums_bytes : 0);

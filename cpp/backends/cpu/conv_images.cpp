@@ -177,8 +177,9 @@ struct Images {
 
 bool suits_images(const Call& call, const ConvShape& shape, const View& input, const View& filters) {
   const MatmulKernels& mm = call.kernels().matmul->of[input.dtype - IST_FLOAT16];
-  return shape.groups == 1 && !shape.is_spread() && input.strides[0] == 1 && filters.strides[0] == 1 &&
-         2 * shape.batch >= mm.cols;
+  // A pointwise convolution is a single image, and not as it lies in memory.
+  return shape.batch > 1 && shape.groups == 1 && !shape.is_spread() && input.strides[0] == 1 &&
+         filters.strides[0] == 1 && 2 * shape.batch >= mm.cols;
 }
 
 void convolve_images(const Call& call, const ConvShape& shape, const View& input, const View& filters,

@@ -24,6 +24,7 @@ class Input {
  public:
   Input(const Call& call, const View& view) : call_(call), view_(view) {}
 
+  const View& view() const { return view_; }
   View dense() {
     View view = view_;
     if (!view.dense() && dense_ == nullptr) dense_ = dense_memory_.make_copy(call_, view_);
@@ -133,6 +134,8 @@ void convolve(const Call& call, const ConvShape& shape, Input& input, const View
     convolve_channels(call, shape, input.dense(), filters, out);
   } else if (planes) {
     convolve_planes(call, {&shape, 1}, input.wide(), filters, out);
+  } else if (suits_images(call, shape, input.view(), filters)) {
+    convolve_images(call, shape, input.view(), filters, out);
   } else if (groups) {
     convolve_strips(call, shape, input.dense(), filters, out);
   } else {

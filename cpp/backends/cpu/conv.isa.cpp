@@ -294,6 +294,31 @@ void gather_halves(int64_t rows, int n_pieces, const RowPiece* pieces, const voi
   }
 }
 
+// Asks for the same of what lies behind.
+template <class T, class V>
+void neighbours(int64_t n_rows, int64_t n, const void* const* rows, int64_t shift, void* to) {
+  constexpr int W = V::kWidth;
+  T* out = static_cast<T*>(to);
+  const int64_t whole = n / W * W;
+  const auto mask = V::mask(static_cast<int>(n - whole));
+  for (int64_t t = 0; t < n_rows; ++t, out += n) {
+    const T* in = static_cast<const T*>(rows[t]) + shift;
+    __builtin_prefetch(in + n, 0, 2);
+    __builtin_prefetch(in + 2 * n - 1, 0, 2);
+    for (int64_t i = 0; i < whole; i += W) V::load(in + i).store(out + i);
+    if (whole < n) V::load(in + whole, mask).store(out + whole, mask);
+  }
+}
+
+void neighbouring_halves(int64_t n_rows, int64_t n, const void* const* rows, int64_t shift, void* to) {
+  Bits16* out = static_cast<Bits16*>(to);
+  for (int64_t t = 0; t < n_rows; ++t, out += n) {
+    const Bits16* in = static_cast<const Bits16*>(rows[t]) + shift;
+    __builtin_prefetch(in + n, 0, 2);
+    __builtin_memcpy(out, in, static_cast<size_t>(n) * sizeof(Bits16));
+  }
+}
+
 template <class Bits>
 int32_t negative_zero(int64_t n, const void* x) {
   constexpr Bits kNegativeZero = static_cast<Bits>(Bits{1} << (8 * sizeof(Bits) - 1));
@@ -306,9 +331,14 @@ int32_t negative_zero(int64_t n, const void* x) {
 template <int D, class V>
 constexpr ConvKernels kernels() {
   using T = typename Storage<D>::compute;
-  constexpr bool kGroups = D == IST_BFLOAT16;
-  return {channel_pixels(kGroups), &channels<T, V, kGroups>, &widen<Type<D>, T, V>,
-          kPlaneOutputs,           &planes<T, V, kGroups>,   kGroups ? &gather_halves : &gather<T, V>};
+  constexpr bool kGroups = D == IST_BFLOAT16, kHalf = sizeof(Type<D>) == 2;
+  return {channel_pixels(kGroups),
+          &channels<T, V, kGroups>,
+          &widen<Type<D>, T, V>,
+          kPlaneOutputs,
+          &planes<T, V, kGroups>,
+          kGroups ? &gather_halves : &gather<T, V>,
+          kHalf ? &neighbouring_halves : &neighbours<T, V>};
 }
 
 constexpr ConvTable table = {{kernels<IST_FLOAT16, VecF32>(), kernels<IST_BFLOAT16, VecF32>(),

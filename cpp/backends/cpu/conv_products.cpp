@@ -5,6 +5,7 @@
 
 #include "backends/cpu/conv_kernels.h"
 #include "backends/cpu/conv_tasks.h"
+#include "backends/cpu/conv_window.h"
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/matmul_kernels.h"
 #include "backends/cpu/temporary.h"
@@ -232,12 +233,12 @@ void convolve_products(const Call& call, const ConvShape& shape, const char* inp
 
   const int64_t window_bytes = round_up(windows.nbytes(), 64);
   const int64_t wide_bytes = half ? c_image * 4 : 0;
-  int64_t together = ConvTasks::most_together(windows, wanted, window_bytes + wide_bytes);
+  int64_t together = ConvTasks::most_together(windows.count(), wanted, window_bytes + wide_bytes);
   if (product.are_small_images(windows.block(0))) {  // strips go over as many of them as they have rows
     const int64_t strip = product.strip_height(windows.count());
     if (strip <= kConvPanes) together = std::max<int64_t>(1, together / strip) * strip;
   }
-  const ConvTasks tasks(shape, windows, mm, wanted, together);
+  const ConvTasks tasks(shape, windows.count(), windows.height() * windows.width(), mm, mm.cols, wanted, together);
   tasks.run(call, [&](int64_t begin, int64_t end) {
     const int64_t strip_bytes = product.strip_bytes(), next_bytes = product.next_bytes();
     char* strip = scratch(static_cast<size_t>(strip_bytes + next_bytes + together * (window_bytes + wide_bytes)));

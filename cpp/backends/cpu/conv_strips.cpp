@@ -7,6 +7,7 @@
 
 #include "backends/cpu/conv_kernels.h"
 #include "backends/cpu/conv_tasks.h"
+#include "backends/cpu/conv_window.h"
 
 namespace ist::cpu {
 namespace {
@@ -207,14 +208,14 @@ void convolve_strips(const Call& call, const ConvShape& shape, const View& input
   const int64_t window_bytes = direct ? 0 : round_up(windows.nbytes() + slack, 64);
   const int64_t in_pane = round_up(strips.pixels({0, 0, 0, 0, windows.height(), windows.width()}), mm.rows);
   const int64_t wide_bytes = shape.depths.size() == 1 ? 0 : in_pane * outputs * 4;
-  int64_t together = ConvTasks::most_together(windows, wanted, window_bytes + wide_bytes);
+  int64_t together = ConvTasks::most_together(windows.count(), wanted, window_bytes + wide_bytes);
   if (small && together > mm.rows) together = together / mm.rows * mm.rows;
   if (!in_place && !whole_images) together = 1;
   strips.over_images = small && whole_groups && 4 * std::min(together, windows.count()) >= 3 * mm.rows;
   // Strips across panes are as many as a pane has outputs.
   const int64_t all_wide =
       strips.over_images && wide_bytes > 0 ? pixels * round_up(together, mm.rows) * outputs * 4 : together * wide_bytes;
-  const ConvTasks tasks(shape, windows, mm, wanted, together);
+  const ConvTasks tasks(shape, windows.count(), windows.height() * windows.width(), mm, mm.cols, wanted, together);
   tasks.run(call, [&](int64_t begin, int64_t end) {
     const TileState tiles(mm);
     char* gathered = scratch(static_cast<size_t>(kGatheredBytes + together * window_bytes + all_wide));

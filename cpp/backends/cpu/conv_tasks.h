@@ -4,7 +4,6 @@
 #pragma once
 
 #include "backends/cpu/conv.h"
-#include "backends/cpu/conv_window.h"
 #include "backends/cpu/threads.h"
 
 namespace ist::cpu {
@@ -20,21 +19,22 @@ struct ConvTask {
 class ConvTasks {
  public:
   // Blocks that a task may have, of as many bytes each.
-  static int64_t most_together(const ConvWindows& windows, int64_t wanted, int64_t bytes) {
+  static int64_t most_together(int64_t blocks, int64_t wanted, int64_t bytes) {
     const int64_t fitting = 4 * kConvBlockBytes / std::max<int64_t>(1, bytes);
-    return std::clamp<int64_t>(std::min(fitting, windows.count() / wanted), 1, kConvPanes);
+    return std::clamp<int64_t>(std::min(fitting, blocks / wanted), 1, kConvPanes);
   }
 
-  ConvTasks(const ConvShape& shape, const ConvWindows& windows, const MatmulKernels& mm, int64_t wanted,
-            int64_t together)
-      : blocks_(windows.count()),
+  // Of blocks of so many pixels, columns in multiples of `unit`.
+  ConvTasks(const ConvShape& shape, int64_t blocks, int64_t pixels, const MatmulKernels& mm, int64_t unit,
+            int64_t wanted, int64_t together)
+      : blocks_(blocks),
         outputs_(shape.group_outputs()),
         together_(together),
         down_(divide_up(blocks_, together)),
-        columns_(round_up(divide_up(outputs_, divide_up(wanted, down_)), mm.cols)),
+        columns_(round_up(divide_up(outputs_, divide_up(wanted, down_)), unit)),
         across_(divide_up(outputs_, columns_)),
         count_(shape.groups * down_ * across_) {
-    const int64_t work = windows.height() * windows.width() * shape.k() * std::min(columns_, outputs_) * together;
+    const int64_t work = pixels * shape.k() * std::min(columns_, outputs_) * together;
     grain_ = 1 + kConvThreadWork * std::clamp<int64_t>(outputs_ / 4, 1, mm.speed) / work;
   }
 

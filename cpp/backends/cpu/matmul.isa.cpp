@@ -243,12 +243,48 @@ void pack(int64_t depth, int64_t count, int64_t width, const void* src, int64_t 
   }
 }
 
+// The rows of a panel in memory, a step apart; after them come those of the next.
+template <class T>
+struct StridedRows {
+  static constexpr int kAhead = 32;
+  const T* row;
+  int64_t step;
+  int64_t depth;
+  const T* ahead;
+
+  StridedRows(const T* b, int64_t b_row, int64_t depth)
+      : row(b), step(b_row), depth(depth), ahead(b + kAhead * b_row) {}
+  inline const T* next() {
+    const T* here = row;
+    row += step;
+    return here;
+  }
+  // The row that is read kAhead rows after row t.
+  inline const T* soon(int64_t t, int width) {
+    if (t + kAhead == depth) ahead += width - depth * step;
+    const T* there = ahead;
+    ahead += step;
+    return there;
+  }
+};
+
+// The same anywhere.
+template <class T>
+struct AnyRows {
+  static constexpr int kAhead = 32;
+  const T* const* rows;
+  int64_t depth;
+
+  inline const T* next() { return *rows++; }
+  inline const T* soon(int64_t t, int width) { return t + kAhead < depth ? rows[kAhead] : rows[0] + width; }
+};
+
 // A tile of a packed strip and a panel that lies in memory, which is packed meanwhile: its stores are free beside the
-// fma, and its rows, which no prefetcher follows, are asked for in time. After the panel come the rows of the next.
-template <class T, class V, bool kPart, int kRows>
-void packing_tile_rows(int n_cols, int64_t depth, const T* a, const T* b, int64_t b_row, T* panel, T* c, int64_t c_row,
-                       TileMode mode, const Ahead* ahead) {
-  constexpr int W = V::kWidth, kAhead = 32, kLine = 64 / sizeof(T);
+// fma, and its rows, which no prefetcher follows, are asked for in time.
+template <class T, class V, bool kPart, int kRows, class Rows>
+inline void packing_tile_rows(int n_cols, int64_t depth, const T* a, Rows b, T* panel, T* c, int64_t c_row,
+                              TileMode mode, const Ahead* ahead) {
+  constexpr int W = V::kWidth, kLine = 64 / sizeof(T);
   const auto mask = V::mask(kPart ? n_cols - W : W);
   const auto load = [&](const T* p, int h) __attribute__((always_inline)) {
     return kPart && h == 1 ? V::load(p + W, mask) : V::load(p + h * W);
@@ -256,18 +292,18 @@ void packing_tile_rows(int n_cols, int64_t depth, const T* a, const T* b, int64_
   V acc[kRows][2];
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) acc[i][0] = acc[i][1] = V::zero();
-  const T* soon = b + kAhead * b_row;
-  for (int64_t t = 0; t < depth; ++t, a += kRows, b += b_row, soon += b_row, panel += 2 * W) {
-    if (t + kAhead == depth) soon += 2 * W - depth * b_row;
+  for (int64_t t = 0; t < depth; ++t, a += kRows, panel += 2 * W) {
+    const T* soon = b.soon(t, 2 * W);
     __builtin_prefetch(soon, 0, 2);
     __builtin_prefetch(soon + 2 * W - 1, 0, 2);
     if (2 * W > kLine) __builtin_prefetch(soon + kLine, 0, 2);
     if (ahead != nullptr && t % kLine == 0 && t < ahead->lines * kLine) {
       __builtin_prefetch(ahead->data + t * static_cast<int64_t>(sizeof(T)), 0, 2);
     }
+    const T* from = b.next();
     V row[2];
     for (int h = 0; h < 2; ++h) {
-      row[h] = load(b, h);
+      row[h] = load(from, h);
       row[h].store(panel + h * W);
     }
 #pragma GCC unroll 16
@@ -289,6 +325,20 @@ void packing_tile_rows(int n_cols, int64_t depth, const T* a, const T* b, int64_
   }
 }
 
+// The same as functions.
+template <class T, class V, bool kPart, int kRows>
+void strided_tile(int n_cols, int64_t depth, const T* a, const T* b, int64_t b_row, T* panel, T* c, int64_t c_row,
+                  TileMode mode, const Ahead* ahead) {
+  packing_tile_rows<T, V, kPart, kRows>(n_cols, depth, a, StridedRows<T>(b, b_row, depth), panel, c, c_row, mode,
+                                        ahead);
+}
+
+template <class T, class V, int kRows>
+void any_rows_tile(int64_t depth, const T* a, const T* const* rows, T* panel, T* c, int64_t c_row, TileMode mode) {
+  packing_tile_rows<T, V, false, kRows>(2 * V::kWidth, depth, a, AnyRows<T>{rows, depth}, panel, c, c_row, mode,
+                                        nullptr);
+}
+
 template <class T>
 using PackingTileFn = void (*)(int, int64_t, const T*, const T*, int64_t, T*, T*, int64_t, TileMode, const Ahead*);
 
@@ -299,9 +349,30 @@ struct PackingTileFns {
 
 template <class T, class V, bool kPart, int kRows = kTileRows>
 constexpr PackingTileFns<T> packing_tile_fns(PackingTileFns<T> fns = {}) {
-  fns.of_rows[kRows] = &packing_tile_rows<T, V, kPart, kRows>;
+  fns.of_rows[kRows] = &strided_tile<T, V, kPart, kRows>;
   if constexpr (2 * kRows > kTileRows + 2) fns = packing_tile_fns<T, V, kPart, kRows - 1>(fns);
   return fns;
+}
+
+template <class T>
+struct AnyRowsTileFns {
+  void (*of_rows[kTileRows + 1])(int64_t, const T*, const T* const*, T*, T*, int64_t, TileMode);
+};
+
+template <class T, class V, int kRows = kTileRows>
+constexpr AnyRowsTileFns<T> any_rows_tile_fns(AnyRowsTileFns<T> fns = {}) {
+  fns.of_rows[kRows] = &any_rows_tile<T, V, kRows>;
+  if constexpr (2 * kRows > kTileRows + 2) fns = any_rows_tile_fns<T, V, kRows - 1>(fns);
+  return fns;
+}
+
+template <int D, class V>
+void packing_rows_tile(int n_rows, int64_t depth, const void* a, const void* const* rows, void* panel, void* c,
+                       int64_t c_row, TileMode mode) {
+  using T = Type<D>;
+  static constexpr AnyRowsTileFns<T> fns = any_rows_tile_fns<T, V>();
+  fns.of_rows[n_rows](depth, static_cast<const T*>(a), reinterpret_cast<const T* const*>(rows), static_cast<T*>(panel),
+                      static_cast<T*>(c), c_row, mode);
 }
 
 template <int D, class V>
@@ -384,9 +455,10 @@ using AnyTileFn = decltype(MatmulKernels::tile);
 
 constexpr MatmulKernels kernels(int rows, int cols, int size, bool in_place, PackFn pack, AnyTileFn tile,
                                 decltype(MatmulKernels::round) round, int row_cols, decltype(MatmulKernels::row) row,
-                                decltype(MatmulKernels::packing_tile) packing_tile = nullptr) {
-  return {rows, cols, size, in_place, pack, tile,    round,   row_cols, row,
-          pack, size, 1,    0,        1,    nullptr, nullptr, nullptr,  packing_tile};
+                                decltype(MatmulKernels::packing_tile) packing_tile = nullptr,
+                                decltype(MatmulKernels::packing_rows_tile) packing_rows_tile = nullptr) {
+  return {rows, cols, size, in_place, pack,    tile,    round,        row_cols,         row, pack, size,
+          1,    0,    1,    nullptr,  nullptr, nullptr, packing_tile, packing_rows_tile};
 }
 
 #if !defined(__AVX512BF16__)
@@ -401,9 +473,11 @@ constexpr MatmulTable table = {
                 &round_rows<IST_FLOAT16>, VecF32::kWidth, &row_product<IST_FLOAT16, VecF32>),
         bfloat16_kernels,
         kernels(kTileRows, 2 * VecF32::kWidth, 4, true, &pack<IST_FLOAT32, VecF32>, &tile<float, VecF32>, nullptr,
-                VecF32::kWidth, &row_product<IST_FLOAT32, VecF32>, &packing_tile<IST_FLOAT32, VecF32>),
+                VecF32::kWidth, &row_product<IST_FLOAT32, VecF32>, &packing_tile<IST_FLOAT32, VecF32>,
+                &packing_rows_tile<IST_FLOAT32, VecF32>),
         kernels(kTileRows, 2 * VecF64::kWidth, 8, true, &pack<IST_FLOAT64, VecF64>, &tile<double, VecF64>, nullptr,
-                VecF64::kWidth, &row_product<IST_FLOAT64, VecF64>, &packing_tile<IST_FLOAT64, VecF64>),
+                VecF64::kWidth, &row_product<IST_FLOAT64, VecF64>, &packing_tile<IST_FLOAT64, VecF64>,
+                &packing_rows_tile<IST_FLOAT64, VecF64>),
         kernels(kComplexTileRows, VecF32::kWidth, 8, false, &complex_pack, &complex_tile, nullptr, 0, nullptr),
     },
     {&pack<IST_FLOAT16, VecF32>, &pack<IST_BFLOAT16, VecF32>, &pack<IST_FLOAT32, VecF32>, &pack<IST_FLOAT64, VecF64>,

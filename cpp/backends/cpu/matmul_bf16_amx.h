@@ -220,6 +220,29 @@ void gather_group(int64_t count, int n_pieces, const RowPiece* pieces, const voi
                                           static_cast<uint32_t*>(dst));
 }
 
+// Operands from rows anywhere: strips, whose pairs are turned to be those of a row, or panels.
+template <bool kStrip>
+void pack_rows(int64_t depth, int64_t count, const void* const* rows, int64_t shift, void* dst) {
+  Packed& packed = *static_cast<Packed*>(dst);
+  SmallestExponent smallest;
+  const int64_t n_groups = (depth + kMatmulGroup - 1) / kMatmulGroup;
+  const auto* from = reinterpret_cast<const bfloat16* const*>(rows);
+  for (int64_t group = 0; group < n_groups; ++group, from += kMatmulGroup) {
+    const int words = up_to(kMatmulGroup, depth - group * kMatmulGroup);
+    for (int k = 0; k < words; ++k) __builtin_prefetch(from[k] + shift + count, 0, 2);
+    for (int64_t j = 0; j < count; j += kSide) {
+      VecF32 square[kSide];
+      load_pairs(up_to(kSide, count - j), words, smallest, square,
+                 [&](int k) __attribute__((always_inline)) { return from[k] + shift + j; });
+      if (kStrip) VecF32::transpose(square);
+      float* to = reinterpret_cast<float*>(packed.pairs + panel_square(group, n_groups, 0, j));
+#pragma GCC unroll 16
+      for (int i = 0; i < kSide; ++i) square[i].store(to + i * kPairs);
+    }
+  }
+  packed.smallest_exponent = smallest.get();
+}
+
 // The instruction takes subnormal numbers for zero.
 inline void store_rounded(VecF32 left, VecF32 right, __mmask32 lanes, bfloat16* to) {
   constexpr int kSubnormal = 0x20;
@@ -320,7 +343,8 @@ void strip_tile(int n_rows, int n_cols, int64_t depth, const RowGroup* a, int32_
   (n_rows > kSide ? strip_products<true> : strip_products<false>)(n_groups, a, panels.pairs, strip);
 }
 
-constexpr GroupKernels group_kernels = {&smallest_exponent, &gather_group, &strip_tile};
+constexpr GroupKernels group_kernels = {&smallest_exponent, &gather_group, &pack_rows<false>, &pack_rows<true>,
+                                        &strip_tile};
 
 constexpr MatmulKernels bfloat16_kernels = {
     kPanel,

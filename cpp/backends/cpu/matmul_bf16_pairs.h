@@ -74,13 +74,30 @@ struct Source {
   int64_t k_stride, j_stride;
 };
 
+inline int up_to(int most, int64_t n) { return n >= most ? most : n > 0 ? static_cast<int>(n) : 0; }
+
+// The pairs of a group, each of `n` columns that lie side by side at row(k), k < words.
+template <class Row>
+inline void load_pairs(int n, int words, SmallestExponent& smallest, VecF32 (&square)[kSide], const Row& row) {
+  const auto mask = static_cast<__mmask16>((1u << n) - 1);
+  const auto load = [&](int k) __attribute__((always_inline)) {
+    if (k >= words) return _mm512_setzero_si512();
+    return _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, row(k)));
+  };
+#pragma GCC unroll 16
+  for (int p = 0; p < kPairs; ++p) {
+    const __m512i pairs = _mm512_or_si512(load(word_to_k(2 * p)), _mm512_slli_epi32(load(word_to_k(2 * p + 1)), 16));
+    smallest.see(pairs);
+    square[p].v = _mm512_castsi512_ps(pairs);
+  }
+}
+
 // A square of up to 16 columns and the 16 pairs of a group, zero beyond `count` columns and `depth` k. kByColumn:
 // vector j holds the pairs of column j, else vector p holds pair p of the columns.
 template <bool kByColumn>
 void load_square(const Source& from, int64_t depth, int64_t count, SmallestExponent& smallest,
                  VecF32 (&square)[kSide]) {
-  const int n = count >= kSide ? kSide : count > 0 ? static_cast<int>(count) : 0;
-  const int words = depth < kMatmulGroup ? static_cast<int>(depth) : kMatmulGroup;
+  const int n = up_to(kSide, count), words = up_to(kMatmulGroup, depth);
   const auto put = [&](int i, __m512i v) __attribute__((always_inline)) {
     smallest.see(v);
     square[i].v = _mm512_castsi512_ps(v);
@@ -88,14 +105,8 @@ void load_square(const Source& from, int64_t depth, int64_t count, SmallestExpon
   bool by_column = true;
   if (from.j_stride == 1) {
     by_column = false;
-    const auto mask = static_cast<__mmask16>((1u << n) - 1);
-    const auto row = [&](int k) __attribute__((always_inline)) {
-      if (k >= words) return _mm512_setzero_si512();
-      return _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, from.data + k * from.k_stride));
-    };
-#pragma GCC unroll 16
-    for (int p = 0; p < kPairs; ++p)
-      put(p, _mm512_or_si512(row(word_to_k(2 * p)), _mm512_slli_epi32(row(word_to_k(2 * p + 1)), 16)));
+    load_pairs(n, words, smallest, square,
+               [&](int k) __attribute__((always_inline)) { return from.data + k * from.k_stride; });
   } else if (from.k_stride == 1) {
     const auto mask = static_cast<__mmask32>((uint64_t{1} << words) - 1);
     const __m512i order = _mm512_load_si512(&word_order);

@@ -51,6 +51,9 @@ struct GroupKernels {
   int32_t (*smallest_exponent)(int64_t n, const void* x);
   // A group of `count` rows i_stride elements apart, from pieces in ascending order, with +0 beyond them.
   void (*gather)(int64_t count, int n_pieces, const RowPiece* pieces, const void* src, int64_t i_stride, void* dst);
+  // `pack` and `pack_a` of k that are anywhere: element i of k is rows[k][shift + i]. Those behind them come next.
+  void (*pack_rows)(int64_t depth, int64_t count, const void* const* rows, int64_t shift, void* dst);
+  void (*pack_a_rows)(int64_t depth, int64_t count, const void* const* rows, int64_t shift, void* dst);
   // A strip by a packed panel: the sums of a k-block that, with `adds`, are added to C. Into C where `out` is null,
   // else rounded into columns [first, first + n_cols) of the rows that are not null.
   void (*tile)(int n_rows, int n_cols, int64_t depth, const RowGroup* a, int32_t smallest_exponent, const void* b,
@@ -94,6 +97,9 @@ struct MatmulKernels {
   // packed meanwhile. Of what is ahead it asks for one row. May be null.
   void (*packing_tile)(int n_rows, int n_cols, int64_t depth, const void* a, const void* b, int64_t b_row, void* panel,
                        void* c, int64_t c_row, TileMode mode, const Ahead* ahead) = nullptr;
+  // The same for `cols` columns of rows that are anywhere.
+  void (*packing_rows_tile)(int n_rows, int64_t depth, const void* a, const void* const* rows, void* panel, void* c,
+                            int64_t c_row, TileMode mode) = nullptr;
 };
 
 // While it lives, its thread may call `tile`.

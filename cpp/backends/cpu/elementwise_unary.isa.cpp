@@ -98,19 +98,19 @@ void half_tile(int64_t n, void* out, const void* const* in) {
   constexpr int W = VecF32::kWidth;
   const Type<D>* a = static_cast<const Type<D>*>(in[0]);
   Type<D>* r = static_cast<Type<D>*>(out);
+  const auto two = [](const Type<D>* from, Type<D>* to) {
+    VecF32 first, second;
+    VecF32::load_two(from, first, second);
+    VecF32::store_two(to, Body::vector_apply(first), Body::vector_apply(second));
+  };
   int64_t i = 0;
-  for (; i + 2 * W <= n; i += 2 * W) {
-    const VecF32 first = Body::vector_apply(VecF32::load(a + i)), second = Body::vector_apply(VecF32::load(a + i + W));
-    first.store(r + i);
-    second.store(r + i + W);
-  }
-  for (; i < n; i += W) {
-    Type<D> part[W] = {};
-    const size_t bytes = sizeof(Type<D>) * static_cast<size_t>(n - i < W ? n - i : W);
-    __builtin_memcpy(part, a + i, bytes);
-    Body::vector_apply(VecF32::load(part)).store(part);
-    __builtin_memcpy(r + i, part, bytes);
-  }
+  for (; i + 2 * W <= n; i += 2 * W) two(a + i, r + i);
+  if (i == n) return;
+  Type<D> part[2 * W] = {};
+  const size_t bytes = sizeof(Type<D>) * static_cast<size_t>(n - i);
+  __builtin_memcpy(part, a + i, bytes);
+  two(part, part);
+  __builtin_memcpy(r + i, part, bytes);
 }
 #endif
 

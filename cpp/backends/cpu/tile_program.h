@@ -83,6 +83,8 @@ class TileProgram {
     uint16_t index;  // of its buffer: of a tile, or of a block if only steps of a chain read it
     const int64_t* strides;
     uint32_t dtype;
+
+    bool is_read_in_place() const { return place == Place::direct && strides != nullptr; }
   };
   struct Instruction {
     TileFn fn;        // null: a copy of the first operand

@@ -88,6 +88,22 @@ inline VecF32 abs(VecF32 a) { return {fabs(VecMath(a)).v}; }
 #if defined(IST_VECTOR_SCALE)
 inline VecF32 sqrt(VecF32 a) { return {sqrt(VecMath(a)).v}; }
 inline VecF32 exp(VecF32 a) { return {exp(VecMath(a)).v}; }
+inline VecF32 sigmoid(VecF32 a) { return {sigmoid(VecMath(a)).v}; }
+inline VecF32 tanh(VecF32 a) { return {tanh(VecMath(a)).v}; }
+inline VecF32 erf(VecF32 a) { return {erf(VecMath(a)).v}; }
+inline VecF32 log(VecF32 a) { return {log(VecMath(a)).v}; }
+
+// Numbers within kNearExp of 0, whose results are normal.
+struct NearVector {
+  VecMath x;
+};
+inline NearVector exp(NearVector a) { return {exp_near(a.x)}; }
+inline NearVector sigmoid(NearVector a) { return {sigmoid_near(a.x)}; }
+
+template <class Body>
+concept HasNearHalfBody = requires(NearVector x) { Body::vector_apply(x); };
+template <int D>
+constexpr uint16_t kNearHalf = D == IST_BFLOAT16 ? 0x42ae : 0x5570;  // kNearExp
 #endif
 
 template <class Body>
@@ -101,6 +117,15 @@ void half_tile(int64_t n, void* out, const void* const* in) {
   const auto two = [](const Type<D>* from, Type<D>* to) {
     VecF32 first, second;
     VecF32::load_two(from, first, second);
+#if defined(IST_VECTOR_SCALE)
+    if constexpr (HasNearHalfBody<Body>) {
+      if (!VecF32::any_beyond(from, kNearHalf<D>)) [[likely]] {
+        const NearVector near_first{VecMath(first)}, near_second{VecMath(second)};
+        return VecF32::store_two_numbers(to, {Body::vector_apply(near_first).x.v},
+                                         {Body::vector_apply(near_second).x.v});
+      }
+    }
+#endif
     VecF32::store_two(to, Body::vector_apply(first), Body::vector_apply(second));
   };
   int64_t i = 0;

@@ -112,13 +112,29 @@ struct VecF32 {
     const __m512i words = _mm512_srli_epi32(even.rounded_to_upper(), 16);
     _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xaaaaaaaau, words, odd.rounded_to_upper()));
   }
-  // The bfloat16 in the upper halves.
+  // The same of numbers, none of which is NaN.
+  static inline void store_two_numbers(float16* p, VecF32 a, VecF32 b) { store_two(p, a, b); }
+  static inline void store_two_numbers(bfloat16* p, VecF32 even, VecF32 odd) {
+    const __m512i words = _mm512_srli_epi32(even.number_rounded_to_upper(), 16);
+    _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xaaaaaaaau, words, odd.number_rounded_to_upper()));
+  }
+  // The bfloat16 in the upper halves, ties to even.
+  inline __m512i number_rounded_to_upper() const {
+    const __m512i bits = _mm512_castps_si512(v);
+    const __m512i sum = _mm512_add_epi32(bits, _mm512_set1_epi32(0x8000));
+    const __mmask16 is_even = _mm512_testn_epi32_mask(bits, _mm512_set1_epi32(0x10000));
+    return _mm512_mask_sub_epi32(sum, is_even, sum, _mm512_set1_epi32(1));
+  }
   inline __m512i rounded_to_upper() const {
-    const __m512i bits = _mm512_castps_si512(v), upper = _mm512_srli_epi32(bits, 16);
-    const __m512i odd = _mm512_and_si512(upper, _mm512_set1_epi32(1));
-    const __m512i sum = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
     const __mmask16 is_nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);  // rounding could carry it into infinity
-    return _mm512_mask_or_epi32(sum, is_nan, bits, _mm512_set1_epi32(0x00400000));
+    const __m512i quiet = _mm512_set1_epi32(0x00400000);
+    return _mm512_mask_or_epi32(number_rounded_to_upper(), is_nan, _mm512_castps_si512(v), quiet);
+  }
+  // Is any of the 2 * kWidth half numbers further from 0 than the one of these bits, or NaN?
+  template <class Half>
+  static inline bool any_beyond(const Half* p, uint16_t limit) {
+    const __m512i magnitudes = _mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi16(0x7fff));
+    return _mm512_cmpgt_epu16_mask(magnitudes, _mm512_set1_epi16(static_cast<short>(limit))) != 0;
   }
   // Of numbers that are bfloat16 already.
   inline void store_upper(bfloat16* p) const {

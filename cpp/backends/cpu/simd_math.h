@@ -111,10 +111,11 @@ inline VecMath exp(VecMath x) {
     return scalar::exp_of(x);
   return exp_near(x);
 }
+inline VecMath sigmoid_near(VecMath x) { return scalar::sigmoid_by_exp(x, exp_near(-fabs(x))); }
 inline VecMath sigmoid(VecMath x) {
   if (is_far_exp(x)) [[unlikely]]
     return scalar::sigmoid_of(x);
-  return scalar::sigmoid_by_exp(x, exp_near(-fabs(x)));
+  return sigmoid_near(x);
 }
 inline VecMath log(VecMath x) { return scalar::log_of(x); }
 inline VecMath log2(VecMath x) { return scalar::log2_of(x); }

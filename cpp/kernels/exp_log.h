@@ -43,13 +43,34 @@ inline double exp_clamp(double x) {
   return x < -750.0 ? -750.0 : x;
 }
 
-inline double exp(double x) { return exp_core(exp_clamp(x), 0.0, 0.0); }
-// The same where results are normal: 2^k is an addition to the exponent.
-inline bool is_near_exp(double x) { return fabs(x) <= 708.0; }
-inline double exp_near(double x) {
+// x = k * ln 2 + r with |r| <= ln(2) / 2; k lies in the low bits of `shifted`, y is exp(r), in [0.7, 1.42].
+struct ReducedExpDouble {
+  double y;
+  uint64_t shifted;
+};
+inline ReducedExpDouble reduce_exp(double x) {
   const double shifted = fma(x, kLog2E, kRoundMagic), k = shifted - kRoundMagic;
   const double r = fma(-k, kLn2Low, fma(-k, kLn2, x));
-  return double_of(bits_of(1.0 + expm1_reduced(r)) + (bits_of(shifted) << 52));
+  return {1.0 + expm1_reduced(r), bits_of(shifted)};
+}
+// exp(x) for x of 710 or less. No product is subnormal or vanishes, for which processors take a hundred cycles: 2^k is
+// an addition to the exponent, and where that leaves none, adding 2^(-1022 - k) rounds y to what counts in the result,
+// and the sum has it in its low bits.
+inline double exp_below(double x) {
+  constexpr int64_t smallest = 0x0010000000000000ll, infinity = 0x7ff0000000000000ll;
+  const ReducedExpDouble e = reduce_exp(x < -746.0 ? -746.0 : x);
+  const uint64_t k = e.shifted << 52, unit = smallest - k;
+  const auto normal = static_cast<int64_t>(bits_of(e.y) + k);
+  const auto subnormal = static_cast<int64_t>(bits_of(e.y + double_of(unit)) - unit);
+  const int64_t bits = normal < smallest ? subnormal : normal;
+  return double_of(static_cast<uint64_t>(bits < infinity ? bits : infinity)) + (e.y - e.y);
+}
+inline double exp(double x) { return exp_below(x > 710.0 ? 710.0 : x); }
+// The same where results are normal.
+inline bool is_near_exp(double x) { return fabs(x) <= 708.0; }
+inline double exp_near(double x) {
+  const ReducedExpDouble e = reduce_exp(x);
+  return double_of(bits_of(e.y) + (e.shifted << 52));
 }
 
 // expm1(x) * 2^offset.
@@ -220,7 +241,14 @@ inline double tanh(double x) {
   return a < 0x1p-28 ? x : copysign(t / (t + 2.0), x);
 }
 inline double sigmoid_by_exp(double x, double e) { return (x >= 0.0 ? 1.0 : e) / (1.0 + e); }
-inline double sigmoid(double x) { return sigmoid_by_exp(x, exp(-fabs(x))); }
+// A small e is the result itself, or 1 is: no division has to do with subnormal numbers.
+inline double sigmoid(double x) {
+  const double e = exp_below(-fabs(x));
+  const double large = e < 0x1p-60 ? 0.0 : e;
+  const double y = sigmoid_by_exp(x, large);
+  return x >= 0.0 ? y : y + (e - large);
+}
+inline bool is_near_sigmoid(double x) { return is_near_exp(x); }
 inline double sigmoid_near(double x) { return sigmoid_by_exp(x, exp_near(-fabs(x))); }
 
 inline double arcsinh(double x) {

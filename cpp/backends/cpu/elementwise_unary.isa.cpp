@@ -33,7 +33,7 @@ IST_NEAR(sin, is_near)
 IST_NEAR(cos, is_near)
 IST_NEAR(tan, is_near)
 IST_NEAR(exp, is_near_exp)
-IST_NEAR(sigmoid, is_near_exp)
+IST_NEAR(sigmoid, is_near_sigmoid)
 IST_NEAR(log, is_near_log)
 IST_NEAR(log2, is_near_log)
 IST_NEAR(log10, is_near_log)
@@ -100,7 +100,7 @@ inline VecF32 tanh(VecF32 a) { return {tanh(VecMath(a)).v}; }
 inline VecF32 erf(VecF32 a) { return {erf(VecMath(a)).v}; }
 inline VecF32 log(VecF32 a) { return {log(VecMath(a)).v}; }
 
-// Numbers within kNearExp of 0, whose results are normal.
+// Numbers within kNearSigmoid of 0.
 struct NearVector {
   VecMath x;
 };
@@ -110,7 +110,7 @@ inline NearVector sigmoid(NearVector a) { return {sigmoid_near(a.x)}; }
 template <class Body>
 concept HasNearHalfBody = requires(NearVector x) { Body::vector_apply(x); };
 template <int D>
-constexpr uint16_t kNearHalf = D == IST_BFLOAT16 ? 0x42ae : 0x5570;  // kNearExp
+constexpr uint16_t kNearHalf = D == IST_BFLOAT16 ? 0x4280 : 0x5400;  // kNearSigmoid, less than kNearExp
 #endif
 
 template <class Body>

@@ -134,11 +134,11 @@ inline double log_natural(Normalized n) {
 inline double log_scaled(Normalized n, double unit_hi, double unit_lo, double factor_hi, double factor_lo) {
   const double f = n.m - 1.0;
   const Pair r = log_reduced(f);
-  const Pair head = two_sum(f, -r.hi);
+  const Pair head = quick_two_sum(f, -r.hi);  // f^2 / 2
   const Pair l = quick_two_sum(head.hi, head.lo + r.lo);
   const Pair product = two_product(l.hi, factor_hi);
   const double low = product.lo + fma(l.hi, factor_lo, l.lo * factor_hi);
-  const Pair sum = two_sum(n.k * unit_hi, product.hi);
+  const Pair sum = quick_two_sum(n.k * unit_hi, product.hi);  // at most half a unit
   return sum.hi + (sum.lo + fma(n.k, unit_lo, low));
 }
 inline double log_binary(Normalized n) { return log_scaled(n, 1.0, 0.0, kLog2E, 0x1.777d0ffda0d24p-56); }

@@ -131,9 +131,9 @@ inline double tan_far(double x) {
   return a < 0x1p-27 ? x : double_of(bits_of(y) ^ (bits_of(x) & 0x8000000000000000ull));
 }
 
-// |x| up to this is reduced by a pi/2 in three parts. The error of the last one is 2^-143 then, far below the smallest
+// |x| up to this is reduced by a pi/2 in three parts. The error of the last one is 2^-133 then, far below the smallest
 // remainder that a number of 53 bits leaves.
-inline constexpr double kNearDouble = 0x1p20;
+inline constexpr double kNearDouble = 0x1p30;
 inline bool is_near(double x) { return fabs(x) <= kNearDouble; }
 
 // x = k * pi/2 + hi + lo, |hi| <= pi/4, for |x| <= kNearDouble.

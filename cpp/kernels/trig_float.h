@@ -44,44 +44,25 @@ inline double cos_reduced_float(double r) {
       polynomial(z, -0x1.25243c2f39550p-22, 0x1.a015c4462d9e2p-16, -0x1.6c16bf54be1f5p-10, 0x1.5555555502c6dp-5);
   return fma(z * z, p, fma(-0.5, z, 1.0));
 }
-// The same for |x| up to kMiddle, by a pi/2 in two parts: their error is 2^-76 then, and no float comes closer to a
-// multiple than 2^-32.
-inline constexpr float kMiddle = 0x1p31f;
-inline bool is_middle(float x) { return fabs(x) <= kMiddle; }
-inline ReducedFloat reduce_middle(double a) {
-  const double shifted = fma(a, 0x1.45f306dc9c883p-1, kRoundMagic), k = shifted - kRoundMagic;
-  return {fma(-k, kHalfPiLow, fma(-k, kHalfPi, a)), bits_of(shifted)};
-}
-
-inline float sin_of_reduced(float x, ReducedFloat r) {
+inline float sin_far(float x) {
+  const ReducedFloat r = reduce_quadrant_float(fabs(static_cast<double>(x)));
   const double y = (r.quadrant & 1) != 0 ? cos_reduced_float(r.r) : sin_reduced_float(r.r);
   const uint64_t sign = (r.quadrant & 2) << 62;
   return float_of(bits_of(static_cast<float>(double_of(bits_of(y) ^ sign))) ^ (bits_of(x) & 0x80000000u));
 }
-inline float cos_of_reduced(float, ReducedFloat r) {
+inline float cos_far(float x) {
+  const ReducedFloat r = reduce_quadrant_float(fabs(static_cast<double>(x)));
   const double y = (r.quadrant & 1) != 0 ? sin_reduced_float(r.r) : cos_reduced_float(r.r);
   return static_cast<float>(double_of(bits_of(y) ^ (((r.quadrant + 1) & 2) << 62)));
 }
-inline float tan_of_reduced(float x, ReducedFloat r) {
+inline float tan_far(float x) {
+  const ReducedFloat r = reduce_quadrant_float(fabs(static_cast<double>(x)));
   const double s = sin_reduced_float(r.r);
   const double c = cos_reduced_float(r.r);
   const bool odd = (r.quadrant & 1) != 0;
   const double y = (odd ? -c : s) / (odd ? s : c);
   return float_of(bits_of(static_cast<float>(y)) ^ (bits_of(x) & 0x80000000u));
 }
-
-#define IST_REDUCED(name)                                                                                           \
-  inline float name##_middle(float x) { return name##_of_reduced(x, reduce_middle(fabs(static_cast<double>(x)))); } \
-  inline float name##_far(float x) {                                                                                \
-    const double a = fabs(static_cast<double>(x));                                                                  \
-    const ReducedFloat middle = reduce_middle(a), far = reduce_quadrant_float(a);                                   \
-    const bool m = is_middle(x);                                                                                    \
-    return name##_of_reduced(x, {m ? middle.r : far.r, m ? middle.quadrant : far.quadrant});                        \
-  }
-IST_REDUCED(sin)
-IST_REDUCED(cos)
-IST_REDUCED(tan)
-#undef IST_REDUCED
 
 // |x| up to this is reduced in float.
 inline constexpr float kNear = 0x1p13f;

@@ -39,34 +39,10 @@ IST_NEAR(log2, is_near_log)
 IST_NEAR(log10, is_near_log)
 #undef IST_NEAR
 
-// And functions that have a body for arguments in between.
-struct Middle {
-  float x;
-};
-inline float sin(Middle a) { return scalar::sin_middle(a.x); }
-inline float cos(Middle a) { return scalar::cos_middle(a.x); }
-inline float tan(Middle a) { return scalar::tan_middle(a.x); }
-
 template <class Body, int D>
 concept HasNearBody = (D == IST_FLOAT32 || D == IST_FLOAT64) && requires(Near<Type<D>> x) { Body::near_apply(x); };
-template <class Body>
-concept HasMiddleBody = requires(Middle x) { Body::middle_apply(x); };
 
-template <class Body, class T>
-void far_piece(int64_t n, const T* __restrict a, T* __restrict r) {
-  if constexpr (std::is_same_v<T, float> && HasMiddleBody<Body>) {
-    Unsigned<sizeof(T)> any_far = 0;
-    for (int64_t i = 0; i < n; ++i) any_far |= scalar::is_middle(a[i]) ? 0 : 1;
-    if (any_far == 0) {
-      for (int64_t i = 0; i < n; ++i)
-        r[i] = scalar::is_near(a[i]) ? Body::near_apply(Near<T>{a[i]}) : Body::middle_apply(Middle{a[i]});
-      return;
-    }
-  }
-  for (int64_t i = 0; i < n; ++i) r[i] = Body::apply(a[i]);
-}
-
-// A loop has no branches, so all bodies would be evaluated for each element: pieces of the tile choose.
+// A loop has no branches, so both bodies would be evaluated for each element: pieces of the tile choose.
 template <class Body, class T>
 void near_tile(int64_t n, void* out, const void* const* in) {
   constexpr int64_t kPiece = 256;
@@ -79,7 +55,7 @@ void near_tile(int64_t n, void* out, const void* const* in) {
     if (any_far == 0) {
       for (int64_t i = start; i < end; ++i) r[i] = Body::near_apply(Near<T>{a[i]});
     } else {
-      far_piece<Body>(end - start, a + start, r + start);
+      for (int64_t i = start; i < end; ++i) r[i] = Body::apply(a[i]);
     }
   }
 }

@@ -43,7 +43,35 @@ inline double exp_clamp(double x) {
   return x < -750.0 ? -750.0 : x;
 }
 
-inline double exp(double x) { return exp_core(exp_clamp(x), 0.0, 0.0); }
+// x = k * ln 2 + r with |r| <= ln(2) / 2; k lies in the low bits of `shifted`, y is exp(r), in [0.7, 1.42].
+struct ReducedExpDouble {
+  double y;
+  uint64_t shifted;
+};
+inline ReducedExpDouble reduce_exp(double x) {
+  const double shifted = fma(x, kLog2E, kRoundMagic), k = shifted - kRoundMagic;
+  const double r = fma(-k, kLn2Low, fma(-k, kLn2, x));
+  return {1.0 + expm1_reduced(r), bits_of(shifted)};
+}
+// exp(x) for x of 710 or less. No product is subnormal or vanishes, for which processors take a hundred cycles: 2^k is
+// an addition to the exponent, and where that leaves none, adding 2^(-1022 - k) rounds y to what counts in the result,
+// and the sum has it in its low bits.
+inline double exp_below(double x) {
+  constexpr int64_t smallest = 0x0010000000000000ll, infinity = 0x7ff0000000000000ll;
+  const ReducedExpDouble e = reduce_exp(x < -746.0 ? -746.0 : x);
+  const uint64_t k = e.shifted << 52, unit = smallest - k;
+  const auto normal = static_cast<int64_t>(bits_of(e.y) + k);
+  const auto subnormal = static_cast<int64_t>(bits_of(e.y + double_of(unit)) - unit);
+  const int64_t bits = normal < smallest ? subnormal : normal;
+  return double_of(static_cast<uint64_t>(bits < infinity ? bits : infinity)) + (e.y - e.y);
+}
+inline double exp(double x) { return exp_below(x > 710.0 ? 710.0 : x); }
+// The same where results are normal.
+inline bool is_near_exp(double x) { return fabs(x) <= 708.0; }
+inline double exp_near(double x) {
+  const ReducedExpDouble e = reduce_exp(x);
+  return double_of(bits_of(e.y) + (e.shifted << 52));
+}
 
 // expm1(x) * 2^offset.
 inline double expm1_core(double x, double offset) {
@@ -67,14 +95,16 @@ inline double expm1(double x) {
 struct Normalized {
   double m, k;
 };
+inline Normalized normalize_normal(double x) {
+  // Adding the distance from sqrt(1/2) to 1 carries into the exponent exactly when the mantissa is past sqrt(2).
+  const uint64_t shifted = bits_of(x) + (0x3ff0000000000000ull - 0x3fe6a09e667f3bcdull);
+  const double exponent = double_of((shifted >> 52) | 0x4330000000000000ull) - (0x1p52 + 1023.0);
+  return {double_of((shifted & 0x000fffffffffffffull) + 0x3fe6a09e667f3bcdull), exponent};
+}
 inline Normalized normalize(double x) {
   const bool subnormal = x < 0x1p-1022;
-  const uint64_t bits = bits_of(subnormal ? x * 0x1p54 : x);
-  // Adding the distance from sqrt(1/2) to 1 carries into the exponent exactly when the mantissa is past sqrt(2).
-  const uint64_t shifted = bits + (0x3ff0000000000000ull - 0x3fe6a09e667f3bcdull);
-  const double exponent = double_of((shifted >> 52) | 0x4330000000000000ull) - (0x1p52 + 1023.0);
-  const double m = double_of((shifted & 0x000fffffffffffffull) + 0x3fe6a09e667f3bcdull);
-  return {m, exponent - (subnormal ? 54.0 : 0.0)};
+  const Normalized n = normalize_normal(subnormal ? x * 0x1p54 : x);
+  return {n.m, n.k - (subnormal ? 54.0 : 0.0)};
 }
 
 // log(1 + f) as f - (f^2/2 - rest), for 1 + f in [sqrt(1/2), sqrt(2)].
@@ -95,30 +125,35 @@ inline double log_special(double x, double y) {
   return x < 0.0 ? kNan : y;
 }
 
-inline double log(double x) {
-  const Normalized n = normalize(x);
+inline double log_natural(Normalized n) {
   const double f = n.m - 1.0;
   const Pair r = log_reduced(f);
-  const double y = n.k * kLn2Short - ((r.hi - (r.lo + n.k * kLn2ShortLow)) - f);
-  return log_special(x, y);
+  return n.k * kLn2Short - ((r.hi - (r.lo + n.k * kLn2ShortLow)) - f);
 }
-
 // k * unit + log(m) * factor, the product in twice the precision.
-inline double log_scaled(double x, double unit_hi, double unit_lo, double factor_hi, double factor_lo) {
-  const Normalized n = normalize(x);
+inline double log_scaled(Normalized n, double unit_hi, double unit_lo, double factor_hi, double factor_lo) {
   const double f = n.m - 1.0;
   const Pair r = log_reduced(f);
-  const Pair head = two_sum(f, -r.hi);
+  const Pair head = quick_two_sum(f, -r.hi);  // f^2 / 2
   const Pair l = quick_two_sum(head.hi, head.lo + r.lo);
   const Pair product = two_product(l.hi, factor_hi);
   const double low = product.lo + fma(l.hi, factor_lo, l.lo * factor_hi);
-  const Pair sum = two_sum(n.k * unit_hi, product.hi);
-  return log_special(x, sum.hi + (sum.lo + fma(n.k, unit_lo, low)));
+  const Pair sum = quick_two_sum(n.k * unit_hi, product.hi);  // at most half a unit
+  return sum.hi + (sum.lo + fma(n.k, unit_lo, low));
 }
-inline double log2(double x) { return log_scaled(x, 1.0, 0.0, kLog2E, 0x1.777d0ffda0d24p-56); }
-inline double log10(double x) {
-  return log_scaled(x, 0x1.34413509f7800p-2, 0x1.fef311f12b358p-46, 0x1.bcb7b1526e50ep-2, 0x1.95355baaafad3p-57);
+inline double log_binary(Normalized n) { return log_scaled(n, 1.0, 0.0, kLog2E, 0x1.777d0ffda0d24p-56); }
+inline double log_decimal(Normalized n) {
+  return log_scaled(n, 0x1.34413509f7800p-2, 0x1.fef311f12b358p-46, 0x1.bcb7b1526e50ep-2, 0x1.95355baaafad3p-57);
 }
+
+inline double log(double x) { return log_special(x, log_natural(normalize(x))); }
+inline double log2(double x) { return log_special(x, log_binary(normalize(x))); }
+inline double log10(double x) { return log_special(x, log_decimal(normalize(x))); }
+// The same for numbers that are positive, normal and finite.
+inline bool is_near_log(double x) { return (x >= 0x1p-1022) & (x < kInf); }
+inline double log_near(double x) { return log_natural(normalize_normal(x)); }
+inline double log2_near(double x) { return log_binary(normalize_normal(x)); }
+inline double log10_near(double x) { return log_decimal(normalize_normal(x)); }
 
 inline double log1p(double x) {
   const double u = 1.0 + x;
@@ -198,13 +233,23 @@ inline double cosh(double x) {
 }
 inline double tanh(double x) {
   const double a = fabs(x);
-  const double t = expm1_core(a > 22.0 ? 44.0 : 2.0 * a, 0.0);
+  // expm1_core() for small numbers, where 2^k is one factor.
+  const double c = a > 22.0 ? 44.0 : 2.0 * a;
+  const double k = fma(c, kLog2E, kRoundMagic) - kRoundMagic;
+  const double r = fma(-k, kLn2Low, fma(-k, kLn2, c));
+  const double t = (expm1_reduced(r) + (1.0 - exp2_integer(-k))) * exp2_integer(k);
   return a < 0x1p-28 ? x : copysign(t / (t + 2.0), x);
 }
+inline double sigmoid_by_exp(double x, double e) { return (x >= 0.0 ? 1.0 : e) / (1.0 + e); }
+// A small e is the result itself, or 1 is: no division has to do with subnormal numbers.
 inline double sigmoid(double x) {
-  const double e = exp_core(exp_clamp(-fabs(x)), 0.0, 0.0);
-  return (x >= 0.0 ? 1.0 : e) / (1.0 + e);
+  const double e = exp_below(-fabs(x));
+  const double large = e < 0x1p-60 ? 0.0 : e;
+  const double y = sigmoid_by_exp(x, large);
+  return x >= 0.0 ? y : y + (e - large);
 }
+inline bool is_near_sigmoid(double x) { return is_near_exp(x); }
+inline double sigmoid_near(double x) { return sigmoid_by_exp(x, exp_near(-fabs(x))); }
 
 inline double arcsinh(double x) {
   const double a = fabs(x);

@@ -91,14 +91,17 @@ inline F sigmoid_by_exp(F x, F e) {
   const F rest = fma(excess, quotient, fma(minus_d, quotient, numerator));
   return fma(inverse, rest, quotient);
 }
-// A subnormal e is the result itself, or 1 is: no product has to do with it.
+// A small e is the result itself, or 1 is. So no product has to do with subnormal numbers, the rest that the quotient
+// leaves least of all, which is smaller than e by as much as a significand is long.
 template <class F>
 inline F sigmoid_of(F x) {
   const F e = exp_of_negative(-fabs(x));
-  const F normal = select(e < F(0x1p-126f), F(0.0f), e);
-  const F y = sigmoid_by_exp(x, normal);
-  return select_by_sign(x, y, y + (e - normal));
+  const F large = select(e < F(0x1p-64f), F(0.0f), e);
+  const F y = sigmoid_by_exp(x, large);
+  return select_by_sign(x, y, y + (e - large));
 }
+inline constexpr float kNearSigmoid = 64.0f;  // the rest is normal
+inline bool is_near_sigmoid(float x) { return fabs(x) <= kNearSigmoid; }
 inline float sigmoid_near(float x) { return sigmoid_by_exp(x, exp_near(-fabs(x))); }
 
 // x = 2^k * (1 + f) with f in [-1/4, 1/2), for positive finite x, and for those that are normal.

@@ -104,7 +104,7 @@ inline double cos_reduced(double r, double lo) {
   return head + (((1.0 - head) - half) + (z * z * p - r * lo));
 }
 
-inline double sin(double x) {
+inline double sin_far(double x) {
   const double a = fabs(x);
   const Reduced r = reduce_quadrant(a);
   const double s = sin_reduced(r.hi, r.lo);
@@ -113,7 +113,7 @@ inline double sin(double x) {
   const uint64_t sign = ((r.quadrant & 2) << 62) ^ (bits_of(x) & 0x8000000000000000ull);
   return a < 0x1p-27 ? x : double_of(bits_of(y) ^ sign);
 }
-inline double cos(double x) {
+inline double cos_far(double x) {
   const double a = fabs(x);
   const Reduced r = reduce_quadrant(a);
   const double s = sin_reduced(r.hi, r.lo);
@@ -121,7 +121,7 @@ inline double cos(double x) {
   const double y = (r.quadrant & 1) != 0 ? s : c;
   return a < 0x1p-27 ? 1.0 : double_of(bits_of(y) ^ (((r.quadrant + 1) & 2) << 62));
 }
-inline double tan(double x) {
+inline double tan_far(double x) {
   const double a = fabs(x);
   const Reduced r = reduce_quadrant(a);
   const double s = sin_reduced(r.hi, r.lo);
@@ -130,6 +130,43 @@ inline double tan(double x) {
   const double y = (odd ? c : s) / (odd ? -s : c);
   return a < 0x1p-27 ? x : double_of(bits_of(y) ^ (bits_of(x) & 0x8000000000000000ull));
 }
+
+// |x| up to this is reduced by a pi/2 in three parts. The error of the last one is 2^-133 then, far below the smallest
+// remainder that a number of 53 bits leaves.
+inline constexpr double kNearDouble = 0x1p30;
+inline bool is_near(double x) { return fabs(x) <= kNearDouble; }
+
+// x = k * pi/2 + hi + lo, |hi| <= pi/4, for |x| <= kNearDouble.
+inline Reduced reduce_near(double x) {
+  constexpr double third = -0x1.f1976b7ed8fbcp-110;
+  const double shifted = fma(x, 0x1.45f306dc9c883p-1, kRoundMagic);
+  const double k = shifted - kRoundMagic;
+  const double head = fma(-k, kHalfPi, x);  // exact
+  const Pair product = two_product(k, kHalfPiLow);
+  const Pair r = two_sum(head, -product.hi);  // either may be the larger one
+  return {r.hi, fma(-k, third, r.lo - product.lo), bits_of(shifted)};
+}
+inline double sin_near(double x) {
+  const Reduced r = reduce_near(x);
+  const double y = (r.quadrant & 1) != 0 ? cos_reduced(r.hi, r.lo) : sin_reduced(r.hi, r.lo);
+  return fabs(x) < 0x1p-27 ? x : double_of(bits_of(y) ^ ((r.quadrant & 2) << 62));
+}
+inline double cos_near(double x) {
+  const Reduced r = reduce_near(x);
+  const double y = (r.quadrant & 1) != 0 ? sin_reduced(r.hi, r.lo) : cos_reduced(r.hi, r.lo);
+  return fabs(x) < 0x1p-27 ? 1.0 : double_of(bits_of(y) ^ (((r.quadrant + 1) & 2) << 62));
+}
+inline double tan_near(double x) {
+  const Reduced r = reduce_near(x);
+  const double s = sin_reduced(r.hi, r.lo);
+  const double c = cos_reduced(r.hi, r.lo);
+  const bool odd = (r.quadrant & 1) != 0;
+  return fabs(x) < 0x1p-27 ? x : (odd ? c : s) / (odd ? -s : c);
+}
+
+inline double sin(double x) { return is_near(x) ? sin_near(x) : sin_far(x); }
+inline double cos(double x) { return is_near(x) ? cos_near(x) : cos_far(x); }
+inline double tan(double x) { return is_near(x) ? tan_near(x) : tan_far(x); }
 
 // arctan(t) - t for |t| <= tan(pi/8).
 inline double arctan_tail(double t) {

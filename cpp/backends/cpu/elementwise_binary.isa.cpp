@@ -113,6 +113,12 @@ void half_tile(int64_t n, void* out, const void* const* in) {
   const Type<D>* b = static_cast<const Type<D>*>(in[1]);
   Type<D>* r = static_cast<Type<D>*>(out);
   int64_t i = 0;
+  for (; i + 2 * W <= n; i += 2 * W) {
+    VecF32 a_first, a_second, b_first, b_second;
+    VecF32::load_two(a + i, a_first, a_second);
+    VecF32::load_two(b + i, b_first, b_second);
+    VecF32::store_two(r + i, Body::vector_apply(a_first, b_first), Body::vector_apply(a_second, b_second));
+  }
   for (; i + W <= n; i += W) Body::vector_apply(VecF32::load(a + i), VecF32::load(b + i)).store(r + i);
   for (; i < n; ++i) r[i] = Storage<D>::store(Body::apply(Storage<D>::load(a[i]), Storage<D>::load(b[i])));
 }

@@ -14,39 +14,46 @@ void unary_tile(int64_t n, void* out, const void* const* in) {
   for (int64_t i = 0; i < n; ++i) r[i] = Body::apply(Type<From>(a[i]));
 }
 
-// Functions whose bodies for most arguments cost a fraction of those for all: trig_float.h and exp_log_float.h have
-// both.
+// Functions whose bodies for most arguments cost a fraction of those for all: trig.h, exp_log.h and the same for float
+// have both.
+template <class T>
 struct Near {
-  float x;
+  T x;
 };
-#define IST_NEAR(name, condition)                                \
-  inline float name(Near a) { return scalar::name##_near(a.x); } \
-  inline bool is_near_##name(Near a) { return scalar::condition(a.x); }
+#define IST_NEAR(name, condition)    \
+  template <class T>                 \
+  inline T name(Near<T> a) {         \
+    return scalar::name##_near(a.x); \
+  }                                  \
+  template <class T>                 \
+  inline bool is_near_##name(T a) {  \
+    return scalar::condition(a);     \
+  }
 IST_NEAR(sin, is_near)
 IST_NEAR(cos, is_near)
 IST_NEAR(tan, is_near)
 IST_NEAR(exp, is_near_exp)
-IST_NEAR(sigmoid, is_near_exp)
+IST_NEAR(sigmoid, is_near_sigmoid)
 IST_NEAR(log, is_near_log)
 IST_NEAR(log2, is_near_log)
 IST_NEAR(log10, is_near_log)
 #undef IST_NEAR
 
-template <class Body>
-concept HasNearBody = requires(Near x) { Body::near_apply(x); };
+template <class Body, int D>
+concept HasNearBody = (D == IST_FLOAT32 || D == IST_FLOAT64) && requires(Near<Type<D>> x) { Body::near_apply(x); };
 
 // A loop has no branches, so both bodies would be evaluated for each element: pieces of the tile choose.
-template <class Body>
+template <class Body, class T>
 void near_tile(int64_t n, void* out, const void* const* in) {
   constexpr int64_t kPiece = 256;
-  const float* __restrict a = static_cast<const float*>(in[0]);
-  float* __restrict r = static_cast<float*>(out);
+  const T* __restrict a = static_cast<const T*>(in[0]);
+  T* __restrict r = static_cast<T*>(out);
   for (int64_t start = 0; start < n; start += kPiece) {
     const int64_t end = start + kPiece < n ? start + kPiece : n;
-    int any_far = 0;
-    for (int64_t i = start; i < end; ++i) any_far |= Body::is_near(Near{a[i]}) ? 0 : 1;
+    Unsigned<sizeof(T)> any_far = 0;
+    for (int64_t i = start; i < end; ++i) any_far |= Body::is_near(a[i]) ? 0 : 1;
     if (any_far == 0) {
-      for (int64_t i = start; i < end; ++i) r[i] = Body::near_apply(Near{a[i]});
+      for (int64_t i = start; i < end; ++i) r[i] = Body::near_apply(Near<T>{a[i]});
     } else {
       for (int64_t i = start; i < end; ++i) r[i] = Body::apply(a[i]);
     }
@@ -88,6 +95,22 @@ inline VecF32 abs(VecF32 a) { return {fabs(VecMath(a)).v}; }
 #if defined(IST_VECTOR_SCALE)
 inline VecF32 sqrt(VecF32 a) { return {sqrt(VecMath(a)).v}; }
 inline VecF32 exp(VecF32 a) { return {exp(VecMath(a)).v}; }
+inline VecF32 sigmoid(VecF32 a) { return {sigmoid(VecMath(a)).v}; }
+inline VecF32 tanh(VecF32 a) { return {tanh(VecMath(a)).v}; }
+inline VecF32 erf(VecF32 a) { return {erf(VecMath(a)).v}; }
+inline VecF32 log(VecF32 a) { return {log(VecMath(a)).v}; }
+
+// Numbers within kNearSigmoid of 0.
+struct NearVector {
+  VecMath x;
+};
+inline NearVector exp(NearVector a) { return {exp_near(a.x)}; }
+inline NearVector sigmoid(NearVector a) { return {sigmoid_near(a.x)}; }
+
+template <class Body>
+concept HasNearHalfBody = requires(NearVector x) { Body::vector_apply(x); };
+template <int D>
+constexpr uint16_t kNearHalf = D == IST_BFLOAT16 ? 0x4280 : 0x5400;  // kNearSigmoid, less than kNearExp
 #endif
 
 template <class Body>
@@ -98,19 +121,28 @@ void half_tile(int64_t n, void* out, const void* const* in) {
   constexpr int W = VecF32::kWidth;
   const Type<D>* a = static_cast<const Type<D>*>(in[0]);
   Type<D>* r = static_cast<Type<D>*>(out);
+  const auto two = [](const Type<D>* from, Type<D>* to) {
+    VecF32 first, second;
+    VecF32::load_two(from, first, second);
+#if defined(IST_VECTOR_SCALE)
+    if constexpr (HasNearHalfBody<Body>) {
+      if (!VecF32::any_beyond(from, kNearHalf<D>)) [[likely]] {
+        const NearVector near_first{VecMath(first)}, near_second{VecMath(second)};
+        return VecF32::store_two_numbers(to, {Body::vector_apply(near_first).x.v},
+                                         {Body::vector_apply(near_second).x.v});
+      }
+    }
+#endif
+    VecF32::store_two(to, Body::vector_apply(first), Body::vector_apply(second));
+  };
   int64_t i = 0;
-  for (; i + 2 * W <= n; i += 2 * W) {
-    const VecF32 first = Body::vector_apply(VecF32::load(a + i)), second = Body::vector_apply(VecF32::load(a + i + W));
-    first.store(r + i);
-    second.store(r + i + W);
-  }
-  for (; i < n; i += W) {
-    Type<D> part[W] = {};
-    const size_t bytes = sizeof(Type<D>) * static_cast<size_t>(n - i < W ? n - i : W);
-    __builtin_memcpy(part, a + i, bytes);
-    Body::vector_apply(VecF32::load(part)).store(part);
-    __builtin_memcpy(r + i, part, bytes);
-  }
+  for (; i + 2 * W <= n; i += 2 * W) two(a + i, r + i);
+  if (i == n) return;
+  Type<D> part[2 * W] = {};
+  const size_t bytes = sizeof(Type<D>) * static_cast<size_t>(n - i);
+  __builtin_memcpy(part, a + i, bytes);
+  two(part, part);
+  __builtin_memcpy(r + i, part, bytes);
 }
 #endif
 
@@ -127,8 +159,8 @@ constexpr TileFn unary_fn() {
 #if defined(IST_VECTOR_MATH)
   if constexpr (D == IST_FLOAT32 && HasVectorBody<Body>) return &vector_tile<Body>;
 #endif
-  if constexpr (D == IST_FLOAT32 && HasNearBody<Body>) {
-    return &near_tile<Body>;
+  if constexpr (HasNearBody<Body, D>) {
+    return &near_tile<Body, Type<D>>;
   } else if constexpr (takes(c, D)) {
     return &unary_tile<Body, D, result_dtype(c, D)>;
   } else {
@@ -138,28 +170,28 @@ constexpr TileFn unary_fn() {
 
 // vector_apply is there for the functions that simd_math.h or simd_math_long.h has under this name, near_apply for
 // those above.
-#define IST_BODY_ROW(id, name, dtypes)      \
-  struct Body_##name {                      \
-    template <class T>                      \
-    static inline auto apply(T x) {         \
-      return scalar::name(x);               \
-    }                                       \
-    template <class V>                      \
-    static inline V vector_apply(V x)       \
-      requires requires { V(name(x)); }     \
-    {                                       \
-      return name(x);                       \
-    }                                       \
-    template <class N>                      \
-    static inline float near_apply(N x)     \
-      requires requires { float(name(x)); } \
-    {                                       \
-      return name(x);                       \
-    }                                       \
-    template <class N>                      \
-    static inline bool is_near(N x) {       \
-      return is_near_##name(x);             \
-    }                                       \
+#define IST_BODY_ROW(id, name, dtypes)    \
+  struct Body_##name {                    \
+    template <class T>                    \
+    static inline auto apply(T x) {       \
+      return scalar::name(x);             \
+    }                                     \
+    template <class V>                    \
+    static inline V vector_apply(V x)     \
+      requires requires { V(name(x)); }   \
+    {                                     \
+      return name(x);                     \
+    }                                     \
+    template <class T>                    \
+    static inline T near_apply(Near<T> x) \
+      requires requires { T(name(x)); }   \
+    {                                     \
+      return name(x);                     \
+    }                                     \
+    template <class T>                    \
+    static inline bool is_near(T x) {     \
+      return is_near_##name(x);           \
+    }                                     \
   };
 #define IST_ARITY_1(id, name, dtypes) IST_ROW_WITH_BODY(id, name, dtypes)
 #define IST_ARITY_2(id, name, dtypes)

@@ -24,7 +24,8 @@ namespace {
 // all but OneElement,
 //   load_halves(p, q): the lower lanes of load(p), the upper ones of load(q)
 //   blend<lanes>(a, b): b where its bit of `lanes` is set; rotate(a): each lane to the next
-// and VecF32 loads from half types and, where there are instructions for it (IST_STORES_HALVES), stores to them.
+// and VecF32 loads from half types and, where there are instructions for it (IST_STORES_HALVES), stores to them, and
+// two vectors at once: load_two(p, a, b) and store_two(p, a, b) have the elements in an order of their own.
 
 // One element at a time: with the C library's fma, where the level has no instruction for it.
 template <class T>
@@ -95,13 +96,45 @@ struct VecF32 {
       return;
     }
 #endif
-    const __m512i bits = _mm512_castps_si512(v), upper = _mm512_srli_epi32(bits, 16);
-    const __m512i odd = _mm512_and_si512(upper, _mm512_set1_epi32(1));
-    const __m512i sum = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
-    const __mmask16 is_nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);  // rounding could carry it into infinity
-    const __m512i quiet = _mm512_or_si512(upper, _mm512_set1_epi32(0x40));
-    const __m512i rounded = _mm512_mask_mov_epi32(_mm512_srli_epi32(sum, 16), is_nan, quiet);
+    const __m512i rounded = _mm512_srli_epi32(rounded_to_upper(), 16);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(rounded));
+  }
+  static inline void load_two(const float16* p, VecF32& a, VecF32& b) { a = load(p), b = load(p + kWidth); }
+  static inline void store_two(float16* p, VecF32 a, VecF32 b) { a.store(p), b.store(p + kWidth); }
+  // Neighbours are the halves of a word: widening and narrowing takes a shift or nothing, where conversions of the
+  // width permute.
+  static inline void load_two(const bfloat16* p, VecF32& even, VecF32& odd) {
+    const __m512i words = _mm512_loadu_si512(p);
+    even.v = _mm512_castsi512_ps(_mm512_slli_epi32(words, 16));
+    odd.v = _mm512_castsi512_ps(_mm512_and_si512(words, _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
+  }
+  static inline void store_two(bfloat16* p, VecF32 even, VecF32 odd) {
+    const __m512i words = _mm512_srli_epi32(even.rounded_to_upper(), 16);
+    _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xaaaaaaaau, words, odd.rounded_to_upper()));
+  }
+  // The same of numbers, none of which is NaN.
+  static inline void store_two_numbers(float16* p, VecF32 a, VecF32 b) { store_two(p, a, b); }
+  static inline void store_two_numbers(bfloat16* p, VecF32 even, VecF32 odd) {
+    const __m512i words = _mm512_srli_epi32(even.number_rounded_to_upper(), 16);
+    _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xaaaaaaaau, words, odd.number_rounded_to_upper()));
+  }
+  // The bfloat16 in the upper halves, ties to even.
+  inline __m512i number_rounded_to_upper() const {
+    const __m512i bits = _mm512_castps_si512(v);
+    const __m512i sum = _mm512_add_epi32(bits, _mm512_set1_epi32(0x8000));
+    const __mmask16 is_even = _mm512_testn_epi32_mask(bits, _mm512_set1_epi32(0x10000));
+    return _mm512_mask_sub_epi32(sum, is_even, sum, _mm512_set1_epi32(1));
+  }
+  inline __m512i rounded_to_upper() const {
+    const __mmask16 is_nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);  // rounding could carry it into infinity
+    const __m512i quiet = _mm512_set1_epi32(0x00400000);
+    return _mm512_mask_or_epi32(number_rounded_to_upper(), is_nan, _mm512_castps_si512(v), quiet);
+  }
+  // Is any of the 2 * kWidth half numbers further from 0 than the one of these bits, or NaN?
+  template <class Half>
+  static inline bool any_beyond(const Half* p, uint16_t limit) {
+    const __m512i magnitudes = _mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi16(0x7fff));
+    return _mm512_cmpgt_epu16_mask(magnitudes, _mm512_set1_epi16(static_cast<short>(limit))) != 0;
   }
   // Of numbers that are bfloat16 already.
   inline void store_upper(bfloat16* p) const {
@@ -227,14 +260,28 @@ struct VecF32 {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(v, kNearest));
   }
   inline void store(bfloat16* p) const {
+    const __m256i rounded = _mm256_srli_epi32(rounded_to_upper(), 16);
+    const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(rounded, rounded), 0x08);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(packed));
+  }
+  static inline void load_two(const float16* p, VecF32& a, VecF32& b) { a = load(p), b = load(p + kWidth); }
+  static inline void store_two(float16* p, VecF32 a, VecF32 b) { a.store(p), b.store(p + kWidth); }
+  static inline void load_two(const bfloat16* p, VecF32& even, VecF32& odd) {
+    const __m256i words = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    even.v = _mm256_castsi256_ps(_mm256_slli_epi32(words, 16));
+    odd.v = _mm256_castsi256_ps(_mm256_and_si256(words, _mm256_set1_epi32(static_cast<int>(0xffff0000u))));
+  }
+  static inline void store_two(bfloat16* p, VecF32 even, VecF32 odd) {
+    const __m256i words = _mm256_srli_epi32(even.rounded_to_upper(), 16);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_blend_epi16(words, odd.rounded_to_upper(), 0xaa));
+  }
+  inline __m256i rounded_to_upper() const {
     const __m256i bits = _mm256_castps_si256(v), upper = _mm256_srli_epi32(bits, 16);
     const __m256i odd = _mm256_and_si256(upper, _mm256_set1_epi32(1));
     const __m256i sum = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
     const __m256i is_nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
-    const __m256i quiet = _mm256_or_si256(upper, _mm256_set1_epi32(0x40));
-    const __m256i rounded = _mm256_blendv_epi8(_mm256_srli_epi32(sum, 16), quiet, is_nan);
-    const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(rounded, rounded), 0x08);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(packed));
+    const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x00400000));
+    return _mm256_blendv_epi8(sum, quiet, is_nan);
   }
   inline void store_upper(bfloat16* p) const {
     const __m256i upper = _mm256_srli_epi32(_mm256_castps_si256(v), 16);

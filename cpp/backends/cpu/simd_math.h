@@ -99,22 +99,23 @@ inline VecMath lookup(const float (&table)[scalar::kPieces], VecPiece piece) {
 }
 
 // Most vectors need neither limits nor what scaled_exp() has for small results.
-inline bool is_far_exp(VecMath x) {
-  return _mm512_cmp_ps_mask(fabs(x).v, _mm512_set1_ps(scalar::kNearExp), _CMP_GT_OQ) != 0;
+inline bool any_beyond(VecMath x, float limit) {
+  return _mm512_cmp_ps_mask(fabs(x).v, _mm512_set1_ps(limit), _CMP_GT_OQ) != 0;
 }
 inline VecMath exp_near(VecMath x) {
   const scalar::ReducedExp<VecMath> e = scalar::reduce_exp(x);
   return scaled(scalar::exp_reduced(e.r), e.k);
 }
 inline VecMath exp(VecMath x) {
-  if (is_far_exp(x)) [[unlikely]]
+  if (any_beyond(x, scalar::kNearExp)) [[unlikely]]
     return scalar::exp_of(x);
   return exp_near(x);
 }
+inline VecMath sigmoid_near(VecMath x) { return scalar::sigmoid_by_exp(x, exp_near(-fabs(x))); }
 inline VecMath sigmoid(VecMath x) {
-  if (is_far_exp(x)) [[unlikely]]
+  if (any_beyond(x, scalar::kNearSigmoid)) [[unlikely]]
     return scalar::sigmoid_of(x);
-  return scalar::sigmoid_by_exp(x, exp_near(-fabs(x)));
+  return sigmoid_near(x);
 }
 inline VecMath log(VecMath x) { return scalar::log_of(x); }
 inline VecMath log2(VecMath x) { return scalar::log2_of(x); }

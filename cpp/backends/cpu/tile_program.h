@@ -90,6 +90,8 @@ class TileProgram {
     uint16_t index;  // of its buffer: of a tile, or of a block if only steps of a chain read it
     uint32_t dtype;
     const ist_tensor* operand;  // null: a result
+
+    bool is_read_in_place() const { return place == Place::direct && operand != nullptr; }
   };
   struct Instruction {
     TileFn fn;        // null: a copy of the first operand

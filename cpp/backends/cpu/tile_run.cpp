@@ -19,7 +19,7 @@ constexpr int64_t kCacheBytes = 16 * 1024;  // of tile buffers
 // Bytes of a result that are in no first-level cache, which matters to a lone addition, or in no second-level one.
 constexpr int64_t kClaimFrom = 32 * 1024;
 constexpr int64_t kClaimFromMemory = 1024 * 1024;
-constexpr int64_t kStreamFrom = 32 * 1024 * 1024;  // in no cache at all when the result is read
+constexpr int64_t kStreamFrom = 24 * 1024 * 1024;  // in no cache at all when the result is read
 constexpr int64_t kPieceBytes = 1024;              // that are asked for, or streamed, at a time
 constexpr int64_t kCostly = 8;                     // additions, in whose time the operands of the next tile arrive
 constexpr int64_t kLine = 64;
@@ -315,7 +315,7 @@ void TileProgram::run(Frame& frame, int64_t start, int64_t n, int64_t band_row) 
   }
   for (uint32_t r = 0; reads_ahead_ && r < n_registers_; ++r) {
     const Register& reg = registers_[r];
-    if (reg.place == Place::direct && reg.operand != nullptr) ask_for<0>(frame.at[r] + (n << reg.log2), n << reg.log2);
+    if (reg.is_read_in_place()) ask_for<0>(frame.at[r] + (n << reg.log2), n << reg.log2);
   }
   for (size_t g = 0; g < gathers_.size(); ++g) load(frame, g, start, n);
   for (uint32_t k = 0; k < n_instructions_; ++k) {
@@ -333,6 +333,13 @@ void TileProgram::run(Frame& frame, int64_t start, int64_t n, int64_t band_row) 
     for (int64_t done = 0; done < n; done += piece) {
       const int64_t count = std::min(piece, n - done), bytes = count << instruction.log2;
       if (instruction.streams) {
+        // The operands of the next piece arrive while this one is stored.
+        for (uint32_t j = 0; j < instruction.n_inputs; ++j) {
+          const Register& input = registers_[inputs[j]];
+          if (!input.is_read_in_place()) continue;
+          const int64_t input_bytes = count << input.log2;
+          ask_for<0>(static_cast<const char*>(in[j]) + input_bytes, input_bytes);
+        }
         execute(instruction, count, frame.piece, in);
         context_.kernels.copy->stream(bytes, out, frame.piece);
       } else {

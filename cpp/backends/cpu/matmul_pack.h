@@ -1,0 +1,74 @@
+// Packing the operands of matrix products.
+#pragma once
+
+#include "backends/cpu/isa_common.h"
+#include "backends/cpu/simd.h"
+
+namespace ist::cpu {
+namespace {
+
+template <int D>
+using Compute = typename Storage<D>::compute;
+
+// Where rows of k lie one after another: as they are, converted.
+template <int D, class V>
+void pack_rows(int64_t depth, int64_t count, int64_t width, const Type<D>* src, int64_t k_stride, Compute<D>* dst) {
+  constexpr int W = V::kWidth;
+  const int64_t whole = count / W * W;
+  const auto rest = V::mask(static_cast<int>(count - whole));
+  for (int64_t t = 0; t < depth; ++t, src += k_stride, dst += width) {
+    int64_t j = 0;
+    for (; j < whole; j += W) V::load(src + j).store(dst + j);
+    if constexpr (sizeof(Type<D>) == sizeof(Compute<D>)) {
+      if (j < count) V::load(src + j, rest).store(dst + j, rest);
+      j = count;
+    }
+    for (; j < count; ++j) dst[j] = Storage<D>::load(src[j]);
+    for (; j < width; ++j) dst[j] = 0;
+  }
+}
+
+// Where k is dense: squares, transposed in registers. The columns are too many streams for the hardware's prefetcher.
+template <int D, class V>
+void pack_columns(int64_t depth, int64_t count, int64_t width, const Type<D>* src, int64_t j_stride, Compute<D>* dst) {
+  constexpr int W = V::kWidth;
+  constexpr int kAhead = 512 / sizeof(Type<D>);
+  for (int64_t j = 0; j < width; j += W) {
+    const int n = count - j < W ? static_cast<int>(count - j) : W;
+    const int n_stored = width - j < W ? static_cast<int>(width - j) : W;
+    const auto mask = V::mask(n_stored);
+    const Type<D>* in = src + j * j_stride;
+    Compute<D>* out = dst + j;
+    int64_t t = 0;
+    for (; t + W <= depth; t += W) {
+      V square[W];
+#pragma GCC unroll 16
+      for (int i = 0; i < W; ++i) {
+        square[i] = i < n ? V::load(in + i * j_stride + t) : V::zero();
+        __builtin_prefetch(in + i * j_stride + t + kAhead);
+      }
+      V::transpose(square);
+#pragma GCC unroll 16
+      for (int i = 0; i < W; ++i) square[i].store(out + (t + i) * width, mask);
+    }
+    for (; t < depth; ++t) {
+      for (int i = 0; i < n_stored; ++i) out[t * width + i] = i < n ? Storage<D>::load(in[i * j_stride + t]) : 0;
+    }
+  }
+}
+
+template <int D, class V>
+void pack(int64_t depth, int64_t count, int64_t width, const void* src, int64_t k_stride, int64_t j_stride, void* dst) {
+  const Type<D>* in = static_cast<const Type<D>*>(src);
+  Compute<D>* out = static_cast<Compute<D>*>(dst);
+  if (j_stride == 1) return pack_rows<D, V>(depth, count, width, in, k_stride, out);
+  if (k_stride == 1) return pack_columns<D, V>(depth, count, width, in, j_stride, out);
+  for (int64_t t = 0; t < depth; ++t) {
+    for (int64_t j = 0; j < width; ++j) {
+      out[t * width + j] = j < count ? Storage<D>::load(in[t * k_stride + j * j_stride]) : 0;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ist::cpu

@@ -124,6 +124,10 @@ bench *args: build (_extra "bench")
 peers *args: build (_extra "peers")
     python benchmarks/peers.py "$@"
 
+# a wide look beside PyTorch: hundreds of ops, dtypes and layouts, a moment each; such as --threads 2 sum
+wide *args: build (_extra "peers")
+    python benchmarks/wide.py "$@"
+
 # measure the worst error of every transcendental, in ULP; N tries every N-th input only, N NAME ... these functions only
 ulp *args: build
     python tools/ulp.py "$@"

@@ -89,9 +89,7 @@ concept HasVectorBody = requires(VecMath x) { Body::vector_apply(x); };
 
 #if defined(IST_STORES_HALVES)
 // Half types in one pass, for ops that are cheap: the bodies of others want the registers for themselves.
-inline VecF32 negative(VecF32 a) { return {-a.v}; }
 inline VecF32 square(VecF32 a) { return {a.v * a.v}; }
-inline VecF32 abs(VecF32 a) { return {fabs(VecMath(a)).v}; }
 #if defined(IST_VECTOR_SCALE)
 inline VecF32 sqrt(VecF32 a) { return {sqrt(VecMath(a)).v}; }
 inline VecF32 exp(VecF32 a) { return {exp(VecMath(a)).v}; }
@@ -146,8 +144,21 @@ void half_tile(int64_t n, void* out, const void* const* in) {
 }
 #endif
 
+struct Body_negative;
+struct Body_abs;
+
+// Of half types: nothing but the sign changes.
+template <bool kNegates>
+void sign_tile(int64_t n, void* out, const void* const* in) {
+  const uint16_t* __restrict a = static_cast<const uint16_t*>(in[0]);
+  uint16_t* __restrict r = static_cast<uint16_t*>(out);
+  for (int64_t i = 0; i < n; ++i) r[i] = kNegates ? a[i] ^ 0x8000u : a[i] & 0x7fffu;
+}
+
 template <class Body, int D>
 constexpr TileFn half_fn() {
+  if constexpr (std::is_same_v<Body, Body_negative>) return &sign_tile<true>;
+  if constexpr (std::is_same_v<Body, Body_abs>) return &sign_tile<false>;
 #if defined(IST_STORES_HALVES)
   if constexpr (HasHalfBody<Body>) return &half_tile<Body, D>;
 #endif

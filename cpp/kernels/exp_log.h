@@ -67,14 +67,16 @@ inline double expm1(double x) {
 struct Normalized {
   double m, k;
 };
+inline Normalized normalize_normal(double x) {
+  // Adding the distance from sqrt(1/2) to 1 carries into the exponent exactly when the mantissa is past sqrt(2).
+  const uint64_t shifted = bits_of(x) + (0x3ff0000000000000ull - 0x3fe6a09e667f3bcdull);
+  const double exponent = double_of((shifted >> 52) | 0x4330000000000000ull) - (0x1p52 + 1023.0);
+  return {double_of((shifted & 0x000fffffffffffffull) + 0x3fe6a09e667f3bcdull), exponent};
+}
 inline Normalized normalize(double x) {
   const bool subnormal = x < 0x1p-1022;
-  const uint64_t bits = bits_of(subnormal ? x * 0x1p54 : x);
-  // Adding the distance from sqrt(1/2) to 1 carries into the exponent exactly when the mantissa is past sqrt(2).
-  const uint64_t shifted = bits + (0x3ff0000000000000ull - 0x3fe6a09e667f3bcdull);
-  const double exponent = double_of((shifted >> 52) | 0x4330000000000000ull) - (0x1p52 + 1023.0);
-  const double m = double_of((shifted & 0x000fffffffffffffull) + 0x3fe6a09e667f3bcdull);
-  return {m, exponent - (subnormal ? 54.0 : 0.0)};
+  const Normalized n = normalize_normal(subnormal ? x * 0x1p54 : x);
+  return {n.m, n.k - (subnormal ? 54.0 : 0.0)};
 }
 
 // log(1 + f) as f - (f^2/2 - rest), for 1 + f in [sqrt(1/2), sqrt(2)].
@@ -95,30 +97,34 @@ inline double log_special(double x, double y) {
   return x < 0.0 ? kNan : y;
 }
 
-inline double log(double x) {
-  const Normalized n = normalize(x);
+inline double log_natural(const Normalized& n) {
   const double f = n.m - 1.0;
   const Pair r = log_reduced(f);
-  const double y = n.k * kLn2Short - ((r.hi - (r.lo + n.k * kLn2ShortLow)) - f);
-  return log_special(x, y);
+  return n.k * kLn2Short - ((r.hi - fma(n.k, kLn2ShortLow, r.lo)) - f);
 }
-
-// k * unit + log(m) * factor, the product in twice the precision.
-inline double log_scaled(double x, double unit_hi, double unit_lo, double factor_hi, double factor_lo) {
-  const Normalized n = normalize(x);
-  const double f = n.m - 1.0;
+// whole + log(m) * factor, both in two parts. What whole + f * factor loses by rounding is added to the small terms:
+// the two cancel where k is -1.
+inline double log_scaled(double m, double whole, double whole_lo, double factor, double factor_lo) {
+  const double f = m - 1.0;
   const Pair r = log_reduced(f);
-  const Pair head = two_sum(f, -r.hi);
-  const Pair l = quick_two_sum(head.hi, head.lo + r.lo);
-  const Pair product = two_product(l.hi, factor_hi);
-  const double low = product.lo + fma(l.hi, factor_lo, l.lo * factor_hi);
-  const Pair sum = two_sum(n.k * unit_hi, product.hi);
-  return log_special(x, sum.hi + (sum.lo + fma(n.k, unit_lo, low)));
+  const double product = f * factor;
+  const Pair head = quick_two_sum(whole, product);
+  const double lost = head.lo + fma(f, factor, -product);
+  return head.hi + (lost + fma(f, factor_lo, fma(r.lo - r.hi, factor, whole_lo)));
 }
-inline double log2(double x) { return log_scaled(x, 1.0, 0.0, kLog2E, 0x1.777d0ffda0d24p-56); }
-inline double log10(double x) {
-  return log_scaled(x, 0x1.34413509f7800p-2, 0x1.fef311f12b358p-46, 0x1.bcb7b1526e50ep-2, 0x1.95355baaafad3p-57);
+inline double log_binary(const Normalized& n) { return log_scaled(n.m, n.k, 0.0, kLog2E, 0x1.777d0ffda0d24p-56); }
+inline double log_decimal(const Normalized& n) {
+  return log_scaled(n.m, n.k * 0x1.34413509f7800p-2, n.k * 0x1.fef311f12b358p-46, 0x1.bcb7b1526e50ep-2,
+                    0x1.95355baaafad3p-57);
 }
+inline double log(double x) { return log_special(x, log_natural(normalize(x))); }
+inline double log2(double x) { return log_special(x, log_binary(normalize(x))); }
+inline double log10(double x) { return log_special(x, log_decimal(normalize(x))); }
+// The same bits for numbers that are positive, normal and finite.
+inline bool is_near_log(double x) { return (x >= 0x1p-1022) & (x < kInf); }
+inline double log_near(double x) { return log_natural(normalize_normal(x)); }
+inline double log2_near(double x) { return log_binary(normalize_normal(x)); }
+inline double log10_near(double x) { return log_decimal(normalize_normal(x)); }
 
 inline double log1p(double x) {
   const double u = 1.0 + x;

@@ -7,21 +7,24 @@
 namespace ist::cpu {
 namespace {
 
+// Flat, because the long functions of doubles have several callers, and what is not inlined is no loop of vectors.
 template <class Body, int From, int To>
-void unary_tile(int64_t n, void* out, const void* const* in) {
+[[gnu::flatten]] void unary_tile(int64_t n, void* out, const void* const* in) {
   const Loaded<From>* __restrict a = static_cast<const Loaded<From>*>(in[0]);
   Type<To>* __restrict r = static_cast<Type<To>*>(out);
   for (int64_t i = 0; i < n; ++i) r[i] = Body::apply(Type<From>(a[i]));
 }
 
-// Functions whose bodies for most arguments cost a fraction of those for all: trig_float.h and exp_log_float.h have
-// both.
+// Functions whose bodies for most arguments cost a fraction of those for all: the scalar headers have both.
+template <class T>
 struct Near {
-  float x;
+  T x;
 };
-#define IST_NEAR(name, condition)                                \
-  inline float name(Near a) { return scalar::name##_near(a.x); } \
-  inline bool is_near_##name(Near a) { return scalar::condition(a.x); }
+#define IST_NEAR_OF(T, name, condition)                         \
+  inline T name(Near<T> a) { return scalar::name##_near(a.x); } \
+  inline bool is_near_##name(Near<T> a) { return scalar::condition(a.x); }
+#define IST_NEAR(name, condition) IST_NEAR_OF(float, name, condition)
+#define IST_NEAR_DOUBLE(name, condition) IST_NEAR_OF(double, name, condition)
 IST_NEAR(sin, is_near)
 IST_NEAR(cos, is_near)
 IST_NEAR(tan, is_near)
@@ -30,23 +33,32 @@ IST_NEAR(sigmoid, is_near_exp)
 IST_NEAR(log, is_near_log)
 IST_NEAR(log2, is_near_log)
 IST_NEAR(log10, is_near_log)
+IST_NEAR_DOUBLE(sin, is_near)
+IST_NEAR_DOUBLE(cos, is_near)
+IST_NEAR_DOUBLE(tan, is_near)
+IST_NEAR_DOUBLE(log, is_near_log)
+IST_NEAR_DOUBLE(log2, is_near_log)
+IST_NEAR_DOUBLE(log10, is_near_log)
+IST_NEAR_DOUBLE(erfinv, is_near_erfinv)
 #undef IST_NEAR
+#undef IST_NEAR_DOUBLE
+#undef IST_NEAR_OF
 
-template <class Body>
-concept HasNearBody = requires(Near x) { Body::near_apply(x); };
+template <class Body, class T>
+concept HasNearBody = std::is_floating_point_v<T> && requires(Near<T> x) { Body::near_apply(x); };
 
 // A loop has no branches, so both bodies would be evaluated for each element: pieces of the tile choose.
-template <class Body>
-void near_tile(int64_t n, void* out, const void* const* in) {
-  constexpr int64_t kPiece = 256;
-  const float* __restrict a = static_cast<const float*>(in[0]);
-  float* __restrict r = static_cast<float*>(out);
+template <class Body, class T>
+[[gnu::flatten]] void near_tile(int64_t n, void* out, const void* const* in) {
+  constexpr int64_t kPiece = 1024 / sizeof(T);
+  const T* __restrict a = static_cast<const T*>(in[0]);
+  T* __restrict r = static_cast<T*>(out);
   for (int64_t start = 0; start < n; start += kPiece) {
     const int64_t end = start + kPiece < n ? start + kPiece : n;
     int any_far = 0;
-    for (int64_t i = start; i < end; ++i) any_far |= Body::is_near(Near{a[i]}) ? 0 : 1;
+    for (int64_t i = start; i < end; ++i) any_far |= Body::is_near(Near<T>{a[i]}) ? 0 : 1;
     if (any_far == 0) {
-      for (int64_t i = start; i < end; ++i) r[i] = Body::near_apply(Near{a[i]});
+      for (int64_t i = start; i < end; ++i) r[i] = Body::near_apply(Near<T>{a[i]});
     } else {
       for (int64_t i = start; i < end; ++i) r[i] = Body::apply(a[i]);
     }
@@ -127,8 +139,8 @@ constexpr TileFn unary_fn() {
 #if defined(IST_VECTOR_MATH)
   if constexpr (D == IST_FLOAT32 && HasVectorBody<Body>) return &vector_tile<Body>;
 #endif
-  if constexpr (D == IST_FLOAT32 && HasNearBody<Body>) {
-    return &near_tile<Body>;
+  if constexpr (HasNearBody<Body, Type<D>>) {
+    return &near_tile<Body, Type<D>>;
   } else if constexpr (takes(c, D)) {
     return &unary_tile<Body, D, result_dtype(c, D)>;
   } else {
@@ -138,28 +150,28 @@ constexpr TileFn unary_fn() {
 
 // vector_apply is there for the functions that simd_math.h or simd_math_long.h has under this name, near_apply for
 // those above.
-#define IST_BODY_ROW(id, name, dtypes)      \
-  struct Body_##name {                      \
-    template <class T>                      \
-    static inline auto apply(T x) {         \
-      return scalar::name(x);               \
-    }                                       \
-    template <class V>                      \
-    static inline V vector_apply(V x)       \
-      requires requires { V(name(x)); }     \
-    {                                       \
-      return name(x);                       \
-    }                                       \
-    template <class N>                      \
-    static inline float near_apply(N x)     \
-      requires requires { float(name(x)); } \
-    {                                       \
-      return name(x);                       \
-    }                                       \
-    template <class N>                      \
-    static inline bool is_near(N x) {       \
-      return is_near_##name(x);             \
-    }                                       \
+#define IST_BODY_ROW(id, name, dtypes)  \
+  struct Body_##name {                  \
+    template <class T>                  \
+    static inline auto apply(T x) {     \
+      return scalar::name(x);           \
+    }                                   \
+    template <class V>                  \
+    static inline V vector_apply(V x)   \
+      requires requires { V(name(x)); } \
+    {                                   \
+      return name(x);                   \
+    }                                   \
+    template <class N>                  \
+    static inline auto near_apply(N x)  \
+      requires requires { name(x); }    \
+    {                                   \
+      return name(x);                   \
+    }                                   \
+    template <class N>                  \
+    static inline bool is_near(N x) {   \
+      return is_near_##name(x);         \
+    }                                   \
   };
 #define IST_ARITY_1(id, name, dtypes) IST_ROW_WITH_BODY(id, name, dtypes)
 #define IST_ARITY_2(id, name, dtypes)

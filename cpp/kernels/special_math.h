@@ -7,32 +7,26 @@ namespace ist {
 namespace {
 namespace scalar {
 
-// exp(x^2) erfc(x) for x in [0.4, 6.1].
-inline double erfcx(double x) {
-  // Centred, which keeps the coefficients and so the rounding errors small.
-  const double t = 4.0 / (4.0 + x) - 0.65625;
-  return polynomial(t, 0x1.f643d23055b50p-7, -0x1.2f4435f5388bcp-7, -0x1.54c45a551e4bbp-5, 0x1.5eaea03258efdp-7,
-                    0x1.b0516766bfc60p-4, 0x1.6f0167e1fa878p-5, -0x1.e48b87d756eb5p-3, -0x1.9be08d6f9f7e3p-2,
-                    0x1.87bd2e7f55af2p-4, 0x1.771f10e7c580bp+0, 0x1.a09f7a30812b7p+1, 0x1.2873cd42ce09dp+2,
-                    0x1.3f713f8329dd6p+2, 0x1.149e01088aa64p+2, 0x1.8b7d07bd16397p+1, 0x1.d847bfbf9e13cp+0,
-                    0x1.d7ea258fa3b58p-1, 0x1.f6f852b5e8e4dp-3);
-}
-// erf(x) / x - 2/sqrt(pi) for z = x^2 <= 1.
-inline double erf_small(double z) {
-  return z * polynomial(z, -0x1.29b9f1b3df556p-38, 0x1.7f072188e194dp-34, -0x1.4e607b41a6416p-30, 0x1.fc4356498c2d9p-27,
-                        -0x1.5f6d925a0bc7ap-23, 0x1.b9e6509b9867dp-20, -0x1.f4d2561aeafd4p-17, 0x1.f9a326c233146p-14,
-                        -0x1.c02db3feeb579p-11, 0x1.565bcd0e6502dp-8, -0x1.b82ce312889bap-6, 0x1.ce2f21a042bdep-4,
-                        -0x1.812746b0379e7p-2);
-}
-inline constexpr double kTwoOverSqrtPi = 0x1.20dd750429b6dp+0, kTwoOverSqrtPiLow = 0x1.1ae3a914fed80p-56;
-
+// erf(x) = 1 - exp(-x * p(x)) for x of 0 or more, with a polynomial that need not know much where the exponential is
+// small. Its even and odd powers are apart: in one chain, each of the products would wait for the one before.
 inline double erf(double x) {
-  const double a = fabs(x);
-  const double c = a > 6.0 ? 6.0 : a;
-  const double small = fma(x, kTwoOverSqrtPi, x * (erf_small(c * c) + kTwoOverSqrtPiLow));
-  const double large = 1.0 - exp_core(-c * c, 0.0, 0.0) * erfcx(c);
-  const double y = a < 1.0 ? small : copysign(large, x);
-  return x != x ? x : y;
+  const double absolute = fabs(x);
+  const double a = absolute > 5.93 ? 5.93 : absolute;  // 1 from 5.87 on
+  const double z = a * a;
+  const double even =
+      polynomial(z, 0x1.6d540396a8687p-43, 0x1.7c55079ecdf51p-35, 0x1.464d338941e10p-29, 0x1.2b6aa6b29588fp-25,
+                 -0x1.4be4ed29da42dp-27, -0x1.1098f2fa74f88p-19, 0x1.aa6be293410adp-19, 0x1.0e368942bdedap-14,
+                 -0x1.35662ae401631p-11, -0x1.b6b69f2b91ddfp-13, 0x1.a4f4e2a1abc3bp-4);
+  const double odd =
+      polynomial(z, -0x1.03fb03bc4bc9ap-48, -0x1.dbced9b902000p-39, -0x1.9fbad622a9575p-32, -0x1.748c4842dc556p-27,
+                 -0x1.1dec8e2043790p-24, 0x1.30374a62e414bp-21, 0x1.a37a255640fbep-19, -0x1.f04ad196b3ceep-16,
+                 0x1.b294912c6bbe5p-16, 0x1.bca68fdb4124fp-10, -0x1.3966859118433p-6, 0x1.45f306dc9c8bcp-1);
+  constexpr double slope = 0x1.20dd750429b6dp+0, slope_lo = 0x1.1ae3a914fed80p-56;  // 2 / sqrt(pi)
+  const double minus_q = fma(-a, slope, -a * fma(z, even, fma(a, odd, slope_lo)));
+  const double k = fma(minus_q, kLog2E, kRoundMagic) - kRoundMagic;
+  const double r = fma(-k, kLn2Low, fma(-k, kLn2, minus_q));
+  const double scale = exp2_integer(k);
+  return copysign(fma(-scale, expm1_reduced(r), 1.0 - scale), x);
 }
 
 // w = -log(1 - x^2) for |x| < 1, to an error of a unit in the last place of 1: that is what counts for the functions
@@ -50,7 +44,6 @@ inline constexpr double kNearErfinv = 0.999;
 inline bool is_near_erfinv(double x) { return fabs(x) <= kNearErfinv; }
 // erfinv(x) / x = sqrt(pi)/2 + w * slope. The first is rounded down: a low part below 0 would spoil the sign of -0.
 inline double erfinv_central(double x, double w) {
-  // Even and odd powers apart: in one chain, each of the products would wait for the one before.
   const double t = w - 3.125, z = t * t;
   const double even =
       polynomial(z, 0x1.ffd7f1796c265p-69, -0x1.7bfb75df4421ap-62, 0x1.4dec9e5cae01bp-57, 0x1.046f2d6500118p-51,

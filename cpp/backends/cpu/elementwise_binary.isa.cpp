@@ -15,9 +15,8 @@ template <class Body, int D>
 constexpr bool kDivides = D >= IST_UINT8 && D <= IST_INT64 &&
                           (std::is_same_v<Body, Body_remainder> || std::is_same_v<Body, Body_floor_divide>);
 
-// Flat, because the long functions of doubles have several callers, and what is not inlined is no loop of vectors.
 template <class Body, int From, int To, bool kEqualDivisors = false>
-[[gnu::flatten]] void binary_tile(int64_t n, void* out, const void* const* in) {
+void binary_tile(int64_t n, void* out, const void* const* in) {
   const Type<From>* __restrict a = static_cast<const Type<From>*>(in[0]);
   const Type<From>* __restrict b = static_cast<const Type<From>*>(in[1]);
   Type<To>* __restrict r = static_cast<Type<To>*>(out);

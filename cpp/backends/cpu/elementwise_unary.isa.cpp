@@ -7,9 +7,8 @@
 namespace ist::cpu {
 namespace {
 
-// Flat, because the long functions of doubles have several callers, and what is not inlined is no loop of vectors.
 template <class Body, int From, int To>
-[[gnu::flatten]] void unary_tile(int64_t n, void* out, const void* const* in) {
+void unary_tile(int64_t n, void* out, const void* const* in) {
   const Loaded<From>* __restrict a = static_cast<const Loaded<From>*>(in[0]);
   Type<To>* __restrict r = static_cast<Type<To>*>(out);
   for (int64_t i = 0; i < n; ++i) r[i] = Body::apply(Type<From>(a[i]));
@@ -49,7 +48,7 @@ concept HasNearBody = std::is_floating_point_v<T> && requires(Near<T> x) { Body:
 
 // A loop has no branches, so both bodies would be evaluated for each element: pieces of the tile choose.
 template <class Body, class T>
-[[gnu::flatten]] void near_tile(int64_t n, void* out, const void* const* in) {
+void near_tile(int64_t n, void* out, const void* const* in) {
   constexpr int64_t kPiece = 1024 / sizeof(T);
   const T* __restrict a = static_cast<const T*>(in[0]);
   T* __restrict r = static_cast<T*>(out);
@@ -64,6 +63,15 @@ template <class Body, class T>
     }
   }
 }
+
+// The long functions of doubles, which complex64 computes in as well, have several callers, and what is not inlined is
+// no loop of vectors. (Inlined early, some conditions of the float functions would become branches.)
+template <TileFn kTile>
+[[gnu::flatten]] void flat(int64_t n, void* out, const void* const* in) {
+  kTile(n, out, in);
+}
+template <int D, TileFn kTile>
+constexpr TileFn kFlat = D == IST_FLOAT64 || D == IST_COMPLEX64 ? &flat<kTile> : kTile;
 
 #if defined(IST_VECTOR_MATH)
 template <class Body>
@@ -140,9 +148,9 @@ constexpr TileFn unary_fn() {
   if constexpr (D == IST_FLOAT32 && HasVectorBody<Body>) return &vector_tile<Body>;
 #endif
   if constexpr (HasNearBody<Body, Type<D>>) {
-    return &near_tile<Body, Type<D>>;
+    return kFlat<D, &near_tile<Body, Type<D>>>;
   } else if constexpr (takes(c, D)) {
-    return &unary_tile<Body, D, result_dtype(c, D)>;
+    return kFlat<D, &unary_tile<Body, D, result_dtype(c, D)>>;
   } else {
     return nullptr;
   }

@@ -81,16 +81,21 @@ inline ComplexD sqrt(ComplexD z) {
 inline complex64 sqrt(complex64 a) { return narrow(sqrt(widen(a))); }
 inline complex64 rsqrt(complex64 a) { return narrow(over({1.0, 0.0}, sqrt(widen(a)))); }
 
+// condition ? a : b, by masks. Written as a choice, what computes the values becomes a branch, and loops do not become
+// vectors.
+inline double select(bool condition, double a, double b) {
+  const uint64_t mask = 0 - static_cast<uint64_t>(condition);
+  return double_of((bits_of(a) & mask) | (bits_of(b) & ~mask));
+}
 // A product in which an exact zero wins over infinity: exp(inf + 0i) is inf + 0i.
-inline double zero_times(double zero, double x) { return zero == 0.0 ? zero : zero * x; }
+inline double zero_times(double zero, double x) { return select(zero == 0.0, zero, zero * x); }
 
 inline ComplexD exp(ComplexD z) {
   const double e = exp(z.re);
-  const bool vanishes = z.re == -kInf;
-  const bool real = z.im == 0.0;
-  const double c = vanishes & !(fabs(z.im) < kInf) ? 0.0 : cos(z.im);
-  const double s = vanishes & !(fabs(z.im) < kInf) ? 0.0 : sin(z.im);
-  return {e * c, real ? z.im : zero_times(s, e)};
+  const bool vanishes = (z.re == -kInf) & !(fabs(z.im) < kInf);
+  const double c = select(vanishes, 0.0, cos(z.im));
+  const double s = select(vanishes, 0.0, sin(z.im));
+  return {e * c, select(z.im == 0.0, z.im, zero_times(s, e))};
 }
 inline complex64 exp(complex64 a) { return narrow(exp(widen(a))); }
 
@@ -134,7 +139,7 @@ inline complex64 expm1(complex64 a) {
 
 // sinh(x) cos(y), cosh(x) sin(y), from which the circular functions follow by turning the plane.
 inline ComplexD sinh(ComplexD z) {
-  return {z.re == 0.0 ? z.re : sinh(z.re) * cos(z.im), z.im == 0.0 ? z.im : cosh(z.re) * sin(z.im)};
+  return {select(z.re == 0.0, z.re, sinh(z.re) * cos(z.im)), select(z.im == 0.0, z.im, cosh(z.re) * sin(z.im))};
 }
 inline ComplexD cosh(ComplexD z) {
   const bool axis = (z.re == 0.0) | (z.im == 0.0);

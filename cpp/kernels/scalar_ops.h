@@ -251,17 +251,21 @@ inline T remainder(T a, T b) {
     }
   }
 }
-// The same bits for most pairs of floats. Below 2^24 the quotient's integer part is the right one or, where rounding
+// The same bits for most pairs. Below 2^24, or 2^53, the quotient's integer part is the right one or, where rounding
 // reached the next integer, one more; the remainder is a float in either case, and exact inside the fma.
-inline bool remainder_is_near(float a, float b) {
-  const float ab = fabs(b);
-  return (fabs(a) * 0x1p-23f <= ab) & (ab > 0.0f) & (ab < kInfF);
+template <class T>
+inline constexpr T kNearQuotient = sizeof(T) == 4 ? T(0x1p-23) : T(0x1p-52);
+template <class T>
+inline bool remainder_is_near(T a, T b) {
+  const T ab = fabs(b);
+  return (fabs(a) * kNearQuotient<T> <= ab) & (ab > T(0)) & (ab < static_cast<T>(kInf));
 }
-inline float remainder_near(float a, float b) {
-  const float aa = fabs(a), ab = fabs(b);
-  const float rest = fma(-__builtin_truncf(aa / ab), ab, aa);
-  const float r = copysign(rest < 0.0f ? rest + ab : rest, a);
-  return (r != 0.0f) & ((r < 0.0f) != (b < 0.0f)) ? r + b : r;
+template <class T>
+inline T remainder_near(T a, T b) {
+  const T aa = fabs(a), ab = fabs(b);
+  const T rest = fma(-trunc(aa / ab), ab, aa);
+  const T r = copysign(rest < T(0) ? rest + ab : rest, a);
+  return (r != T(0)) & ((r < T(0)) != (b < T(0))) ? r + b : r;
 }
 // a - b * floor(a / b), the floor of each part: upstream has none for complex numbers.
 inline complex64 remainder(complex64 a, complex64 b) {

@@ -7,61 +7,83 @@ namespace ist {
 namespace {
 namespace scalar {
 
-// exp(x^2) erfc(x) for x in [0.4, 6.1].
-inline double erfcx(double x) {
-  // Centred, which keeps the coefficients and so the rounding errors small.
-  const double t = 4.0 / (4.0 + x) - 0.65625;
-  return polynomial(t, 0x1.f643d23055b50p-7, -0x1.2f4435f5388bcp-7, -0x1.54c45a551e4bbp-5, 0x1.5eaea03258efdp-7,
-                    0x1.b0516766bfc60p-4, 0x1.6f0167e1fa878p-5, -0x1.e48b87d756eb5p-3, -0x1.9be08d6f9f7e3p-2,
-                    0x1.87bd2e7f55af2p-4, 0x1.771f10e7c580bp+0, 0x1.a09f7a30812b7p+1, 0x1.2873cd42ce09dp+2,
-                    0x1.3f713f8329dd6p+2, 0x1.149e01088aa64p+2, 0x1.8b7d07bd16397p+1, 0x1.d847bfbf9e13cp+0,
-                    0x1.d7ea258fa3b58p-1, 0x1.f6f852b5e8e4dp-3);
-}
-// erf(x) / x - 2/sqrt(pi) for z = x^2 <= 1.
-inline double erf_small(double z) {
-  return z * polynomial(z, -0x1.29b9f1b3df556p-38, 0x1.7f072188e194dp-34, -0x1.4e607b41a6416p-30, 0x1.fc4356498c2d9p-27,
-                        -0x1.5f6d925a0bc7ap-23, 0x1.b9e6509b9867dp-20, -0x1.f4d2561aeafd4p-17, 0x1.f9a326c233146p-14,
-                        -0x1.c02db3feeb579p-11, 0x1.565bcd0e6502dp-8, -0x1.b82ce312889bap-6, 0x1.ce2f21a042bdep-4,
-                        -0x1.812746b0379e7p-2);
-}
-inline constexpr double kTwoOverSqrtPi = 0x1.20dd750429b6dp+0, kTwoOverSqrtPiLow = 0x1.1ae3a914fed80p-56;
-
+// erf(x) = 1 - exp(-x * p(x)) for x of 0 or more, with a polynomial that need not know much where the exponential is
+// small. Its even and odd powers are apart: in one chain, each of the products would wait for the one before.
 inline double erf(double x) {
-  const double a = fabs(x);
-  const double c = a > 6.0 ? 6.0 : a;
-  const double small = fma(x, kTwoOverSqrtPi, x * (erf_small(c * c) + kTwoOverSqrtPiLow));
-  const double large = 1.0 - exp_core(-c * c, 0.0, 0.0) * erfcx(c);
-  const double y = a < 1.0 ? small : copysign(large, x);
-  return x != x ? x : y;
+  const double absolute = fabs(x);
+  const double a = absolute > 5.93 ? 5.93 : absolute;  // 1 from 5.87 on
+  const double z = a * a;
+  const double even =
+      polynomial(z, 0x1.6d540396a8687p-43, 0x1.7c55079ecdf51p-35, 0x1.464d338941e10p-29, 0x1.2b6aa6b29588fp-25,
+                 -0x1.4be4ed29da42dp-27, -0x1.1098f2fa74f88p-19, 0x1.aa6be293410adp-19, 0x1.0e368942bdedap-14,
+                 -0x1.35662ae401631p-11, -0x1.b6b69f2b91ddfp-13, 0x1.a4f4e2a1abc3bp-4);
+  const double odd =
+      polynomial(z, -0x1.03fb03bc4bc9ap-48, -0x1.dbced9b902000p-39, -0x1.9fbad622a9575p-32, -0x1.748c4842dc556p-27,
+                 -0x1.1dec8e2043790p-24, 0x1.30374a62e414bp-21, 0x1.a37a255640fbep-19, -0x1.f04ad196b3ceep-16,
+                 0x1.b294912c6bbe5p-16, 0x1.bca68fdb4124fp-10, -0x1.3966859118433p-6, 0x1.45f306dc9c8bcp-1);
+  constexpr double slope = 0x1.20dd750429b6dp+0, slope_lo = 0x1.1ae3a914fed80p-56;  // 2 / sqrt(pi)
+  const double minus_q = fma(-a, slope, -a * fma(z, even, fma(a, odd, slope_lo)));
+  const double k = fma(minus_q, kLog2E, kRoundMagic) - kRoundMagic;
+  const double r = fma(-k, kLn2Low, fma(-k, kLn2, minus_q));
+  const double scale = exp2_integer(k);
+  return copysign(fma(-scale, expm1_reduced(r), 1.0 - scale), x);
 }
 
-// erfinv(x) / x as a function of w = -log(1 - x^2): for w < 5, to 1e-10.
-inline double erfinv_central(double w) {
-  return polynomial(w, -0x1.75045e36fd876p-36, 0x1.a156df38d3583p-31, -0x1.842a08de17ca2p-27, 0x1.66a868832209cp-24,
-                    -0x1.f8cae3077e0e3p-23, -0x1.338c887785c47p-21, 0x1.6943316b01a0ep-20, 0x1.8ce479c2bcccep-15,
-                    -0x1.0d86822c4e93bp-13, -0x1.320a7010c4bd8p-9, 0x1.7a728bb0e65adp-7, 0x1.db29fbaf6dba9p-3,
-                    0x1.c5bf891ad6db3p-1);
+// w = -log(1 - x^2) for |x| < 1, to an error of a unit in the last place of 1: that is what counts for the functions
+// below, which grow slowly.
+inline double erfinv_argument(double x) {
+  const Normalized n = normalize_normal(fma(-x, x, 1.0));
+  const double s = (1.0 - n.m) / (1.0 + n.m);
+  const double z = s * s;
+  const double p = polynomial(z, 0x1.5a0d66dfcbe17p-3, 0x1.7306e0bb9a7d0p-3, 0x1.c723c32dc347ap-3, 0x1.24923ecbee05fp-2,
+                              0x1.999999a7950afp-2, 0x1.5555555551f36p-1, 2.0);
+  return fma(-n.k, kLn2, s * p);
 }
-// For w >= 5, as a function of sqrt(w): to 1e-6 for every double.
+// |x| up to this has a w of less than 6.25.
+inline constexpr double kNearErfinv = 0.999;
+inline bool is_near_erfinv(double x) { return fabs(x) <= kNearErfinv; }
+// erfinv(x) / x = sqrt(pi)/2 + w * slope. The first is rounded down: a low part below 0 would spoil the sign of -0.
+inline double erfinv_central(double x, double w) {
+  const double t = w - 3.125, z = t * t;
+  const double even =
+      polynomial(z, 0x1.ffd7f1796c265p-69, -0x1.7bfb75df4421ap-62, 0x1.4dec9e5cae01bp-57, 0x1.046f2d6500118p-51,
+                 -0x1.fa132a7b42f3ap-45, 0x1.48aad27b5d93cp-39, 0x1.4446ab744abe9p-37, -0x1.f62ead8b46672p-28,
+                 0x1.db9fbe1a6024fp-22, -0x1.62fb9e3c51774p-18, -0x1.68af564e32f9ap-10, 0x1.f6f0fe0a1d402p-3);
+  const double odd =
+      polynomial(z, -0x1.b64fbdcea090fp-67, 0x1.3d5fb0dbcd9c7p-59, -0x1.6d1667e4f4ed1p-53, 0x1.7578f16c6ffffp-48,
+                 0x1.a92e864281b78p-44, -0x1.64adbdac6f3abp-36, 0x1.190a315b1ea04p-30, -0x1.ac61b6ac0559cp-28,
+                 -0x1.710f90396a3a4p-19, 0x1.aa46bc94baad2p-13, -0x1.c68cde90dc438p-10);
+  const double slope = fma(odd, t, even);
+  return fma(x, 0x1.c5bf891b4ef6ap-1, x * fma(slope, w, 0x1.4f38760a41abbp-54));
+}
+inline double erfinv_near(double x) { return erfinv_central(x, erfinv_argument(x)); }
+
+// As functions of v = sqrt(w): for w from 6.21 on, and for v from 3.8125 on. The constant is in two parts, because its
+// unit in the last place is twice that of some results.
 inline double erfinv_tail(double v) {
-  return polynomial(v, 0x1.375a0b5e7cd8cp-21, -0x1.caf387df506cap-16, 0x1.2eaa555ec68f2p-11, -0x1.d633e3f2ad55fp-8,
-                    0x1.dc20c53f11e87p-5, -0x1.47ff3b74fee8ap-2, 0x1.36a5f6d93f91bp+0, -0x1.8d5bd1e4cb178p+1,
-                    0x1.43de572ce2f59p+2, -0x1.203776472a95ep+2, 0x1.0972c4d1517e4p+1, 0x1.6aab6fb26278ep-1);
+  const double t = v - 3.15625;
+  const double slope =
+      polynomial(t, -0x1.a9e89b606efd3p-30, 0x1.06c133e7c23a4p-25, -0x1.1d9a21d6aa618p-24, -0x1.5fa4b0c920a62p-25,
+                 0x1.08498bc5106f0p-21, -0x1.2e4c67b451b88p-20, 0x1.c7e292420ea5ep-22, 0x1.591212d2d8e04p-18,
+                 -0x1.30ffdc00638f0p-16, 0x1.e7a740a5a6763p-16, 0x1.3430f2234e162p-17, -0x1.e60905edf04c0p-13,
+                 0x1.f8bc75c7bffbbp-11, -0x1.6d4439379586ap-9, 0x1.61137bb405067p-8, 0x1.012b33e6b617ap+0);
+  return 0x1.7eabf3e991a83p+1 + fma(t, slope, -0x1.954887p-54);
 }
-
+inline double erfinv_end(double v) {
+  const double t = v - 4.90625;
+  const double slope =
+      polynomial(t, -0x1.30ac87f84140ap-37, 0x1.4bc95587b354dp-35, -0x1.538eea08bb78ap-34, 0x1.08baaa4a96dfap-33,
+                 -0x1.1120c20acfc38p-34, -0x1.12edb2386901dp-30, 0x1.0cbb74e4422cdp-27, -0x1.7d3f2e3e60ed0p-25,
+                 0x1.eb1f5fdbee6e0p-23, -0x1.2bc5c3e433049p-20, 0x1.5b674c68cc2dfp-18, -0x1.776f43900d14ap-16,
+                 0x1.67f6bdb1ea66ep-14, -0x1.013dacd5dba50p-12, -0x1.36acd663aa2dbp-14, 0x1.02a45e0e172c9p+0);
+  return 0x1.3055072a6de74p+2 + fma(t, slope, 0x1.6f8e79p-52);
+}
 inline double erfinv(double x) {
+  const double w = erfinv_argument(x), v = sqrt(w);
+  const double central = erfinv_central(x, w), tail = erfinv_tail(v), end = erfinv_end(v);
+  const double y = is_near_erfinv(x) ? central : copysign(v < 3.8125 ? tail : end, x);
   const double a = fabs(x);
-  const double c = a < 1.0 ? a : 0.0;
-  const double w = -log((1.0 - c) * (1.0 + c));
-  const double y = c * (w < 5.0 ? erfinv_central(w) : erfinv_tail(sqrt(w)));
-  // One Halley step; u is the residual over the derivative. Near 1 the residual is that of erfc, 1 - c being exact.
-  const double z = y < 0.6 ? y * y : 0.25;
-  const double growth = exp_core(y * y, 0.0, 0.0);
-  const double residual = fma(y, kTwoOverSqrtPi, y * (erf_small(z) + kTwoOverSqrtPiLow)) - c;
-  const double near_one = fma(1.0 - c, growth, -erfcx(y < 0.45 ? 0.45 : y));
-  const double u = (c < 0.6 ? residual * growth : near_one) * 0x1.c5bf891b4ef6bp-1;
-  const double r = y - u / fma(y, u, 1.0);
-  return a < 0x1p-60 ? x * 0x1.c5bf891b4ef6bp-1 : copysign(a < 1.0 ? r : (a == 1.0 ? kInf : kNan), x);
+  return a < 1.0 ? y : (a > 1.0 ? kNan : x * kInf);
 }
 
 // In float, F as in exp_log_float.h, with the same w. The polynomial in sqrt(w) begins where the result is 2: the

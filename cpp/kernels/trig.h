@@ -1,6 +1,6 @@
 // Trigonometric functions and their inverses.
 //
-// Arguments of any size are reduced in full: x * 2/pi modulo 4, from as many bits of 2/pi as the exponent calls for.
+// Large arguments are reduced in full as well: x * 2/pi modulo 4, from as many bits of 2/pi as the exponent calls for.
 #pragma once
 
 #include "kernels/exp_log.h"
@@ -46,14 +46,30 @@ inline constexpr double kTwoOverPi[4][32] = {
 };
 
 inline constexpr double kPi = 0x1.921fb54442d18p+1, kPiLow = 0x1.1a62633145c07p-53;
-inline constexpr double kHalfPi = 0x1.921fb54442d18p+0, kHalfPiLow = 0x1.1a62633145c07p-54;
+inline constexpr double kHalfPi = 0x1.921fb54442d18p+0, kHalfPiLow = 0x1.1a62633145c07p-54,
+                        kHalfPiLowest = -0x1.f1976b7ed8fbcp-110;
 inline constexpr double kQuarterPi = 0x1.921fb54442d18p-1, kQuarterPiLow = 0x1.1a62633145c07p-55;
 
-// |x| = quadrant * pi/2 + hi + lo, |hi| <= pi/4; the quadrant modulo 4 lies in the low two bits.
+// x = quadrant * pi/2 + hi + lo, |hi| <= pi/4; the quadrant modulo 4 lies in the low two bits.
 struct Reduced {
   double hi, lo;
   uint64_t quadrant;
 };
+inline constexpr uint64_t kSign = 0x8000000000000000ull;
+
+// |x| up to this takes a few subtractions. The head is a multiple of 2^-53 less than 1, and so exact; and what the next
+// difference loses is exact because the product has its last place further down.
+inline constexpr double kNearTrig = 0x1p30;
+inline bool is_near(double x) { return fabs(x) <= kNearTrig; }
+inline Reduced reduce_near(double x) {
+  const double shifted = fma(x, 0x1.45f306dc9c883p-1, kRoundMagic);
+  const double k = shifted - kRoundMagic;
+  const double head = fma(-k, kHalfPi, x);
+  const double product = k * kHalfPiLow;
+  const double hi = head - product;
+  const double lost = ((head - hi) - product) - fma(k, kHalfPiLow, -product);
+  return {hi, fma(-k, kHalfPiLowest, lost), bits_of(shifted)};
+}
 
 // x less a multiple of 4; numbers of 2^54 and more are multiples of 4 themselves.
 inline double modulo_4_small(double x) { return x - ((x + 0x1.8p54) - 0x1.8p54); }
@@ -62,8 +78,9 @@ inline double modulo_4(double x) {
   return fabs(x) < 0x1p54 ? small : 0.0;
 }
 
-// For finite |x|; NaN for the others.
-inline Reduced reduce_quadrant(double a) {
+// Any x; NaN for what is not finite.
+inline Reduced reduce_far(double argument) {
+  const double a = fabs(argument);
   const uint64_t exponent = bits_of(a) >> 52;
   const uint64_t above = exponent < 1023 ? 0 : exponent - 1023;
   const uint64_t row = (above >> 5) & 31;
@@ -84,89 +101,61 @@ inline Reduced reduce_quadrant(double a) {
   const Pair r = two_product(f.hi, kHalfPi);
   // An infinity times 2/pi is infinite, and infinity modulo 4 has to be NaN.
   const double hi = exponent == 2047 ? kNan : r.hi;
-  return {hi, r.lo + fma(f.hi, kHalfPiLow, f.lo * kHalfPi), bits_of(shifted)};
+  const double lo = r.lo + fma(f.hi, kHalfPiLow, f.lo * kHalfPi);
+  const uint64_t sign = bits_of(argument) & kSign, minus = 0 - (sign >> 63);
+  return {double_of(bits_of(hi) ^ sign), double_of(bits_of(lo) ^ sign), (bits_of(shifted) ^ minus) - minus};
 }
 
-inline double sin_reduced(double r, double lo) {
-  const double z = r * r;
+inline Reduced reduce_quadrant(double x) {
+  const bool near = is_near(x);
+  const Reduced a = reduce_near(x), b = reduce_far(x);
+  return {near ? a.hi : b.hi, near ? a.lo : b.lo, near ? a.quadrant : b.quadrant};
+}
+
+inline double sin_reduced(const Reduced& x) {
+  const double z = x.hi * x.hi;
   const double p =
       polynomial(z, -0x1.ab17bdcbd3414p-41, 0x1.61217ee5cca1bp-33, -0x1.ae64541295cdfp-26, 0x1.71de3a54607a5p-19,
                  -0x1.a01a01a019937p-13, 0x1.1111111111110p-7, -0x1.5555555555555p-3);
-  return r + fma(r * z, p, lo * (1.0 - 0.5 * z));
+  return x.hi + fma(x.hi * z, p, fma(x.lo, -0.5 * z, x.lo));
 }
-inline double cos_reduced(double r, double lo) {
-  const double z = r * r;
+inline double cos_reduced(const Reduced& x) {
+  const double z = x.hi * x.hi;
   const double p =
       polynomial(z, 0x1.ab78473be59d7p-45, -0x1.9394b9eb4d56dp-37, 0x1.1eed8deb82809p-29, -0x1.27e4fb7712ca2p-22,
                  0x1.a01a01a019d0ap-16, -0x1.6c16c16c16c16p-10, 0x1.5555555555555p-5);
-  const double half = 0.5 * z;
-  const double head = 1.0 - half;
-  return head + (((1.0 - head) - half) + (z * z * p - r * lo));
+  const double head = fma(-0.5, z, 1.0);
+  return head + (fma(-0.5, z, 1.0 - head) + fma(z * z, p, -x.hi * x.lo));
 }
 
-inline double sin_far(double x) {
-  const double a = fabs(x);
-  const Reduced r = reduce_quadrant(a);
-  const double s = sin_reduced(r.hi, r.lo);
-  const double c = cos_reduced(r.hi, r.lo);
-  const double y = (r.quadrant & 1) != 0 ? c : s;
-  const uint64_t sign = ((r.quadrant & 2) << 62) ^ (bits_of(x) & 0x8000000000000000ull);
-  return a < 0x1p-27 ? x : double_of(bits_of(y) ^ sign);
+inline double sin_of(double x, const Reduced& r) {
+  const double y = (r.quadrant & 1) != 0 ? cos_reduced(r) : sin_reduced(r);
+  return x == 0.0 ? x : double_of(bits_of(y) ^ ((r.quadrant & 2) << 62));
 }
-inline double cos_far(double x) {
-  const double a = fabs(x);
-  const Reduced r = reduce_quadrant(a);
-  const double s = sin_reduced(r.hi, r.lo);
-  const double c = cos_reduced(r.hi, r.lo);
-  const double y = (r.quadrant & 1) != 0 ? s : c;
-  return a < 0x1p-27 ? 1.0 : double_of(bits_of(y) ^ (((r.quadrant + 1) & 2) << 62));
+inline double cos_of(const Reduced& r) {
+  const double y = (r.quadrant & 1) != 0 ? sin_reduced(r) : cos_reduced(r);
+  return double_of(bits_of(y) ^ (((r.quadrant + 1) & 2) << 62));
 }
-inline double tan_far(double x) {
-  const double a = fabs(x);
-  const Reduced r = reduce_quadrant(a);
-  const double s = sin_reduced(r.hi, r.lo);
-  const double c = cos_reduced(r.hi, r.lo);
-  const bool odd = (r.quadrant & 1) != 0;
-  const double y = (odd ? c : s) / (odd ? -s : c);
-  return a < 0x1p-27 ? x : double_of(bits_of(y) ^ (bits_of(x) & 0x8000000000000000ull));
+inline double tan_of(double x, const Reduced& r) {
+  const double z = r.hi * r.hi;
+  const double p = polynomial(z, 0x1.5dc8a60428b63p-16, -0x1.77f1b63f1d97cp-15, 0x1.76b7febc0c399p-14,
+                              -0x1.b8a063c2e8411p-16, 0x1.1e219994533a8p-13, 0x1.d27437f065f37p-13,
+                              0x1.37fa45cc2bcefp-11, 0x1.7d5b63fcb2a04p-10, 0x1.d6d93333b036fp-9, 0x1.226e125d2bc62p-7,
+                              0x1.664f49a861453p-6, 0x1.ba1ba1b46b3b1p-5, 0x1.11111111182eap-3, 0x1.55555555554f2p-2);
+  // The derivative, by which the low part grows, is near enough to 1 + 1.5 z.
+  const Pair t = quick_two_sum(r.hi, fma(r.hi * z, p, fma(r.lo, 1.5 * z, r.lo)));
+  const double q = -1.0 / t.hi;
+  const double cotangent = fma(q, fma(q, t.lo, fma(q, t.hi, 1.0)), q);
+  return x == 0.0 ? x : ((r.quadrant & 1) != 0 ? cotangent : t.hi);
 }
 
-// |x| up to this is reduced by a pi/2 in three parts. The error of the last one is 2^-133 then, far below the smallest
-// remainder that a number of 53 bits leaves.
-inline constexpr double kNearDouble = 0x1p30;
-inline bool is_near(double x) { return fabs(x) <= kNearDouble; }
-
-// x = k * pi/2 + hi + lo, |hi| <= pi/4, for |x| <= kNearDouble.
-inline Reduced reduce_near(double x) {
-  constexpr double third = -0x1.f1976b7ed8fbcp-110;
-  const double shifted = fma(x, 0x1.45f306dc9c883p-1, kRoundMagic);
-  const double k = shifted - kRoundMagic;
-  const double head = fma(-k, kHalfPi, x);  // exact
-  const Pair product = two_product(k, kHalfPiLow);
-  const Pair r = two_sum(head, -product.hi);  // either may be the larger one
-  return {r.hi, fma(-k, third, r.lo - product.lo), bits_of(shifted)};
-}
-inline double sin_near(double x) {
-  const Reduced r = reduce_near(x);
-  const double y = (r.quadrant & 1) != 0 ? cos_reduced(r.hi, r.lo) : sin_reduced(r.hi, r.lo);
-  return fabs(x) < 0x1p-27 ? x : double_of(bits_of(y) ^ ((r.quadrant & 2) << 62));
-}
-inline double cos_near(double x) {
-  const Reduced r = reduce_near(x);
-  const double y = (r.quadrant & 1) != 0 ? sin_reduced(r.hi, r.lo) : cos_reduced(r.hi, r.lo);
-  return fabs(x) < 0x1p-27 ? 1.0 : double_of(bits_of(y) ^ (((r.quadrant + 1) & 2) << 62));
-}
-inline double tan_near(double x) {
-  const Reduced r = reduce_near(x);
-  const double s = sin_reduced(r.hi, r.lo);
-  const double c = cos_reduced(r.hi, r.lo);
-  const bool odd = (r.quadrant & 1) != 0;
-  return fabs(x) < 0x1p-27 ? x : (odd ? c : s) / (odd ? -s : c);
-}
-
-inline double sin(double x) { return is_near(x) ? sin_near(x) : sin_far(x); }
-inline double cos(double x) { return is_near(x) ? cos_near(x) : cos_far(x); }
-inline double tan(double x) { return is_near(x) ? tan_near(x) : tan_far(x); }
+inline double sin(double x) { return sin_of(x, reduce_quadrant(x)); }
+inline double cos(double x) { return cos_of(reduce_quadrant(x)); }
+inline double tan(double x) { return tan_of(x, reduce_quadrant(x)); }
+// The same bits for arguments that are near.
+inline double sin_near(double x) { return sin_of(x, reduce_near(x)); }
+inline double cos_near(double x) { return cos_of(reduce_near(x)); }
+inline double tan_near(double x) { return tan_of(x, reduce_near(x)); }
 
 // arctan(t) - t for |t| <= tan(pi/8).
 inline double arctan_tail(double t) {

@@ -67,7 +67,7 @@ struct RuleArgs {
   const auto& once(Make&& make) const {
     using Made = std::invoke_result_t<Make>;
     if (!made.has_value()) made.emplace<Made>(make());
-    return *std::any_cast<Made>(&made);
+    return std::any_cast<const Made&>(made);
   }
 };
 

@@ -40,7 +40,9 @@ struct Images {
   int64_t outputs_of_image() const { return shape.d.out * shape.h.out * shape.w.out; }
   int64_t n_strips() const { return divide_up(shape.outputs, height); }
   int64_t n_panels() const { return divide_up(shape.batch, mm.cols) * outputs_of_image(); }
-  int64_t gathered_bytes() const { return mm.in_place ? 0 : round_up(depth_max * mm.cols << out.log2(), 64); }
+  int64_t gathered_bytes() const {
+    return mm.in_place ? 0 : round_up(depth_max * std::max(mm.rows, mm.cols) << out.log2(), 64);
+  }
   int64_t strip_bytes() const { return packed(mm.rows); }
   int64_t packed(int64_t count) const { return round_up(mm.header + depth_max * count * mm.packed_size, 64); }
   // Kernels may read a panel to its padded width.

@@ -56,41 +56,56 @@ concept HasVectorBody = requires(VecMath x) { Body::vector_apply(x, x); };
 #endif
 
 // Functions whose bodies for most operands cost a fraction of the others: the scalar headers have both.
+template <class T>
 struct Near {
-  float x;
+  T x;
 };
-inline bool is_remainder_near(Near a, Near b) { return scalar::remainder_is_near(a.x, b.x); }
-inline float remainder(Near a, Near b) { return scalar::remainder_near(a.x, b.x); }
-inline bool is_power_near(Near, Near b) { return scalar::is_product_power(b.x); }
-inline float power(Near a, Near b) { return scalar::product_power(a.x, b.x); }
+template <class T>
+inline bool is_remainder_near(Near<T> a, Near<T> b) {
+  return scalar::remainder_is_near(a.x, b.x);
+}
+template <class T>
+inline T remainder(Near<T> a, Near<T> b) {
+  return scalar::remainder_near(a.x, b.x);
+}
+inline bool is_power_near(Near<float>, Near<float> b) { return scalar::is_product_power(b.x); }
+inline float power(Near<float> a, Near<float> b) { return scalar::product_power(a.x, b.x); }
 
-template <class Body>
-concept HasNearBody = requires(Near x) { Body::near_apply(x, x); };
+template <class Body, class T>
+concept HasNearBody = std::is_floating_point_v<T> && requires(Near<T> x) { Body::near_apply(x, x); };
 
-template <class Body>
-inline void far_piece(int64_t n, const float* __restrict a, const float* __restrict b, float* __restrict r) {
+template <class Body, class T>
+inline void far_piece(int64_t n, const T* __restrict a, const T* __restrict b, T* __restrict r) {
 #if defined(IST_VECTOR_MATH)
-  if constexpr (HasVectorBody<Body>) {
+  if constexpr (std::is_same_v<T, float> && HasVectorBody<Body>) {
     const void* in[] = {a, b};
     return vector_tile<Body>(n, r, in);
   }
 #endif
-  for (int64_t i = 0; i < n; ++i) r[i] = Body::apply(a[i], b[i]);
+  if constexpr (std::is_same_v<T, double>) {
+    // Bodies of doubles that call the C library: one element at a time, so only for those that it takes.
+    for (int64_t i = 0; i < n; ++i) r[i] = Body::near_apply(Near<T>{a[i]}, Near<T>{b[i]});
+    for (int64_t i = 0; i < n; ++i) {
+      if (!Body::is_near(Near<T>{a[i]}, Near<T>{b[i]})) r[i] = Body::apply(a[i], b[i]);
+    }
+  } else {
+    for (int64_t i = 0; i < n; ++i) r[i] = Body::apply(a[i], b[i]);
+  }
 }
 
 // A loop has no branches, so both bodies would be evaluated for each element: pieces of the tile choose.
-template <class Body>
+template <class Body, class T>
 void near_tile(int64_t n, void* out, const void* const* in) {
-  constexpr int64_t kPiece = 256;
-  const float* __restrict a = static_cast<const float*>(in[0]);
-  const float* __restrict b = static_cast<const float*>(in[1]);
-  float* __restrict r = static_cast<float*>(out);
+  constexpr int64_t kPiece = 1024 / sizeof(T);
+  const T* __restrict a = static_cast<const T*>(in[0]);
+  const T* __restrict b = static_cast<const T*>(in[1]);
+  T* __restrict r = static_cast<T*>(out);
   for (int64_t start = 0; start < n; start += kPiece) {
     const int64_t end = start + kPiece < n ? start + kPiece : n;
     int any_far = 0;
-    for (int64_t i = start; i < end; ++i) any_far |= Body::is_near(Near{a[i]}, Near{b[i]}) ? 0 : 1;
+    for (int64_t i = start; i < end; ++i) any_far |= Body::is_near(Near<T>{a[i]}, Near<T>{b[i]}) ? 0 : 1;
     if (any_far == 0) {
-      for (int64_t i = start; i < end; ++i) r[i] = Body::near_apply(Near{a[i]}, Near{b[i]});
+      for (int64_t i = start; i < end; ++i) r[i] = Body::near_apply(Near<T>{a[i]}, Near<T>{b[i]});
     } else {
       far_piece<Body>(end - start, a + start, b + start, r + start);
     }
@@ -136,7 +151,7 @@ constexpr TileFn half_fn() {
 
 template <class Body, Class c, int D>
 constexpr TileFn binary_fn() {
-  if constexpr (D == IST_FLOAT32 && HasNearBody<Body>) return &near_tile<Body>;
+  if constexpr (HasNearBody<Body, Type<D>>) return &near_tile<Body, Type<D>>;
 #if defined(IST_VECTOR_MATH)
   if constexpr (D == IST_FLOAT32 && HasVectorBody<Body>) return &vector_tile<Body>;
 #endif
@@ -186,28 +201,28 @@ void where_tile(int64_t n, void* out, const void* const* in) {
   }
 }
 
-#define IST_BODY_ROW(id, name, dtypes)         \
-  struct Body_##name {                         \
-    template <class T>                         \
-    static inline auto apply(T a, T b) {       \
-      return scalar::name(a, b);               \
-    }                                          \
-    template <class V>                         \
-    static inline V vector_apply(V a, V b)     \
-      requires requires { V(name(a, b)); }     \
-    {                                          \
-      return name(a, b);                       \
-    }                                          \
-    template <class N>                         \
-    static inline float near_apply(N a, N b)   \
-      requires requires { float(name(a, b)); } \
-    {                                          \
-      return name(a, b);                       \
-    }                                          \
-    template <class N>                         \
-    static inline bool is_near(N a, N b) {     \
-      return is_##name##_near(a, b);           \
-    }                                          \
+#define IST_BODY_ROW(id, name, dtypes)      \
+  struct Body_##name {                      \
+    template <class T>                      \
+    static inline auto apply(T a, T b) {    \
+      return scalar::name(a, b);            \
+    }                                       \
+    template <class V>                      \
+    static inline V vector_apply(V a, V b)  \
+      requires requires { V(name(a, b)); }  \
+    {                                       \
+      return name(a, b);                    \
+    }                                       \
+    template <class N>                      \
+    static inline auto near_apply(N a, N b) \
+      requires requires { name(a, b); }     \
+    {                                       \
+      return name(a, b);                    \
+    }                                       \
+    template <class N>                      \
+    static inline bool is_near(N a, N b) {  \
+      return is_##name##_near(a, b);        \
+    }                                       \
   };
 #define IST_ARITY_1(id, name, dtypes)
 #define IST_ARITY_2(id, name, dtypes) IST_ROW_WITH_BODY(id, name, dtypes)

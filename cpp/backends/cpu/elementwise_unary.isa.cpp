@@ -14,8 +14,7 @@ void unary_tile(int64_t n, void* out, const void* const* in) {
   for (int64_t i = 0; i < n; ++i) r[i] = Body::apply(Type<From>(a[i]));
 }
 
-// Functions whose bodies for most arguments cost a fraction of those for all: trig.h, exp_log.h and the same for float
-// have both.
+// Functions whose bodies for most arguments cost a fraction of those for all: the scalar headers have both.
 template <class T>
 struct Near {
   T x;
@@ -38,6 +37,8 @@ IST_NEAR(log, is_near_log)
 IST_NEAR(log2, is_near_log)
 IST_NEAR(log10, is_near_log)
 #undef IST_NEAR
+inline double erfinv(Near<double> a) { return scalar::erfinv_near(a.x); }
+inline bool is_near_erfinv(double a) { return scalar::is_near_erfinv(a); }
 
 template <class Body, int D>
 concept HasNearBody = (D == IST_FLOAT32 || D == IST_FLOAT64) && requires(Near<Type<D>> x) { Body::near_apply(x); };
@@ -59,6 +60,15 @@ void near_tile(int64_t n, void* out, const void* const* in) {
     }
   }
 }
+
+// The long functions of doubles, which complex64 computes in as well, have several callers, and what is not inlined is
+// no loop of vectors. (Inlined early, some conditions of the float functions would become branches.)
+template <TileFn kTile>
+[[gnu::flatten]] void flat(int64_t n, void* out, const void* const* in) {
+  kTile(n, out, in);
+}
+template <int D, TileFn kTile>
+constexpr TileFn kFlat = D == IST_FLOAT64 || D == IST_COMPLEX64 ? &flat<kTile> : kTile;
 
 #if defined(IST_VECTOR_MATH)
 template <class Body>
@@ -171,9 +181,9 @@ constexpr TileFn unary_fn() {
   if constexpr (D == IST_FLOAT32 && HasVectorBody<Body>) return &vector_tile<Body>;
 #endif
   if constexpr (HasNearBody<Body, D>) {
-    return &near_tile<Body, Type<D>>;
+    return kFlat<D, &near_tile<Body, Type<D>>>;
   } else if constexpr (takes(c, D)) {
-    return &unary_tile<Body, D, result_dtype(c, D)>;
+    return kFlat<D, &unary_tile<Body, D, result_dtype(c, D)>>;
   } else {
     return nullptr;
   }

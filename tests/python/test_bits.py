@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import arrays
@@ -162,8 +163,8 @@ def other_shape(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[int, 
 @settings(max_examples=1000)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_operands_that_repeat(seed: int) -> None:
-    """Random programs over operands that broadcast or lie across, of values that change their shapes, then a reduction
-    or concatenation. Sizes are drawn evenly."""
+    """Random programs over operands that broadcast or lie across, of values that change their shapes, some of which are
+    matrix products; then a reduction or concatenation. Sizes are drawn evenly."""
     rng = np.random.default_rng(seed)
     extents = [1, 2, 3, 8, 16, 33, 100, 300, 1025, 2050]
     shape: tuple[int, ...] = ()
@@ -178,6 +179,10 @@ def test_operands_that_repeat(seed: int) -> None:
         kept = np.where(rng.random(len(s)) < rng.choice([0.5, 1]), s, 1)
         values.append((rng.standard_normal(kept) * 100).astype(arrays.numpy_dtype(dtype)))
     layouts = [str(rng.choice(["plain", "plain", "transposed"])) for _ in values]
+    factors = None  # of a matrix product that the program begins with
+    if dtype != "int32" and rng.random() < 0.3:
+        rows, columns = math.prod(shape[: (cut := int(rng.integers(len(shape) + 1)))]), math.prod(shape[cut:])
+        factors = [rng.standard_normal(s).astype(values[0].dtype) for s in ((rows, 2), (2, columns))]
     ops = rng.choice(["add", "subtract", "multiply", "maximum", "where"], len(values))
     swaps = rng.random(len(values)) < 0.5
     shape = shapes[-1] if rng.random() < 0.8 else other_shape(rng, shape)
@@ -187,6 +192,9 @@ def test_operands_that_repeat(seed: int) -> None:
 
     def run(device: str) -> list[np.ndarray]:
         whole, *others = (arrays.place(ist, v, layout, device) for v, layout in zip(values, layouts, strict=True))
+        if factors is not None:
+            a, b = (arrays.place(ist, v, "plain", device) for v in factors)
+            whole = (a @ b).reshape(shapes[0])
         made = first = whole
         for i, other in enumerate(others):
             made = made.reshape(shapes[i + 1])

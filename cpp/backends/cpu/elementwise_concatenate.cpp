@@ -62,7 +62,7 @@ void run_elementwise_concatenate(const Context& context, uint32_t first, uint32_
     made[k] = program.value_as(t, t.dtype);
     parts[k] = {out.data + ((k * length) << out.log2()), length, n_parts * length, out.log2()};
   }
-  program.finish(0, true);
+  program.finish();
   const int64_t n = program.size(), grain = 1 + kGrain / ((program.cost() + n_parts) * kUnit);
   parallel_for(context.threads, (n + kUnit - 1) / kUnit, grain, [&](int64_t begin, int64_t end) {
     TileProgram::Frame frame;

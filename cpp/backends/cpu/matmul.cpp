@@ -122,7 +122,9 @@ void run_matmul_elementwise(const Context& context, uint32_t first, uint32_t end
     return run_elementwise(context, first + 1, end);
   }
   TileProgram program(context, first + 1, end, end - 1);
-  program.finish(std::min<int64_t>(kTailTile, out.count()), true);
+  // A single column is computed as a row.
+  const int64_t m = out.shape[out.rank - 2], n = out.shape[out.rank - 1];
+  program.finish(std::min<int64_t>(kTailTile, out.count()), n > 1 ? n : m);
   multiply(call, &program);
 }
 

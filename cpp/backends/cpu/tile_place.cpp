@@ -88,7 +88,7 @@ void TileProgram::place_gathered(uint32_t r, bool needs_tile, bool in_rows) {
 }
 
 // What is not read where it is gets tile buffers after the slots in a thread's scratch, then constants, then bands.
-void TileProgram::place_operands(bool in_rows) {
+void TileProgram::place_operands(int64_t row) {
   // Scalars that only steps of chains read need no tile, but as much as a step reads at a time.
   bool needs_tile[kMaxRegisters];
   for (uint32_t r = 0; r < n_registers_; ++r) needs_tile[r] = registers_[r].is_asked;
@@ -101,13 +101,13 @@ void TileProgram::place_operands(bool in_rows) {
   place_blocks(needs_tile);
   n_buffers_ = n_slots_;
   if (tile_ == 0 && !any_asked_) choose_bands();
-  cut_ = n_bands_ > 0 ? matrix_columns_ : tile_ > 0 && in_rows ? row_length_ : std::max<int64_t>(n_, 1);
+  cut_ = n_bands_ > 0 ? matrix_columns_ : row > 0 ? row : std::max<int64_t>(n_, 1);
   for (uint32_t r = 0; r < n_registers_; ++r) {
     Register& reg = registers_[r];
     if (reg.place != Place::filled && reg.place != Place::gathered) continue;
     slot_log2_ = std::max<int>(slot_log2_, reg.log2);
     if (reg.place == Place::gathered) {
-      place_gathered(r, needs_tile[r], in_rows);
+      place_gathered(r, needs_tile[r], tile_ == 0 || row > 0);
       continue;
     }
     if (!needs_tile[r]) reg.place = Place::constant;
@@ -151,10 +151,10 @@ void TileProgram::choose_stores(bool may_stream) {
   }
 }
 
-void TileProgram::finish(int64_t tile, bool in_rows) {
+void TileProgram::finish(int64_t tile, int64_t row) {
   if (n_instructions_ > 1) merge_chains();
   tile_ = tile;
-  place_operands(in_rows);
+  place_operands(row);
   mark_constants();
   choose_stores(tile == 0);
   reads_ahead_ = cost_ > kCostly && n_ * bytes_ >= 2 * kClaimFromMemory;

@@ -86,7 +86,6 @@ TileProgram::TileProgram(const Context& context, uint32_t first, uint32_t end, u
     : context_(context), last_(last) {
   const ist_tensor& out = node_at(context.program, first).output;
   n_ = element_count(static_cast<int>(out.rank), out.shape);
-  row_length_ = out.rank > 0 ? out.shape[out.rank - 1] : 1;
   for (uint32_t i = first; i < end; ++i) add_node(i);
 }
 

@@ -46,10 +46,11 @@ class TileProgram {
   // The register that holds a value of the run as `dtype` after each tile.
   uint16_t value_as(const ist_tensor& value, uint32_t dtype);
 
-  // To be called when all of the above is done, before tiles are run: fixes how long they may be. 0: as the cache likes
-  // it, and tiles keep to length_at(), or come in bands if no value is asked for. `in_rows`: no tile goes past the end
-  // of a row.
-  void finish(int64_t tile, bool in_rows);
+  // To be called when all of the above is done, before tiles are run. How long these may be is what the cache likes:
+  // they keep to length_at(), or come in bands if no value is asked for.
+  void finish() { finish(0, 0); }
+  // Or the caller says how long they may be, and that none goes past a multiple of `row` elements; 0: any may.
+  void finish(int64_t tile, int64_t row);
 
   int64_t size() const { return n_; }  // elements of a node
   // What an element costs, roughly, in additions of numbers in cache.
@@ -150,7 +151,7 @@ class TileProgram {
   void merge_chains();
   void place_blocks(bool (&needs_tile)[kMaxRegisters]);
   void fill_block(const Register& reg, const char* element, char* block) const;
-  void place_operands(bool in_rows);
+  void place_operands(int64_t row);
   void place_gathered(uint32_t r, bool needs_tile, bool in_rows);
   void choose_bands();
   void mark_constants();
@@ -169,7 +170,7 @@ class TileProgram {
 
   const Context& context_;
   uint32_t last_;
-  int64_t n_, row_length_;  // of the first node
+  int64_t n_;
   uint32_t n_registers_ = 0, n_instructions_ = 0, n_inputs_ = 0, n_steps_ = 0, n_made_ = 0, n_in_slots_ = 0;
   uint32_t lowest_ = UINT32_MAX;  // number of a value that the run has made
   uint16_t n_slots_ = 0;

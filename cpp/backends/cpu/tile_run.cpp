@@ -225,7 +225,7 @@ void run_elementwise(const Context& context, uint32_t first, uint32_t end) {
   // A lone copy knows better ways than tiles.
   if (end == first + 1 && node.op == static_cast<uint32_t>(Op::contiguous)) return run_contiguous({context, node});
   TileProgram program(context, first, end, end - 1);
-  program.finish(0, true);
+  program.finish();
   const int64_t work = program.size() * program.cost();
   const bool alone = context.threads <= 1 || work < 2 * kGrainAwake;
   const int64_t grain = !alone && helpers_awake() ? kGrainAwake : kGrainAsleep;

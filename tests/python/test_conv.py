@@ -43,6 +43,10 @@ SHAPES: dict[str, tuple[tuple[int, ...], tuple[int, ...], Window]] = {
     "many groups of few channels": ((1, 13, 90, 260), (260, 3, 3, 4), {"groups": 65, "padding": 1}),
     "few outputs in a volume": ((2, 7, 12, 21, 6), (4, 2, 3, 3, 3), {"groups": 2, "stride": (2, 1, 2), "padding": 1}),
     "a long filter": ((1, 5000, 1), (1, 900, 1), {"padding": 899}),
+    "images side by side if transposed": ((100, 22, 9, 5), (33, 20, 8, 5), {"padding": 1}),
+    "images side by side, strides": ((64, 30, 17, 3), (20, 28, 15, 3), {"stride": 2, "padding": 1, "flip": True}),
+    "images side by side in a volume": ((60, 5, 12, 13, 2), (12, 4, 11, 12, 2), {"padding": 1}),
+    "images side by side, dilated": ((64, 60, 7), (3, 28, 7), {"kernel_dilation": 2, "padding": 3}),
     "spread": ((2, 13, 14, 70), (33, 4, 5, 70), {"input_dilation": 2, "padding": ((2, 3), (1, 4))}),
     "spread far, chains over k-blocks": ((1, 50, 30), (20, 41, 30), {"input_dilation": 12, "padding": 30}),
     "spread, short phases over the ends of k-blocks": (

@@ -1,6 +1,8 @@
 // Convolutions of images that are neighbours in memory, element by element: gradients of weights, whose images are the
 // channels of what was convolved, and whose outputs those of its result. Panels are the same output of neighbouring
 // images, and strips are outputs, so that each k of both is a row of memory, and nothing is transposed but the sums.
+#include <cassert>
+
 #include "backends/cpu/conv_kernels.h"
 #include "backends/cpu/conv_tasks.h"
 #include "backends/cpu/copy_kernels.h"
@@ -11,7 +13,7 @@ namespace {
 
 constexpr int64_t kTogether = 8;      // strips that are packed side by side
 constexpr int64_t kTurn = 32;         // rows of each in turn
-constexpr int64_t kMostColumns = 64;  // of the panels of all kernels
+constexpr int64_t kMostColumns = 64;  // of the panels of any kernels
 
 struct Images {
   const Call& call;
@@ -34,7 +36,9 @@ struct Images {
         height(divide_up(shape.outputs, divide_up(shape.outputs, mm.rows))),
         depth_max(round_up(std::min<int64_t>(shape.k(), kMatmulBlock), mm.depth_unit)),
         h_step(input.rank > 3 ? input.strides[input.rank - 3] : 0),
-        d_step(input.rank > 4 ? input.strides[1] : 0) {}
+        d_step(input.rank > 4 ? input.strides[1] : 0) {
+    assert(mm.cols <= kMostColumns);
+  }
 
   bool half() const { return is_half(out.dtype); }
   int64_t outputs_of_image() const { return shape.d.out * shape.h.out * shape.w.out; }
@@ -178,10 +182,14 @@ struct Images {
 }  // namespace
 
 bool suits_images(const Call& call, const ConvShape& shape, const View& input, const View& filters) {
+  constexpr int64_t kDeep = 16;  // k for each output of an image: where the sums are few, transposing them is cheap
   const MatmulKernels& mm = call.kernels().matmul->of[input.dtype - IST_FLOAT16];
+  const int64_t outputs = shape.d.out * shape.h.out * shape.w.out;
+  const bool is_deep = shape.k() >= std::max<int64_t>(kMatmulBlock, kDeep * outputs);
+  const bool fills_panels = 2 * shape.batch >= round_up(shape.batch, mm.cols);
   // A pointwise convolution is a single image, and not as it lies in memory.
   return shape.batch > 1 && shape.groups == 1 && !shape.is_spread() && input.strides[0] == 1 &&
-         filters.strides[0] == 1 && 2 * shape.batch >= mm.cols;
+         filters.strides[0] == 1 && is_deep && fills_panels;
 }
 
 void convolve_images(const Call& call, const ConvShape& shape, const View& input, const View& filters,

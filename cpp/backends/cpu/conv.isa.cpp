@@ -294,9 +294,9 @@ void gather_halves(int64_t rows, int n_pieces, const RowPiece* pieces, const voi
   }
 }
 
-// Asks for the same of what lies behind.
+// Prefetches as many elements behind those of each row.
 template <class T, class V>
-void neighbours(int64_t n_rows, int64_t n, const void* const* rows, int64_t shift, void* to) {
+void copy_rows(int64_t n_rows, int64_t n, const void* const* rows, int64_t shift, void* to) {
   constexpr int W = V::kWidth;
   T* out = static_cast<T*>(to);
   const int64_t whole = n / W * W;
@@ -310,7 +310,7 @@ void neighbours(int64_t n_rows, int64_t n, const void* const* rows, int64_t shif
   }
 }
 
-void neighbouring_halves(int64_t n_rows, int64_t n, const void* const* rows, int64_t shift, void* to) {
+void copy_rows_of_halves(int64_t n_rows, int64_t n, const void* const* rows, int64_t shift, void* to) {
   Bits16* out = static_cast<Bits16*>(to);
   for (int64_t t = 0; t < n_rows; ++t, out += n) {
     const Bits16* in = static_cast<const Bits16*>(rows[t]) + shift;
@@ -338,7 +338,7 @@ constexpr ConvKernels kernels() {
           kPlaneOutputs,
           &planes<T, V, kGroups>,
           kGroups ? &gather_halves : &gather<T, V>,
-          kHalf ? &neighbouring_halves : &neighbours<T, V>};
+          kHalf ? &copy_rows_of_halves : &copy_rows<T, V>};
 }
 
 constexpr ConvTable table = {{kernels<IST_FLOAT16, VecF32>(), kernels<IST_BFLOAT16, VecF32>(),

@@ -1,5 +1,5 @@
 // Convolutions of images that are neighbours in memory, element by element: gradients of weights, whose images are the
-// channels of what was convolved, and whose outputs those of its result. Panels are the same output of neighbouring
+// channels of what was convolved, and whose outputs those of its result. Panels are the same pixel of neighbouring
 // images, and strips are outputs, so that each k of both is a row of memory, and nothing is transposed but the sums.
 #include <cassert>
 
@@ -41,9 +41,9 @@ struct Images {
   }
 
   bool half() const { return is_half(out.dtype); }
-  int64_t outputs_of_image() const { return shape.d.out * shape.h.out * shape.w.out; }
+  int64_t pixels() const { return shape.d.out * shape.h.out * shape.w.out; }
   int64_t n_strips() const { return divide_up(shape.outputs, height); }
-  int64_t n_panels() const { return divide_up(shape.batch, mm.cols) * outputs_of_image(); }
+  int64_t n_panels() const { return divide_up(shape.batch, mm.cols) * pixels(); }
   int64_t gathered_bytes() const {
     return mm.in_place ? 0 : round_up(depth_max * std::max(mm.rows, mm.cols) << out.log2(), 64);
   }
@@ -55,11 +55,11 @@ struct Images {
 
   // Panels of the same images follow each other: what they read overlaps.
   ConvBlock block(int64_t panel) const {
-    const int64_t output = panel % outputs_of_image();
-    return {panel / outputs_of_image() * mm.cols,
-            output / (shape.h.out * shape.w.out),
-            output / shape.w.out % shape.h.out,
-            output % shape.w.out,
+    const int64_t pixel = panel % pixels();
+    return {panel / pixels() * mm.cols,
+            pixel / (shape.h.out * shape.w.out),
+            pixel / shape.w.out % shape.h.out,
+            pixel % shape.w.out,
             1,
             1};
   }
@@ -121,15 +121,15 @@ struct Images {
     }
   }
 
-  // `count` neighbours in some rows, as a strip or as a panel.
+  // `count` elements of some rows, as a strip or as a panel.
   void pack(int64_t depth, const void* const* rows, int64_t shift, int64_t count, bool is_strip, char* gathered,
             char* to) const {
-    const auto neighbours = call.kernels().conv->of[out.dtype - IST_FLOAT16].neighbours;
+    const auto copy_rows = call.kernels().conv->of[out.dtype - IST_FLOAT16].copy_rows;
     if (mm.groups != nullptr) {
       (is_strip ? mm.groups->pack_a_rows : mm.groups->pack_rows)(depth, count, rows, shift, to);
       return;
     }
-    neighbours(depth, count, rows, shift, mm.in_place ? to : gathered);
+    copy_rows(depth, count, rows, shift, mm.in_place ? to : gathered);
     if (mm.in_place) return;
     if (mm.header == 0) {
       const void* elements = gathered;
@@ -182,10 +182,10 @@ struct Images {
 }  // namespace
 
 bool suits_images(const Call& call, const ConvShape& shape, const View& input, const View& filters) {
-  constexpr int64_t kDeep = 16;  // k for each output of an image: where the sums are few, transposing them is cheap
+  constexpr int64_t kDeep = 16;  // k for each pixel: where the sums are few, transposing them is cheap
   const MatmulKernels& mm = call.kernels().matmul->of[input.dtype - IST_FLOAT16];
-  const int64_t outputs = shape.d.out * shape.h.out * shape.w.out;
-  const bool is_deep = shape.k() >= std::max<int64_t>(kMatmulBlock, kDeep * outputs);
+  const int64_t pixels = shape.d.out * shape.h.out * shape.w.out;
+  const bool is_deep = shape.k() >= std::max<int64_t>(kMatmulBlock, kDeep * pixels);
   const bool fills_panels = 2 * shape.batch >= round_up(shape.batch, mm.cols);
   // A pointwise convolution is a single image, and not as it lies in memory.
   return shape.batch > 1 && shape.groups == 1 && !shape.is_spread() && input.strides[0] == 1 &&

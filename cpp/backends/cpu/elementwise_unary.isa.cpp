@@ -61,8 +61,8 @@ void near_tile(int64_t n, void* out, const void* const* in) {
   }
 }
 
-// The long functions of doubles, which complex64 computes in as well, have several callers, and what is not inlined is
-// no loop of vectors. (Inlined early, some conditions of the float functions would become branches.)
+// Long functions have several callers, and what is not inlined is no loop of vectors: those of doubles, which complex64
+// computes in as well, and the reductions of far angles. (Inlined early, conditions of float arcsin become branches.)
 template <TileFn kTile>
 [[gnu::flatten]] void flat(int64_t n, void* out, const void* const* in) {
   kTile(n, out, in);
@@ -181,7 +181,7 @@ constexpr TileFn unary_fn() {
   if constexpr (D == IST_FLOAT32 && HasVectorBody<Body>) return &vector_tile<Body>;
 #endif
   if constexpr (HasNearBody<Body, D>) {
-    return kFlat<D, &near_tile<Body, Type<D>>>;
+    return &flat<&near_tile<Body, Type<D>>>;
   } else if constexpr (takes(c, D)) {
     return kFlat<D, &unary_tile<Body, D, result_dtype(c, D)>>;
   } else {

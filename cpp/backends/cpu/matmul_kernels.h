@@ -51,7 +51,8 @@ struct GroupKernels {
   int32_t (*smallest_exponent)(int64_t n, const void* x);
   // A group of `count` rows i_stride elements apart, from pieces in ascending order, with +0 beyond them.
   void (*gather)(int64_t count, int n_pieces, const RowPiece* pieces, const void* src, int64_t i_stride, void* dst);
-  // `pack` and `pack_a` of k that are anywhere: element i of k is rows[k][shift + i]. Those behind them come next.
+  // `pack` and `pack_a` where each k has a row of its own: element i is rows[k][shift + i]. What lies behind them in
+  // each row is prefetched. Squares beyond `count` hold anything.
   void (*pack_rows)(int64_t depth, int64_t count, const void* const* rows, int64_t shift, void* dst);
   void (*pack_a_rows)(int64_t depth, int64_t count, const void* const* rows, int64_t shift, void* dst);
   // A strip by a packed panel: the sums of a k-block that, with `adds`, are added to C. Into C where `out` is null,

@@ -19,6 +19,16 @@ inline constexpr double kLn2Low = 0x1.abc9e3b39803fp-56;
 inline constexpr double kLn2Short = 0x1.62e42fefa3800p-1;
 inline constexpr double kLn2ShortLow = 0x1.ef35793c76730p-45;
 
+// x = k * ln 2 + r with |r| <= ln(2) / 2; k also lies in the low bits of `shifted`.
+struct ReducedExpDouble {
+  double r, k;
+  uint64_t shifted;
+};
+inline ReducedExpDouble reduce_exp(double x) {
+  const double shifted = fma(x, kLog2E, kRoundMagic), k = shifted - kRoundMagic;
+  return {fma(-k, kLn2Low, fma(-k, kLn2, x)), k, bits_of(shifted)};
+}
+
 // exp(r) - 1 for |r| <= ln(2) / 2.
 inline double expm1_reduced(double r) {
   const double p =
@@ -30,9 +40,8 @@ inline double expm1_reduced(double r) {
 
 // exp(hi + lo) * 2^offset for hi in [-800, 800]; two factors of the scale keep subnormals and the last binade right.
 inline double exp_core(double hi, double lo, double offset) {
-  const double k = fma(hi, kLog2E, kRoundMagic) - kRoundMagic;
-  const double r = fma(-k, kLn2Low, fma(-k, kLn2, hi)) + lo;
-  const double y = 1.0 + expm1_reduced(r);
+  const auto [r, k, shifted] = reduce_exp(hi);
+  const double y = 1.0 + expm1_reduced(r + lo);
   const double half = fma(k, 0.5, kRoundMagic) - kRoundMagic;
   return y * exp2_integer(half) * exp2_integer(k - half + offset);
 }
@@ -43,42 +52,32 @@ inline double exp_clamp(double x) {
   return x < -750.0 ? -750.0 : x;
 }
 
-// x = k * ln 2 + r with |r| <= ln(2) / 2; k lies in the low bits of `shifted`, y is exp(r), in [0.7, 1.42].
-struct ReducedExpDouble {
-  double y;
-  uint64_t shifted;
-};
-inline ReducedExpDouble reduce_exp(double x) {
-  const double shifted = fma(x, kLog2E, kRoundMagic), k = shifted - kRoundMagic;
-  const double r = fma(-k, kLn2Low, fma(-k, kLn2, x));
-  return {1.0 + expm1_reduced(r), bits_of(shifted)};
-}
 // exp(x) for x of 710 or less. No product is subnormal or vanishes, for which processors take a hundred cycles: 2^k is
 // an addition to the exponent, and where that leaves none, adding 2^(-1022 - k) rounds y to what counts in the result,
 // and the sum has it in its low bits.
 inline double exp_below(double x) {
   constexpr int64_t smallest = 0x0010000000000000ll, infinity = 0x7ff0000000000000ll;
   const ReducedExpDouble e = reduce_exp(x < -746.0 ? -746.0 : x);
+  const double y = 1.0 + expm1_reduced(e.r);  // in [0.7, 1.42]
   const uint64_t k = e.shifted << 52, unit = smallest - k;
-  const auto normal = static_cast<int64_t>(bits_of(e.y) + k);
-  const auto subnormal = static_cast<int64_t>(bits_of(e.y + double_of(unit)) - unit);
+  const auto normal = static_cast<int64_t>(bits_of(y) + k);
+  const auto subnormal = static_cast<int64_t>(bits_of(y + double_of(unit)) - unit);
   const int64_t bits = normal < smallest ? subnormal : normal;
-  return double_of(static_cast<uint64_t>(bits < infinity ? bits : infinity)) + (e.y - e.y);
+  return double_of(static_cast<uint64_t>(bits < infinity ? bits : infinity)) + (y - y);
 }
 inline double exp(double x) { return exp_below(x > 710.0 ? 710.0 : x); }
 // The same where results are normal.
 inline bool is_near_exp(double x) { return fabs(x) <= 708.0; }
 inline double exp_near(double x) {
   const ReducedExpDouble e = reduce_exp(x);
-  return double_of(bits_of(e.y) + (e.shifted << 52));
+  return double_of(bits_of(1.0 + expm1_reduced(e.r)) + (e.shifted << 52));
 }
 
 // expm1(x) * 2^offset.
 inline double expm1_core(double x, double offset) {
   double c = x > 750.0 ? 750.0 : x;
   c = c < -45.0 ? -45.0 : c;
-  const double k = fma(c, kLog2E, kRoundMagic) - kRoundMagic;
-  const double r = fma(-k, kLn2Low, fma(-k, kLn2, c));
+  const auto [r, k, shifted] = reduce_exp(c);
   const double inverse = exp2_integer(k > 100.0 ? -100.0 : -k);
   // 2^k (p + 1 - 2^-k): both terms are exact before the sum unless 2^-k is out of its reach.
   const double sum = expm1_reduced(r) + (1.0 - inverse);
@@ -235,8 +234,7 @@ inline double tanh(double x) {
   const double a = fabs(x);
   // expm1_core() for small numbers, where 2^k is one factor.
   const double c = a > 22.0 ? 44.0 : 2.0 * a;
-  const double k = fma(c, kLog2E, kRoundMagic) - kRoundMagic;
-  const double r = fma(-k, kLn2Low, fma(-k, kLn2, c));
+  const auto [r, k, shifted] = reduce_exp(c);
   const double t = (expm1_reduced(r) + (1.0 - exp2_integer(-k))) * exp2_integer(k);
   return a < 0x1p-28 ? x : copysign(t / (t + 2.0), x);
 }

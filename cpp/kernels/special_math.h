@@ -23,8 +23,7 @@ inline double erf(double x) {
                  0x1.b294912c6bbe5p-16, 0x1.bca68fdb4124fp-10, -0x1.3966859118433p-6, 0x1.45f306dc9c8bcp-1);
   constexpr double slope = 0x1.20dd750429b6dp+0, slope_lo = 0x1.1ae3a914fed80p-56;  // 2 / sqrt(pi)
   const double minus_q = fma(-a, slope, -a * fma(z, even, fma(a, odd, slope_lo)));
-  const double k = fma(minus_q, kLog2E, kRoundMagic) - kRoundMagic;
-  const double r = fma(-k, kLn2Low, fma(-k, kLn2, minus_q));
+  const auto [r, k, shifted] = reduce_exp(minus_q);
   const double scale = exp2_integer(k);
   return copysign(fma(-scale, expm1_reduced(r), 1.0 - scale), x);
 }

@@ -55,11 +55,6 @@ template <class Body>
 concept HasVectorBody = requires(VecMath x) { Body::vector_apply(x, x); };
 #endif
 
-// Functions whose bodies for most operands cost a fraction of the others: the scalar headers have both.
-template <class T>
-struct Near {
-  T x;
-};
 template <class T>
 inline bool is_remainder_near(Near<T> a, Near<T> b) {
   return scalar::remainder_is_near(a.x, b.x);

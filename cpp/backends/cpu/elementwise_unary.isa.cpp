@@ -14,11 +14,6 @@ void unary_tile(int64_t n, void* out, const void* const* in) {
   for (int64_t i = 0; i < n; ++i) r[i] = Body::apply(Type<From>(a[i]));
 }
 
-// Functions whose bodies for most arguments cost a fraction of those for all: the scalar headers have both.
-template <class T>
-struct Near {
-  T x;
-};
 #define IST_NEAR(name, condition)    \
   template <class T>                 \
   inline T name(Near<T> a) {         \

@@ -55,6 +55,12 @@ using Unsigned =
     std::conditional_t<kSize == 1, uint8_t,
                        std::conditional_t<kSize == 2, uint16_t, std::conditional_t<kSize == 4, uint32_t, uint64_t>>>;
 
+// An operand of a function whose body for most operands costs a fraction of the one for all: scalar headers have both.
+template <class T>
+struct Near {
+  T x;
+};
+
 // Bits to move, whatever they mean.
 using Bits8 = uint8_t __attribute__((may_alias));
 using Bits16 = uint16_t __attribute__((may_alias));

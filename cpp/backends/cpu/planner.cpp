@@ -160,9 +160,10 @@ bool is_read_as_made(const ist_program& program, uint32_t first, uint32_t end, c
 }
 
 // May `node` join the run of nodes [first, end)? Values of the run are read as they lie in tiles, or not at all.
-// `lowest` is the lowest number of a value that the run makes.
-bool joins(const ist_program& program, uint32_t first, uint32_t end, uint32_t lowest, const ist_node& node) {
-  if (element_count(node_at(program, first).output) != element_count(node.output)) return false;
+// `count` is that of the elements of each, `lowest` the lowest number of a value that the run makes.
+bool joins(const ist_program& program, uint32_t first, uint32_t end, int64_t count, uint32_t lowest,
+           const ist_node& node) {
+  if (element_count(node.output) != count) return false;
   for (uint32_t k = 0; k < node.n_inputs; ++k) {
     const ist_tensor& t = input_at(node, program.tensor_size, k);
     if (t.value >= lowest && !is_read_as_made(program, first, end, t)) return false;
@@ -255,10 +256,11 @@ Step plan_step(const Kernels& kernels, const ist_program& program, uint32_t firs
   if (run != nullptr && run != &run_matmul) return {first, first + 1, run, nullptr};
   uint32_t end = first + 1;
   uint32_t lowest = node.output.value;
+  const int64_t count = element_count(node.output);
   while (end < program.n_nodes && end - first < kMaxRunNodes) {
     const ist_node& next = node_at(program, end);
     if (!is_elementwise(next) || !supports_node(kernels, next, program.tensor_size)) break;
-    if (!joins(program, first, end, lowest, next)) break;
+    if (!joins(program, first, end, count, lowest, next)) break;
     lowest = std::min(lowest, next.output.value);
     ++end;
   }

@@ -7,6 +7,7 @@
 #include "backends/cpu/call.h"
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/offsets.h"
+#include "backends/cpu/stretch.h"
 #include "backends/cpu/threads.h"
 #include "kernels/scalar_ops.h"
 #include "ops/op_ids.h"
@@ -137,10 +138,10 @@ class Regions {
     int64_t to, number;  // the place in the output, and in the updates
   };
 
-  Regions(const View& out, const Offsets& offsets, const int64_t* sizes) {
+  Regions(const Call& call, const View& out, const Offsets& offsets, const int64_t* sizes) {
     const int64_t slice = element_count(out.rank, sizes);
     if (out.count() << out.log2() < kLeast || slice * offsets.count() < out.count() / kSparse) return;
-    while (out.shape[axis_] == 1) ++axis_;
+    axis_ = leading_axis(call.node.output);
     if (sizes[axis_] != 1) return;
     const int64_t row = out.count() / out.shape[axis_];
     rows_ = std::max<int64_t>(1, (kBytes >> out.log2()) / row);
@@ -190,7 +191,7 @@ class Regions {
   static constexpr int64_t kSparse = 16;          // of so many elements one is written to, at least
   static constexpr int64_t kUneven = 4;           // part of the slices that one thread may have beyond its share
 
-  int axis_ = 0;
+  int axis_ = -1;
   int64_t rows_ = 0, most_ = 0;
   std::vector<int64_t> starts_;
   std::vector<Slice> slices_;
@@ -219,7 +220,7 @@ void run_scatter(const Call& call) {
     });
   }
   const SliceLoop loop(call, adds, out, strides, attrs.slice_sizes);
-  if (const Regions regions(out, offsets, attrs.slice_sizes); regions.fit(call.threads())) {
+  if (const Regions regions(call, out, offsets, attrs.slice_sizes); regions.fit(call.threads())) {
     return parallel_for(call.threads(), regions.count(), 1, [&](int64_t begin, int64_t end) {
       for (int64_t region = begin; region < end; ++region) {
         regions.copy(call, out, strides, region);

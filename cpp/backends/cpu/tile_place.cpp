@@ -177,8 +177,8 @@ void TileProgram::fit_repetition() {
   int64_t step = std::lcm(kVector, period_);
   if (step > tile_) step = period_ <= tile_ ? period_ : 1;
   if (cut_ < n_) {
-    const int64_t tiles = (cut_ + tile_ - 1) / tile_, even = (cut_ + tiles - 1) / tiles;
-    tile_ = std::min(cut_, (even + step - 1) / step * step);
+    const int64_t tiles = divide_up(cut_, tile_), even = divide_up(cut_, tiles);
+    tile_ = std::min(cut_, round_up(even, step));
   } else if (tile_ < n_) {
     tile_ -= tile_ % step;
   }

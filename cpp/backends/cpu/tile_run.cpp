@@ -39,7 +39,7 @@ void TileProgram::fill_block(const Register& reg, const char* element, char* blo
 }
 
 void TileProgram::enter(Frame& frame) const {
-  const int64_t buffer_bytes = ((tile_ << slot_log2_) + 63) / 64 * 64;
+  const int64_t buffer_bytes = round_up(tile_ << slot_log2_, kLine);
   const int64_t constant_bytes = n_constants_ * kChainBlockBytes;
   const int64_t piece_bytes = streams_ ? kPieceBytes : 0;
   const int64_t bytes = constant_bytes + piece_bytes + buffer_bytes * (n_buffers_ + n_bands_ * band_rows_);
@@ -236,7 +236,7 @@ void run_elementwise(const Context& context, uint32_t first, uint32_t end) {
                  [&](int64_t begin, int64_t end) { run_bands(program, begin, end); });
   } else {
     // No two threads write to a cache line, and ranges begin where vectors are aligned.
-    const int64_t n = program.size(), units = (n + kUnit - 1) / kUnit;
+    const int64_t n = program.size(), units = divide_up(n, kUnit);
     parallel_for(
         alone ? 1 : context.threads, units, std::max<int64_t>(kShareMin, grain / program.cost()) / kUnit,
         [&](int64_t begin, int64_t end) { run_tiles(program, begin * kUnit, std::min(n, end * kUnit)); },

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from peers_models import jax_models, mlx_like_models, torch_models
 from peers_rows import Row
 
 Program = Callable[..., Any]
@@ -188,6 +189,7 @@ def torch_call(row: Row, threads: int) -> Call:
         "scatter-add": lambda a, i, b: a.index_add(0, i, b),
         "conv2d": lambda x, w: functional.conv2d(x, w, padding=1),
         "attention": functional.scaled_dot_product_attention,
+        **torch_models(),
     }
     if row.program not in programs:
         raise Absent
@@ -198,6 +200,8 @@ def torch_call(row: Row, threads: int) -> Call:
         last = row.dtype == "bfloat16"  # channels: what is faster in that dtype
         layout = torch.channels_last if last else torch.contiguous_format
         operands = [a.permute(0, 3, 1, 2).contiguous(memory_format=layout) for a in operands]
+    elif row.program == "CNN, training":
+        operands = [a.permute(0, 3, 1, 2).contiguous() if a.ndim == 4 else a for a in operands]
     elif row.program == "batch norm":
         operands[0] = operands[0].permute(0, 3, 1, 2)  # channels last, the faster of the two
     elif row.program == "group norm":
@@ -227,6 +231,7 @@ def jax_call(row: Row, threads: int) -> Call:
             x, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
         ),
         "attention": jax.nn.dot_product_attention,
+        **jax_models(),
     }
     if row.program not in programs:
         raise Absent
@@ -283,6 +288,7 @@ def mlx_like_call(mx: Any, row: Row) -> Call:
         "scatter-add": lambda a, i, b: a.at[i].add(b),
         "conv2d": lambda x, w: mx.conv2d(x, w, padding=1),
         "attention": attention,
+        **mlx_like_models(mx),
     }
     program = programs[row.program]
     dtype = getattr(mx, row.dtype)

@@ -17,11 +17,16 @@ BOUND_BY = {"a + b": ("add_bytes", 3), "exp": ("add_bytes", 2), "gelu": ("add_by
 
 @dataclass(frozen=True)
 class Operand:
-    """Random numbers of the row's dtype, `positive` or not; with `below`, indices of less than that."""
+    """Random numbers of the row's dtype, `positive` or not, times `scale`; with `below`, indices of less than that.
+
+    With `heads`, the last axis of three is cut into so many, which become the second of four.
+    """
 
     shape: tuple[int, ...]
     below: int = 0
     positive: bool = False
+    scale: float = 1.0
+    heads: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,10 @@ class Row:
             elif dtype == "int32":
                 made.append(generator.integers(1, 100, operand.shape, dtype=np.int32))
             else:
-                values = generator.standard_normal(operand.shape).astype(dtype)
+                values = (operand.scale * generator.standard_normal(operand.shape)).astype(dtype)
+                if operand.heads:
+                    split = values.reshape(*operand.shape[:2], operand.heads, -1)
+                    values = np.ascontiguousarray(split.swapaxes(1, 2))
                 made.append(np.abs(values) if operand.positive else values)
         return made
 
@@ -182,6 +190,32 @@ def networks() -> list[Row]:
     ]
 
 
+def models() -> list[Row]:
+    """Whole forward passes and steps of training: the data, then the parameters in the order of peers_models."""
+
+    def weight(*shape: int) -> Operand:
+        return Operand(shape, scale=0.05)
+
+    scale, bias = Operand((256,), positive=True), weight(256)
+    square = weight(256, 256)
+    block = (scale, bias, *[square] * 4, scale, bias, weight(256, 1024), weight(1024), weight(1024, 256), bias)
+    tokens = (8, 128, 256)
+    layers = (weight(784, 256), bias, square, bias, weight(256, 10), weight(10))
+    filters = (weight(32, 3, 3, 3), weight(64, 3, 3, 32), weight(64, 10))
+    wide, up, down = weight(1024, 1024), weight(1024, 2816), weight(2816, 1024)
+    scale = Operand((1024,), positive=True)
+    cache = Operand((1, 512, 1024), heads=16)
+    decoder = ((1, 1, 1024), cache, cache, scale, *[wide] * 4, scale, up, up, down)
+    return [
+        row("transformer block", "8x128x256", tokens, *block),
+        row("transformer block, training", "8x128x256", tokens, tokens, *block),
+        row("MLP, training", "128x784", (128, 784), Operand((128,), below=10), *layers),
+        row("CNN, training", "32x32x32x3", (32, 32, 32, 3), Operand((32,), below=10), *filters),
+        row("RNN", "64 steps of 16x128", (64, 16, 128), weight(128, 128), weight(128, 128), weight(128)),
+        row("decoder layer", "a token of 1024 after 512", *decoder, dtype="bfloat16"),
+    ]
+
+
 def rows_of(small: bool) -> list[Row]:
-    rows = [*matrix_products(), *vectors(), *matrices(), *gathers(), *networks()]
+    rows = [*matrix_products(), *vectors(), *matrices(), *gathers(), *networks(), *models()]
     return [row.shrunk() for row in rows] if small else rows

@@ -12,7 +12,8 @@ import isthmus as ist
 DTYPES = ["float16", "bfloat16", "float32", "float64", "complex64"]
 
 # m, k, n: single rows and columns and both with many k-blocks, one tile and its neighbours,
-# wide rows that stream, several k-blocks, odd k, a small result, two strips of rows and B beyond the cache
+# wide rows that stream, several k-blocks, odd k, a small result, two strips of rows and B beyond the cache,
+# many strips of rows, with few columns and with so many that B takes two passes
 SHAPES = [
     (1, 1, 1),
     (1, 7, 33),
@@ -36,6 +37,8 @@ SHAPES = [
     (100, 90, 300),
     (20, 700, 500),
     (140, 9, 1025),
+    (303, 450, 45),
+    (130, 400, 1000),
 ]
 
 # how (rows, columns) lie in memory

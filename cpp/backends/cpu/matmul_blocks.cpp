@@ -15,12 +15,13 @@ namespace {
 constexpr int64_t kPanelBytes = 1280 * 1024;      // of B packed at a time, so that they stay in the second-level cache
 constexpr int64_t kKeptBytes = 32 * 1024 * 1024;  // of A packed, at most, for all the columns of B
 constexpr int64_t kFewBytes = 512 * 1024;         // of A packed, beside which panels of B come one or two at a time
+constexpr int64_t kFarBytes = 512 * 1024;         // of A whose columns are packed even for few columns of B
 constexpr int64_t kFewColumns = 128;              // bytes of their rows at least, which memory delivers at once
 constexpr int64_t kSmallPanel = 32 * 1024;        // of B read where it is, while it stays in the first-level cache
 constexpr int64_t kSmallResult = 512 * 1024;      // bytes of C up to which B is not packed, if so
 constexpr int64_t kDotBlocks = 128;               // of k that are worth another thread, in a row times a column
 constexpr int64_t kDotPacked = 64;                // of them packed at a time, which stay in the second-level cache
-constexpr int64_t kPackPanels = 8;                // packed side by side
+constexpr int64_t kPackPanels = 8;                // or strips, packed side by side
 constexpr int64_t kPackRows = 16;                 // of each in turn
 constexpr int64_t kLine = 64;                     // bytes that caches fetch at a time
 constexpr int64_t kTailColumns = 256;             // that elementwise nodes take at once, or more
@@ -70,7 +71,9 @@ void Product::tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
   // Small results do not pay for packing B: a few panels at a time are read where they are, in the first-level cache.
   const int64_t small = kSmallPanel / (depth_max * size) / cols * cols;
   const bool narrow = mm.in_place && b.column == 1 && small >= 2 * cols && rows * columns * size <= kSmallResult;
-  const bool packs_a = !mm.in_place || columns > 4 * cols;
+  const bool upright = a.row == 1 && a.column != 1;  // columns of A are dense
+  const bool is_far = upright && rows * k * size > kFarBytes;
+  const bool packs_a = !mm.in_place || columns > (is_far ? cols : 4 * cols);
   const bool packs_b =
       !mm.in_place || b.column != 1 || (!narrow && rows > 2 * mm.rows && depth_max * columns * size > kSmallPanel);
   const bool packs_by_tile =
@@ -81,6 +84,8 @@ void Product::tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
   const int64_t passes = divide_up(columns, narrow ? small : kPanelBytes / panel_bytes * cols);
   const int64_t columns_max = few ? round_up(cols, kFewColumns / size) : round_up(divide_up(columns, passes), cols);
   const bool keeps_a = packs_a && columns_max < columns && strips * strip_bytes <= kKeptBytes;
+  // Strips of columns are packed several at a time, so that what memory delivers is used while it is in cache.
+  const int64_t group = packs_a && upright ? divide_up(strips, divide_up(strips, kPackPanels)) : 1;
   const int64_t panels_bytes = packs_b ? columns_max / cols * panel_bytes : 0;
   Temporary memory;
   char* panels = packs_b || keeps_a ? memory.make(call, panels_bytes + (keeps_a ? strips * strip_bytes : 0)) : nullptr;
@@ -96,18 +101,26 @@ void Product::tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
       for (int64_t i = 0; i < rows; i += height) {
         const int64_t n_rows = std::min(height, rows - i);
         const char* strip = at(a, i, k0);
+        const bool packs_strips = packs_a && (!keeps_a || j0 == 0);
+        const int64_t in_group = i / height % group;
         if (packs_a) {
-          char* a_strip = keeps_a ? kept + i / height * strip_bytes : scratch(static_cast<size_t>(strip_bytes));
-          if (!keeps_a || j0 == 0) mm.pack_a(depth, n_rows, n_rows, strip, a.column, a.row, a_strip);
-          strip = a_strip;
+          char* strips_at = keeps_a ? kept + (i / height - in_group) * strip_bytes
+                                    : scratch(static_cast<size_t>(group * strip_bytes));
+          if (packs_strips && in_group == 0) {
+            pack_strips(a, k0, depth, i, std::min(i + group * height, rows), height, strips_at, strip_bytes);
+          }
+          strip = strips_at + in_group * strip_bytes;
         }
-        const bool packs_next = packs_a && (!keeps_a || j0 == 0) && a.column == 1;
         for (int64_t p = 0; p < width; p += cols) {
           Ahead ahead = {};
           if (few) {
             ahead = ahead_of(b, k0, j0 + columns_max, columns, columns_max,
                              i / height * (columns_max / cols) + p / cols, strips * (columns_max / cols));
-          } else if (packs_next && i + height + p / cols < std::min(i + 2 * height, rows)) {
+          } else if (packs_strips && group > 1) {
+            const int64_t panels_wide = divide_up(width, cols);
+            ahead = strips_ahead(a, k0, i + (group - in_group) * height, rows, group * height,
+                                 in_group * panels_wide + p / cols, group * panels_wide);
+          } else if (packs_strips && a.column == 1 && i + height + p / cols < std::min(i + 2 * height, rows)) {
             // Each panel brings a row of the next strip.
             ahead = {at(a, i + height + p / cols, k0), 0, 1, static_cast<int>(divide_up(depth * size, kLine))};
           }
@@ -147,6 +160,17 @@ Ahead Product::ahead_of(const Matrix& b, int64_t k0, int64_t j0, int64_t columns
   const int64_t first = rows * part / parts, last = rows * (part + 1) / parts;
   return {by_rows ? at(b, k0 + first, j0) : at(b, k0, j0 + first), (by_rows ? b.row : b.column) << in_log2,
           static_cast<int>(last - first), static_cast<int>(divide_up(length << in_log2, kLine))};
+}
+
+// Part number `part` of `parts` of what A has for the columns that are packed next, from row i0 on.
+Ahead Product::strips_ahead(const Matrix& a, int64_t k0, int64_t i0, int64_t rows, int64_t rows_max, int64_t part,
+                            int64_t parts) const {
+  if (i0 >= rows) i0 = 0, k0 += kMatmulBlock;
+  if (k0 >= k) return {};
+  const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0), width = std::min(rows_max, rows - i0);
+  const int64_t first = depth * part / parts, last = depth * (part + 1) / parts;
+  return {at(a, i0, k0 + first), a.column << in_log2, static_cast<int>(last - first),
+          static_cast<int>(divide_up(width << in_log2, kLine))};
 }
 
 // The same where C is wider than what lies in memory: a strip of it stays in cache through all of k, tile by tile,
@@ -204,6 +228,20 @@ void Product::half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
       if (!gathers) finished(i, n_rows, j0, width);
     }
     if (gathers) finish_passes(finished, rows, columns, j0 + width, done);
+  }
+}
+
+// Rows [i, end) of A as strips of so much height. Columns that are dense in memory are read across all of them.
+void Product::pack_strips(const Matrix& a, int64_t k0, int64_t depth, int64_t i, int64_t end, int64_t height,
+                          char* strips, int64_t strip_bytes) const {
+  const int64_t step = i + height < end ? kPackRows : depth;
+  for (int64_t t = 0; t < depth; t += step) {
+    char* to = strips;
+    for (int64_t row = i; row < end; row += height, to += strip_bytes) {
+      const int64_t n_rows = std::min(height, end - row);
+      mm.pack_a(std::min(step, depth - t), n_rows, n_rows, at(a, row, k0 + t), a.column, a.row,
+                to + t * n_rows * mm.packed_size);
+    }
   }
 }
 

@@ -68,6 +68,10 @@ struct Product {
 
   Ahead ahead_of(const Matrix& b, int64_t k0, int64_t j0, int64_t columns, int64_t columns_max, int64_t part,
                  int64_t parts) const;
+  Ahead strips_ahead(const Matrix& a, int64_t k0, int64_t i0, int64_t rows, int64_t rows_max, int64_t part,
+                     int64_t parts) const;
+  void pack_strips(const Matrix& a, int64_t k0, int64_t depth, int64_t i, int64_t end, int64_t height, char* strips,
+                   int64_t strip_bytes) const;
   void pack_panels(const Matrix& b, int64_t k0, int64_t depth, int64_t j0, int64_t width, char* panels,
                    int64_t panel_bytes) const;
   void widen(const Matrix& a, int64_t k0, int64_t depth, char* to) const;

@@ -23,7 +23,8 @@ uint64_t last_epoch = 0;
 // What an evaluation needs, kept by its thread for the next one.
 struct Workspace {
   bool busy = false;
-  std::vector<Node*> order;
+  std::vector<Node*> order, later;
+  std::vector<bool> is_early;
   std::vector<std::pair<Node*, uint32_t>> stack;
   std::vector<Node*> held;
   std::vector<ist_value> values;
@@ -37,6 +38,36 @@ uint32_t highest_input(const Node& node) {
     if (node.inputs()[i]->height > node.inputs()[highest]->height) highest = i;
   }
   return highest;
+}
+
+// Single numbers that are made from single numbers alone, like the exponent less one in the gradient of a power, come
+// before everything else: between ops on more elements they would keep backends from fusing those.
+void put_numbers_first(Workspace& work) {
+  std::vector<Node*>& order = work.order;
+  work.is_early.assign(order.size(), false);
+  const auto is_early = [&](const Tensor& input) {
+    return input->size == 1 && (input.is_ready() || work.is_early[input->mark_index]);
+  };
+  size_t n_early = 0;
+  bool are_first = true;
+  for (size_t i = 0; i < order.size(); ++i) {
+    const auto inputs = order[i]->inputs();
+    if (order[i]->size != 1 || !std::all_of(inputs.begin(), inputs.end(), is_early)) continue;
+    work.is_early[i] = true;
+    are_first &= n_early++ == i;
+  }
+  if (are_first) return;
+  work.later.clear();
+  size_t next = 0;
+  for (size_t i = 0; i < order.size(); ++i) {
+    if (work.is_early[i]) {
+      order[next++] = order[i];
+    } else {
+      work.later.push_back(order[i]);
+    }
+  }
+  std::copy(work.later.begin(), work.later.end(), order.begin() + static_cast<int64_t>(next));
+  for (size_t i = 0; i < order.size(); ++i) order[i]->mark_index = static_cast<uint32_t>(i);
 }
 
 // Every lazy node that `tensors` need, inputs before users, and the highest input first: what an op reads besides is
@@ -69,6 +100,7 @@ bool collect(std::span<const Tensor> tensors, uint64_t epoch, Workspace& work) {
       work.stack.pop_back();
     }
   }
+  put_numbers_first(work);
   return true;
 }
 

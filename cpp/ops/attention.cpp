@@ -49,6 +49,9 @@ Tensor grouped(const Tensor& a, int64_t kv_heads) {
   return ops::reshape(a, {a.shape(0), kv_heads, a.shape(1) / kv_heads, a.shape(2), a.shape(3)});
 }
 
+// The sum over each group: keys and values are shared by its heads.
+Tensor summed(const Tensor& a) { return a.shape(2) == 1 ? a : ops::sum(a, Dims{2}); }
+
 Tensor turned(const Tensor& a) { return ops::swapaxes(a, -1, -2); }
 
 Tensor part_of_last(const Tensor& a, int64_t start, int64_t size) {
@@ -172,12 +175,11 @@ Tensor vjp_scaled_dot_product_attention(const RuleArgs& args, int i, const Tenso
   const Parts& parts = pulled.parts;
   const DeviceScope scope(args.output.device());
   const auto as_input = [&](const Tensor& t) { return ops::astype(ops::reshape(t, input.shape()), input.dtype()); };
-  // Keys and values are shared by the heads of a group.
-  if (i == 2) return as_input(ops::sum(ops::matmul(turned(parts.weights), pulled.g), Dims{2}));
+  if (i == 2) return as_input(summed(ops::matmul(turned(parts.weights), pulled.g)));
   if (i >= 3 && input.rank() == 1)
     return as_input(ops::negative(ops::sum(ops::multiply(parts.sinks, pulled.mean), Dims{0, 3, 4})));
   if (i == 3) return as_input(pulled.scores);
-  if (i == 1) return as_input(ops::sum(ops::matmul(turned(pulled.scores), parts.q), Dims{2}));
+  if (i == 1) return as_input(summed(ops::matmul(turned(pulled.scores), parts.q)));
   const Tensor dq = ops::matmul(pulled.scores, parts.k);
   return as_input(ops::multiply(dq, ops::scalar_like(args.get<AttentionAttrs>().scale, dq)));
 }

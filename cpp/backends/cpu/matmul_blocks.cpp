@@ -188,6 +188,12 @@ void Product::half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
   const int64_t block_bytes = columns_max / cols * panel_bytes;
   const int64_t tile_bytes = round_up(height * cols * mm.size, 64);
   const bool keeps_a = few || (mm.speed == 1 && passes > 1 && a_bytes <= kKeptBytes);
+  // Strips of columns are packed several at a time, as above.
+  const bool upright = a.row == 1 && a.column != 1;
+  const int64_t most = std::clamp<int64_t>(kFewBytes / (k_blocks * strip_bytes), 1, kPackPanels);
+  const int64_t group = upright ? divide_up(strips, divide_up(strips, most)) : 1;
+  const bool has_k_blocks = keeps_a || group > 1;  // of the packed strips; else they take turns in one place
+  const int64_t group_bytes = group * (has_k_blocks ? k_blocks : 1) * strip_bytes;
   Temporary memory;
   char* panels = memory.make(call, k_blocks * block_bytes + (keeps_a ? a_bytes : 0));
   char* kept = panels + k_blocks * block_bytes;
@@ -202,14 +208,21 @@ void Product::half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
                   panel_bytes);
     }
     for (int64_t i = 0; i < rows; i += height) {
-      char* tiles = scratch(static_cast<size_t>(strip_bytes + columns_max / cols * tile_bytes));
-      char* a_scratch = tiles + columns_max / cols * tile_bytes;
+      char* tiles = scratch(static_cast<size_t>(group_bytes + columns_max / cols * tile_bytes));
+      const bool packs_strips = !keeps_a || j0 == 0;
+      const int64_t in_group = i / height % group;
+      char* strips_at =
+          keeps_a ? kept + (i / height - in_group) * k_blocks * strip_bytes : tiles + columns_max / cols * tile_bytes;
       const int n_rows = static_cast<int>(std::min(height, rows - i));
       for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
         const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
         const char* block = panels + k0 / kMatmulBlock * block_bytes;
-        char* a_strip = keeps_a ? kept + (i / height * k_blocks + k0 / kMatmulBlock) * strip_bytes : a_scratch;
-        if (!keeps_a || j0 == 0) mm.pack_a(depth, n_rows, n_rows, at(a, i, k0), a.column, a.row, a_strip);
+        const int64_t k_block = has_k_blocks ? k0 / kMatmulBlock : 0;
+        const char* a_strip = strips_at + (in_group * k_blocks + k_block) * strip_bytes;
+        if (packs_strips && in_group == 0) {
+          pack_strips(a, k0, depth, i, std::min(i + group * height, rows), height, strips_at + k_block * strip_bytes,
+                      k_blocks * strip_bytes);
+        }
         for (int64_t p = 0; p < width; p += cols) {
           const int n_cols = static_cast<int>(std::min(cols, width - p));
           char* tile = tiles + p / cols * tile_bytes;
@@ -217,6 +230,10 @@ void Product::half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
           if (few && j0 + width < columns) {
             ahead = ahead_of(b, k0, j0 + width, columns, columns_max, i / height * (columns_max / cols) + p / cols,
                              strips * (columns_max / cols));
+          } else if (packs_strips && upright && i + (group - in_group) * height < rows) {
+            const int64_t panels_wide = divide_up(width, cols);
+            ahead = strips_ahead(a, k0, i + (group - in_group) * height, rows, group * height,
+                                 in_group * panels_wide + p / cols, group * panels_wide);
           }
           mm.tile(n_rows, n_cols, depth, a_strip, 1, n_rows, block + p / cols * panel_bytes, cols, tile, cols,
                   k0 == 0 ? kTileStore : kTileAdd, &ahead);
@@ -234,7 +251,7 @@ void Product::half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
 // Rows [i, end) of A as strips of so much height. Columns that are dense in memory are read across all of them.
 void Product::pack_strips(const Matrix& a, int64_t k0, int64_t depth, int64_t i, int64_t end, int64_t height,
                           char* strips, int64_t strip_bytes) const {
-  const int64_t step = i + height < end ? kPackRows : depth;
+  const int64_t step = mm.header == 0 && i + height < end ? kPackRows : depth;
   for (int64_t t = 0; t < depth; t += step) {
     char* to = strips;
     for (int64_t row = i; row < end; row += height, to += strip_bytes) {

@@ -19,7 +19,7 @@ void pack_rows(int64_t depth, int64_t count, int64_t width, const Type<D>* src, 
   for (int64_t t = 0; t < depth; ++t, src += k_stride, dst += width) {
     int64_t j = 0;
     for (; j < whole; j += W) V::load(src + j).store(dst + j);
-    if constexpr (sizeof(Type<D>) == sizeof(Compute<D>)) {
+    if constexpr (requires { V::load(src, rest); }) {
       if (j < count) V::load(src + j, rest).store(dst + j, rest);
       j = count;
     }

@@ -68,8 +68,13 @@ struct VecF32 {
   static inline VecF32 load(const float16* p) {
     return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
   }
+  static inline VecF32 load(const float16* p, Mask m) { return {_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(m, p))}; }
   static inline VecF32 load(const bfloat16* p) {
     const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(wide, 16))};
+  }
+  static inline VecF32 load(const bfloat16* p, Mask m) {
+    const __m512i wide = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m, p));
     return {_mm512_castsi512_ps(_mm512_slli_epi32(wide, 16))};
   }
   static inline VecF32 load_halves(const float* low, const float* high) {

@@ -119,7 +119,9 @@ def reductions(ist: Any, torch: Any) -> Iterator[Case]:
                 return fn(a, **rest) if axis is None else fn(a, axis, **rest)
 
             of_integers = name in ("sum", "max", "min", "argmax")
-            yield Case(f"{name} axis {axis}", NUMBERS if of_integers else FLOATS, ours, theirs)
+            for transposed in (False, True) if axis is None else (False,):
+                dtypes = NUMBERS if of_integers else FLOATS
+                yield Case(f"{name} axis {axis}", dtypes, ours, theirs, transposed=transposed)
     for axis in (0, 1):
         yield Case(f"softmax axis {axis}", FLOATS, lambda a, i=axis: ist.softmax(a, i), lambda a, i=axis: a.softmax(i))
         yield Case(f"cumsum axis {axis}", FLOATS, lambda a, i=axis: ist.cumsum(a, i), lambda a, i=axis: a.cumsum(i))

@@ -66,7 +66,7 @@ IST_API uint64_t ist_dtype_size(uint32_t dtype);    /* 0 for what is none */
 /* ---- evaluation ---- */
 IST_API ist_status ist_eval(ist_array* const* arrays, size_t n);
 /* Evaluates. The pointer is to the element at index 0 on every axis, read-only, and lives as long as the array;
- * `strides` gets `rank` values, in elements, and may be NULL. */
+ * `strides` gets `rank` values, in elements, and may be NULL; they need not be row-major, whatever made the array. */
 IST_API ist_status ist_array_data(ist_array* array, const void** data, int64_t* strides);
 /* Evaluates and copies all elements, row-major. `nbytes` must be ist_array_nbytes. */
 IST_API ist_status ist_array_copy(ist_array* array, void* destination, uint64_t nbytes);

@@ -56,6 +56,28 @@ StridedView view_of(const Place& place, const Dims& shape) {
   return {Dims(std::span<const int64_t>(place.strides, shape.size())), place.offset};
 }
 
+bool may_permute(Op op, int64_t size) {
+  constexpr int64_t kLeast = 4096;  // elements that are worth it
+  const Family family = info(op).family;
+  if (family == Family::elementwise) return size >= kLeast && op != Op::contiguous;
+  return family == Family::reduce && op != Op::softmax;
+}
+
+// Is operand i, which does not lie as its axes are named, read as well as one that does?
+bool reads_well(Op op, uint32_t i, const ist_tensor& t) {
+  const bool has_rows = t.rank >= 1 && t.strides[t.rank - 1] == 1;
+  switch (info(op).family) {
+    case Family::linalg:  // the columns of a left operand would be transposed
+      return has_rows || (i == 1 && t.strides[t.rank - 2] == 1);
+    case Family::attention:
+      return has_rows;
+    case Family::reduce:
+      return op != Op::softmax || lies_in_order({t.shape, t.rank}, {t.strides, t.rank});
+    default:
+      return lies_in_order({t.shape, t.rank}, {t.strides, t.rank});
+  }
+}
+
 bool same_elements(const ist_tensor& a, const ist_tensor& b) {
   return a.value == b.value && a.dtype == b.dtype && a.offset == b.offset && a.rank == b.rank &&
          std::equal(a.shape, a.shape + a.rank, b.shape) && std::equal(a.strides, a.strides + a.rank, b.strides);
@@ -81,6 +103,7 @@ void Plan::clear() {
   for (Value& value : values_) drop(value);
   values_.clear();
   places_.clear();
+  choices_.clear();
   for (Step& step : steps()) step.nodes.clear();
   n_steps_ = 0;
 }
@@ -129,6 +152,55 @@ int Plan::step_for(int stage, DeviceId device) {
   return static_cast<int>(n_steps_++);
 }
 
+// The order in which the operands lie, where the result had better lie in it, too.
+AxisOrder Plan::choose_order(Op op, const ist_node& node, const Node& output) {
+  if (!row_major_.empty() && row_major_[output.mark_index]) return {};
+  if (info(op).family == Family::elementwise) return common_order({node.inputs, node.n_inputs});
+  // A reduction need not undo what the maker of its operand has chosen.
+  if (values_[node.inputs[0].value].chosen < 0) return {};
+  const bool in_any_order = is_integer(output.dtype) || output.dtype == DType::bool_;
+  return order_to_reduce(node.inputs[0], *static_cast<const ist_axes_attrs*>(node.attrs), in_any_order);
+}
+
+// Describes the node with the axes of its operands in that order, so that its result lies in it. Returns the strides
+// of the result's axes as they are named.
+const int64_t* Plan::permute(ist_node& node, ist_tensor* operands, const AxisOrder& order) {
+  const auto permuted = [&](const int64_t* of_axes, const AxisOrder& axes) {
+    int64_t* made = arena_.allocate<int64_t>(axes.size());
+    for (int i = 0; i < axes.size(); ++i) made[i] = of_axes[axes[i]];
+    return made;
+  };
+  for (uint32_t k = 0; k < node.n_inputs; ++k) {
+    operands[k].shape = permuted(operands[k].shape, order);
+    operands[k].strides = permuted(operands[k].strides, order);
+  }
+  AxisOrder kept = order;  // as axes of the result
+  if (info(static_cast<Op>(node.op)).family == Family::reduce) {
+    auto* attrs = arena_.allocate<ist_axes_attrs>(1);
+    *attrs = *static_cast<const ist_axes_attrs*>(node.attrs);
+    const std::span<const int64_t> reduced = {attrs->axes, attrs->n_axes};
+    const auto reduced_before = [&](int64_t axis) { return std::lower_bound(reduced.begin(), reduced.end(), axis); };
+    int64_t* axes = arena_.allocate<int64_t>(reduced.size());
+    attrs->axes = axes;
+    node.attrs = attrs;
+    if (!attrs->keepdims) kept.clear();
+    for (int i = 0; i < order.size(); ++i) {
+      const auto before = reduced_before(order[i]);
+      if (before != reduced.end() && *before == order[i]) {
+        *axes++ = i;
+      } else if (!attrs->keepdims) {
+        kept.push_back(order[i] - (before - reduced.begin()));
+      }
+    }
+  }
+  const Dims shape(std::span<const int64_t>(permuted(node.output.shape, kept), kept.size()));
+  node.output.shape = permuted(node.output.shape, kept);
+  node.output.strides = row_major_strides(arena_, shape);
+  int64_t* strides = arena_.allocate<int64_t>(kept.size());
+  for (int i = 0; i < kept.size(); ++i) strides[kept[i]] = node.output.strides[i];
+  return strides;
+}
+
 // A step's node for `op`, whose result is like `output`. An op that the device does not support goes to "cpu" if the
 // user allowed that.
 Place Plan::add_kernel(Op op, const char* label, const Attrs* attrs, std::span<const Tensor> inputs,
@@ -152,6 +224,9 @@ Place Plan::add_kernel(Op op, const char* label, const Attrs* attrs, std::span<c
                  0,
                  shape.data(),
                  strides};
+  AxisOrder order;
+  if (may_permute(op, output.size)) order = choose_order(op, node, output);
+  if (!order.empty()) strides = permute(node, operands, order);
 
   DeviceId device = output.device;
   const auto supported = [&](DeviceId candidate) {
@@ -184,11 +259,16 @@ Place Plan::add_kernel(Op op, const char* label, const Attrs* attrs, std::span<c
     Value& value = values_[operands[i].value];
     value.last_stage = std::max(value.last_stage, stage);
     value.crosses |= value.step != step;
+    if (value.chosen >= 0 && !reads_well(op, i, operands[i])) choices_[value.chosen].refused = true;
   }
   Value value;
   value.nbytes = static_cast<uint64_t>(output.size) * itemsize(output.dtype);
   value.step = step;
   value.last_stage = stage;
+  if (!order.empty() && !lies_in_order(shape, {strides, static_cast<size_t>(shape.size())})) {
+    value.chosen = static_cast<int>(choices_.size());
+    choices_.push_back({output.mark_index, {operands, node.n_inputs}, false});
+  }
   values_.push_back(value);
   steps_[step].nodes.push_back(node);
   return {made, 0, strides};
@@ -210,10 +290,9 @@ Place Plan::add_view(const Node& node) {
   return {from.value, view.offset, strides};
 }
 
-void Plan::build(std::span<Node* const> order, uint64_t epoch) {
+void Plan::lay_out(std::span<Node* const> order) {
   clear();
   arena_.reset();
-  epoch_ = epoch;
   places_.resize(order.size());
   for (size_t i = 0; i < order.size(); ++i) {
     const Node& node = *order[i];
@@ -221,6 +300,34 @@ void Plan::build(std::span<Node* const> order, uint64_t epoch) {
     const Place place =
         is_view ? add_view(node) : add_kernel(node.op, node.label, node.attrs.get(), node.inputs(), node);
     places_[i] = place;  // which may have moved meanwhile
+  }
+}
+
+// A choice that a reader refuses is not made again, nor are those that led to it.
+bool Plan::find_refused(std::span<Node* const> order) {
+  const auto refused = [](const Choice& choice) { return choice.refused; };
+  if (std::none_of(choices_.begin(), choices_.end(), refused)) return false;
+  row_major_.resize(order.size());
+  for (size_t i = choices_.size(); i-- > 0;) {
+    if (!choices_[i].refused) continue;
+    row_major_[choices_[i].node_index] = 1;
+    for (const ist_tensor& t : choices_[i].operands) {
+      if (const int chosen = values_[t.value].chosen; chosen >= 0) choices_[chosen].refused = true;
+    }
+  }
+  return true;
+}
+
+void Plan::build(std::span<Node* const> order, uint64_t& epoch) {
+  constexpr int kAttempts = 2;  // with choices
+  epoch_ = epoch;
+  row_major_.clear();
+  lay_out(order);
+  for (int attempt = 1; find_refused(order); ++attempt) {
+    if (attempt == kAttempts) row_major_.assign(order.size(), 1);
+    epoch_ = ++epoch;
+    for (Node* node : order) node->mark = epoch_;
+    lay_out(order);
   }
   mark_leaving(order);
   sort_steps();

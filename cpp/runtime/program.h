@@ -8,6 +8,7 @@
 #include "abi/backend.h"
 #include "graph/tensor.h"
 #include "ops/op_table.h"
+#include "runtime/axis_order.h"
 
 namespace ist {
 
@@ -40,6 +41,14 @@ struct Value {
   bool crosses = false;        // read by a step other than its maker
   bool leaves = false;         // a tensor outside will hold it
   bool given = false;          // an input that the last node may overwrite
+  int chosen = -1;             // number of the choice by which its axes lie in another order; -1: they do not
+};
+
+// A node whose result lies as its operands do, because none of them is row-major.
+struct Choice {
+  uint32_t node_index;
+  std::span<const ist_tensor> operands;
+  bool refused;  // by a reader, who would rather have it row-major
 };
 
 // Where a node of the plan has its elements. The strides, one for each of its axes, are in the arena or in a node.
@@ -59,9 +68,10 @@ struct Step {
 // What one call of eval() will do. Reused from call to call, so that a small graph allocates next to nothing.
 class Plan {
  public:
-  // `order`: lazy nodes, inputs before users, each with mark_index = its position. `epoch` marks nodes met here. Call
-  // under the graph lock. Raises IST_ERROR_BACKEND for an op that no device may run.
-  void build(std::span<Node* const> order, uint64_t epoch);
+  // `order`: lazy nodes, inputs before users, each with mark_index = its position. `epoch` marks nodes met here, and
+  // goes on where it takes several attempts. Call under the graph lock. Raises IST_ERROR_BACKEND for an op that no
+  // device may run.
+  void build(std::span<Node* const> order, uint64_t& epoch);
   void clear();
   // Gives up a made value before the end of the plan.
   void drop(Value& value);
@@ -77,6 +87,10 @@ class Plan {
   Place add_view(const Node& node);
   Place add_kernel(Op op, const char* label, const Attrs* attrs, std::span<const Tensor> inputs, const Node& output);
   ist_tensor operand(const Node& input, const Dims* broadcast_to);
+  void lay_out(std::span<Node* const> order);
+  AxisOrder choose_order(Op op, const ist_node& node, const Node& output);
+  const int64_t* permute(ist_node& node, ist_tensor* operands, const AxisOrder& order);
+  bool find_refused(std::span<Node* const> order);
   int step_for(int stage, DeviceId device);
   void sort_steps();
   void mark_leaving(std::span<Node* const> order);
@@ -85,7 +99,9 @@ class Plan {
 
   uint64_t epoch_ = 0;
   std::vector<Value> values_;
-  std::vector<Place> places_;  // of the nodes in `order`, then of the ready nodes that they read
+  std::vector<Place> places_;    // of the nodes in `order`, then of the ready nodes that they read
+  std::vector<Choice> choices_;  // inputs before users
+  std::vector<char> row_major_;  // nodes for which no choice is made; empty: it is for all
   std::vector<char> leaving_;
   std::vector<uint32_t> internal_uses_;
   std::vector<Step> steps_;  // the first n_steps_ are in use; the rest keep their memory

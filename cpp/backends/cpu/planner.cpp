@@ -190,12 +190,26 @@ bool makes(const ist_program& program, uint32_t first, uint32_t end, const ist_t
   return made && is_read_as_made(program, first, end, in);
 }
 
+// Do nodes [first, end) read rows that are columns in memory, and too many for the first-level cache? A run by itself
+// reads several of them together.
+bool reads_across(const ist_program& program, uint32_t first, uint32_t end) {
+  constexpr int64_t kLeast = 4096;  // elements
+  if (element_count(node_at(program, first).output) < kLeast) return false;
+  for (uint32_t m = first; m < end; ++m) {
+    const ist_node& node = node_at(program, m);
+    for (uint32_t k = 0; k < node.n_inputs; ++k) {
+      if (lies_across(input_at(node, program.tensor_size, k))) return true;
+    }
+  }
+  return false;
+}
+
 // How elementwise nodes [first, end) and a reduction of what they make run together: if it reduces the last axes, then
 // each output has neighbours in the run's order, otherwise outputs may be columns. Else null.
 using RunTogether = decltype(Step::run_together);
 RunTogether reduces_run(const ist_program& program, uint32_t first, uint32_t end, const ist_node& node) {
   const ist_tensor& in = input_at(node, program.tensor_size, 0);
-  if (!makes(program, first, end, in)) return nullptr;
+  if (!makes(program, first, end, in) || reads_across(program, first, end)) return nullptr;
   const auto& attrs = *static_cast<const ist_axes_attrs*>(node.attrs);
   int64_t length = 1, count = 1;
   bool last = true;

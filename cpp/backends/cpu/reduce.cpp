@@ -302,6 +302,67 @@ struct Reduction {
   }
 };
 
+// Over sequences in memory order, if they may be in any; returns whether that is another one than the contract's.
+bool reduce(const Call& call, bool in_any_order) {
+  const auto& attrs = call.attrs<ist_axes_attrs>();
+  const View in = call.input(0), out = call.output();
+  const ReduceKind kind = reduce_kind(call.node.op);
+  const uint32_t acc = compute_dtype(out.dtype);
+  const auto is_reduced = [&](int axis) {
+    return std::find(attrs.axes, attrs.axes + attrs.n_axes, axis) != attrs.axes + attrs.n_axes;
+  };
+  Sequences sequences(call.kernels(), in, acc, is_reduced, in_any_order);
+  if (sequences.count == 0) return false;
+  int across = sequences.column_dimension(true);
+  if (across < 0) across = sequences.split_columns();
+  const int transposed = across < 0 ? sequences.short_dimension(kShort) : -1;
+  if (transposed >= 0) {
+    across = transposed;
+  } else if (acc == IST_FLOAT32 && is_half(in.dtype)) {
+    sequences.acc = in.dtype;  // there are kernels of half types, which convert on the way
+  }
+  const Reducer& reducer = call.kernels().reduce->fn[kind][sequences.acc];
+  const int64_t acc_size = int64_t{1} << size_log2(acc);
+  const Reduction reduction = {sequences, reducer, out, call.threads(), acc, acc_size};
+  if (sequences.length == 0) {
+    if (kind == kMax || kind == kMin) fail(Code::value, "", "an empty sequence has no largest or smallest element");
+    alignas(8) char identity[8];
+    reducer.identity(1, identity);
+    for (int64_t i = 0; i < sequences.count; ++i) reduction.store(1, identity, out.data + (i << out.log2()));
+    return false;
+  }
+  const bool shares = call.threads() > 1 && sequences.count < call.threads() && sequences.length >= 2 * kGrain;
+  if (across >= 0) {
+    reduction.by_column(across);
+  } else if (shares) {
+    reduction.by_block();
+  } else {
+    reduction.by_output();
+  }
+  return sequences.reordered;
+}
+
+template <class Bits>
+bool has_zero(const View& x) {
+  for (int64_t i = 0; i < x.count(); ++i) {
+    Bits bits;
+    std::memcpy(&bits, x.data + i * static_cast<int64_t>(sizeof(Bits)), sizeof(Bits));
+    if (static_cast<Bits>(bits << 1) == 0) return true;
+  }
+  return false;
+}
+
+bool has_zero_of_either_sign(const View& x) {
+  switch (x.log2()) {
+    case 1:
+      return has_zero<uint16_t>(x);
+    case 2:
+      return has_zero<uint32_t>(x);
+    default:
+      return has_zero<uint64_t>(x);
+  }
+}
+
 }  // namespace
 
 ReduceKind reduce_kind(uint32_t op) {
@@ -322,38 +383,15 @@ ReduceKind reduce_kind(uint32_t op) {
 }
 
 void run_reduce(const Call& call) {
-  const auto& attrs = call.attrs<ist_axes_attrs>();
-  const View in = call.input(0), out = call.output();
+  const View out = call.output();
   const ReduceKind kind = reduce_kind(call.node.op);
-  const uint32_t acc = compute_dtype(out.dtype);
-  Sequences sequences(call.kernels(), in, acc, [&](int axis) {
-    return std::find(attrs.axes, attrs.axes + attrs.n_axes, axis) != attrs.axes + attrs.n_axes;
-  });
-  if (sequences.count == 0) return;
-  int across = sequences.column_dimension(true);
-  if (across < 0) across = sequences.split_columns();
-  const int transposed = across < 0 ? sequences.short_dimension(kShort) : -1;
-  if (transposed >= 0) {
-    across = transposed;
-  } else if (acc == IST_FLOAT32 && is_half(in.dtype)) {
-    sequences.acc = in.dtype;  // there are kernels of half types, which convert on the way
-  }
-  const Reducer& reducer = call.kernels().reduce->fn[kind][sequences.acc];
-  const int64_t acc_size = int64_t{1} << size_log2(acc);
-  const Reduction reduction = {sequences, reducer, out, call.threads(), acc, acc_size};
-  if (sequences.length == 0) {
-    if (kind == kMax || kind == kMin) fail(Code::value, "", "an empty sequence has no largest or smallest element");
-    alignas(8) char identity[8];
-    reducer.identity(1, identity);
-    for (int64_t i = 0; i < sequences.count; ++i) reduction.store(1, identity, out.data + (i << out.log2()));
-    return;
-  }
-  if (across >= 0) return reduction.by_column(across);
-  const bool shares = call.threads() > 1 && sequences.count < call.threads() && sequences.length >= 2 * kGrain;
-  if (shares) {
-    reduction.by_block();
+  const bool is_real = is_half(out.dtype) || out.dtype == IST_FLOAT32 || out.dtype == IST_FLOAT64;
+  const bool is_extreme = kind == kMax || kind == kMin;
+  if (is_real && is_extreme) {
+    // Which of two zeros an extreme is depends on the order, and nothing else does.
+    if (reduce(call, true) && has_zero_of_either_sign(out)) reduce(call, false);
   } else {
-    reduction.by_output();
+    reduce(call, !is_real && out.dtype != IST_COMPLEX64);
   }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "backends/cpu/call.h"
 #include "backends/cpu/copy_kernels.h"
@@ -22,9 +23,10 @@ struct Sequences {
   Nest<2> kept;  // input, output
   int64_t length = 1, count = 1;
   int64_t neighbours = 1;  // elements of a sequence that split_columns() has made columns of
+  bool reordered = false;  // sequences are as they lie in memory, not as the contract has them
 
   template <class IsReduced>
-  Sequences(const Kernels& kernels, const View& in, uint32_t acc, IsReduced is_reduced)
+  Sequences(const Kernels& kernels, const View& in, uint32_t acc, IsReduced is_reduced, bool in_any_order = false)
       : kernels(kernels), in(in), acc(acc) {
     int64_t out_strides[kMaxRank];
     for (int axis = in.rank - 1; axis >= 0; --axis) {
@@ -35,13 +37,18 @@ struct Sequences {
         count *= in.shape[axis];
       }
     }
+    int axes[kMaxRank], n_axes = 0;
     for (int axis = 0; axis < in.rank; ++axis) {
       if (is_reduced(axis)) {
-        reduced.add(in.shape[axis], in.strides[axis]);
+        if (in.shape[axis] != 1) axes[n_axes++] = axis;
       } else {
         kept.add(in.shape[axis], in.strides[axis], out_strides[axis]);
       }
     }
+    const auto lies_outside = [&](int a, int b) { return std::abs(in.strides[a]) > std::abs(in.strides[b]); };
+    reordered = in_any_order && !std::is_sorted(axes, axes + n_axes, lies_outside);
+    if (reordered) std::stable_sort(axes, axes + n_axes, lies_outside);
+    for (int i = 0; i < n_axes; ++i) reduced.add(in.shape[axes[i]], in.strides[axes[i]]);
     reduced.finish();
     kept.finish();
   }

@@ -25,12 +25,10 @@ constexpr int64_t kBlockMin = 256;    // elements for which it is worth to end a
 
 }  // namespace
 
-// Columns of this operand are rows in memory: reading it row by row would use a few bytes of each cache line.
-bool TileProgram::lies_across(const Register& reg) const {
+bool lies_across(const ist_tensor& t) {
   constexpr int64_t kLeast = 8;
-  if (reg.place != Place::gathered || reg.operand->rank < 2) return false;
-  const int64_t* shape = reg.operand->shape + reg.operand->rank - 2;
-  const int64_t* strides = reg.operand->strides + reg.operand->rank - 2;
+  if (t.rank < 2) return false;
+  const int64_t *shape = t.shape + t.rank - 2, *strides = t.strides + t.rank - 2;
   return strides[0] == 1 && strides[1] != 0 && strides[1] != 1 && shape[0] >= kLeast && shape[1] >= kLeast;
 }
 
@@ -52,7 +50,7 @@ bool TileProgram::Gather::is_constant() const { return period == 1; }
 void TileProgram::choose_bands() {
   for (uint32_t r = 0; r < n_registers_; ++r) {
     Register& reg = registers_[r];
-    if (!lies_across(reg)) continue;
+    if (reg.place != Place::gathered || !lies_across(*reg.operand)) continue;
     const int64_t* shape = reg.operand->shape + reg.operand->rank - 2;
     if (n_bands_ > 0 && (shape[0] != matrix_rows_ || shape[1] != matrix_columns_)) continue;
     matrix_rows_ = shape[0];

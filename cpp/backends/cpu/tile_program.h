@@ -16,6 +16,9 @@ inline constexpr uint32_t kMaxRunNodes = 32;
 // Does a tile kernel exist for this elementwise node? The caller has checked ranks.
 bool supports_elementwise(const Kernels& kernels, const ist_node& node, size_t tensor_size);
 
+// Columns of this operand are rows in memory: reading it row by row would use a few bytes of each cache line.
+bool lies_across(const ist_tensor& t);
+
 // What an element of a row of ops.def costs, roughly, in additions.
 int64_t cost_of(uint32_t op);
 
@@ -166,7 +169,6 @@ class TileProgram {
   void free_slot(uint16_t reg) { slot_used_[registers_[reg].index] = false; }
   void emit(TileFn fn, uint16_t out, const uint16_t* in, uint32_t n_inputs, uint32_t op = 0);
   void emit_cast(uint32_t from, uint32_t to, uint16_t in, uint16_t out);
-  bool lies_across(const Register& reg) const;
 
   const Context& context_;
   uint32_t last_;

@@ -17,7 +17,7 @@ void cast_tile(int64_t n, void* out, const void* const* in) {
   }
 }
 
-// To integers of 8 and 16 bits. Numbers that int32 has, as nearly all are, need no choice of what stands for the
+// To integers of up to 32 bits. Numbers that int32 has, as nearly all are, need no choice of what stands for the
 // others: pieces of the tile have one or the other.
 template <int From, int To>
 void narrow_tile(int64_t n, void* out, const void* const* in) {
@@ -48,9 +48,7 @@ void half_tile(int64_t n, void* out, const void* const* in) {
   VecF32::load(a + n - W).store(r + n - W);
 }
 
-constexpr bool is_narrow(int dtype) {
-  return dtype == IST_INT8 || dtype == IST_UINT8 || dtype == IST_INT16 || dtype == IST_UINT16;
-}
+constexpr bool is_narrow(int dtype) { return dtype >= IST_UINT8 && dtype <= IST_INT32 && dtype != IST_UINT64; }
 constexpr bool is_half(int dtype) { return dtype == IST_FLOAT16 || dtype == IST_BFLOAT16; }
 
 template <int From, int To>

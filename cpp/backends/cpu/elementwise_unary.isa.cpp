@@ -71,32 +71,35 @@ inline VecF32 vector_body(VecF32 x) {
   return {Body::vector_apply(VecMath(x)).v};
 }
 template <class Body>
+inline VecF64 vector_body(VecF64 x) {
+  return Body::vector_apply(x);
+}
+template <class Body, class V, class T>
 void vector_tile(int64_t n, void* out, const void* const* in) {
-  constexpr int W = VecF32::kWidth;
-  const float* a = static_cast<const float*>(in[0]);
-  float* r = static_cast<float*>(out);
+  constexpr int W = V::kWidth;
+  const T* a = static_cast<const T*>(in[0]);
+  T* r = static_cast<T*>(out);
   int64_t i = 0;
   // Two at a time: their chains of operations do not wait for each other.
   for (; i + 2 * W <= n; i += 2 * W) {
-    const VecF32 first = vector_body<Body>(VecF32::load(a + i));
-    const VecF32 second = vector_body<Body>(VecF32::load(a + i + W));
+    const V first = vector_body<Body>(V::load(a + i));
+    const V second = vector_body<Body>(V::load(a + i + W));
     first.store(r + i);
     second.store(r + i + W);
   }
-  for (; i + W <= n; i += W) vector_body<Body>(VecF32::load(a + i)).store(r + i);
+  for (; i + W <= n; i += W) vector_body<Body>(V::load(a + i)).store(r + i);
   if (i == n) return;
-  const VecF32::Mask left = VecF32::mask(static_cast<int>(n - i));
-  vector_body<Body>(VecF32::load(a + i, left)).store(r + i, left);
+  const typename V::Mask left = V::mask(static_cast<int>(n - i));
+  vector_body<Body>(V::load(a + i, left)).store(r + i, left);
 }
-template <class Body>
-concept HasVectorBody = requires(VecMath x) { Body::vector_apply(x); };
+template <class Body, class V>
+concept HasVectorBody = requires(V x) { Body::vector_apply(x); };
 #endif
 
 #if defined(IST_STORES_HALVES)
 // Half types in one pass, for ops that are cheap: the bodies of others want the registers for themselves.
 inline VecF32 square(VecF32 a) { return {a.v * a.v}; }
 #if defined(IST_VECTOR_SCALE)
-inline VecF32 sqrt(VecF32 a) { return {sqrt(VecMath(a)).v}; }
 inline VecF32 exp(VecF32 a) { return {exp(VecMath(a)).v}; }
 inline VecF32 sigmoid(VecF32 a) { return {sigmoid(VecMath(a)).v}; }
 inline VecF32 tanh(VecF32 a) { return {tanh(VecMath(a)).v}; }
@@ -173,7 +176,8 @@ constexpr TileFn half_fn() {
 template <class Body, Class c, int D>
 constexpr TileFn unary_fn() {
 #if defined(IST_VECTOR_MATH)
-  if constexpr (D == IST_FLOAT32 && HasVectorBody<Body>) return &vector_tile<Body>;
+  if constexpr (D == IST_FLOAT32 && HasVectorBody<Body, VecMath>) return &vector_tile<Body, VecF32, float>;
+  if constexpr (D == IST_FLOAT64 && HasVectorBody<Body, VecF64>) return &vector_tile<Body, VecF64, double>;
 #endif
   if constexpr (HasNearBody<Body, D>) {
     return &flat<&near_tile<Body, Type<D>>>;

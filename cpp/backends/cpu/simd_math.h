@@ -4,7 +4,7 @@
 // bodies are those of scalar_math.h.
 #pragma once
 
-#include "backends/cpu/simd.h"
+#include "backends/cpu/simd_sqrt.h"
 #include "kernels/scalar_math.h"
 
 #if defined(__AVX512F__) || defined(__AVX2__) || defined(__ARM_NEON)
@@ -41,7 +41,8 @@ inline VecMath select_by_sign(VecMath x, VecMath positive, VecMath negative) {
 }
 inline VecMath at_most(VecMath x, VecMath limit) { return VecMath(_mm512_min_ps(limit.v, x.v)); }
 inline VecMath at_least(VecMath x, VecMath limit) { return VecMath(_mm512_max_ps(limit.v, x.v)); }
-inline VecMath sqrt(VecMath a) { return VecMath(_mm512_sqrt_ps(a.v)); }
+inline VecMath sqrt(VecMath a) { return VecMath(sqrt(VecF32{a.v})); }
+inline VecMath rsqrt(VecMath a) { return VecMath(rsqrt(VecF32{a.v})); }
 inline VecMath fabs(VecMath a) { return VecMath(_mm512_abs_ps(a.v)); }
 inline VecMath copysign(VecMath magnitude, VecMath sign) {
   constexpr int kTakeWhereSet = 0xca;  // of the mask in the first operand

@@ -9,9 +9,11 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kShareMin = 512;     // elements that a thread takes at least
-constexpr int64_t kUnit = 64;          // elements that threads share work in
-constexpr int64_t kPieceBytes = 1024;  // that are asked for, or streamed, at a time
+constexpr int64_t kShareMin = 512;       // elements that a thread takes at least
+constexpr int64_t kUnit = 64;            // elements that threads share work in
+constexpr int64_t kClaimedBytes = 1024;  // of a result that are asked for at a time
+constexpr int64_t kStreamedBytes = 512;  // that are stored past the caches at a time
+constexpr int64_t kBytesAhead = 2048;    // of operands that are on their way meanwhile
 constexpr int64_t kLine = 64;
 // Elements times their cost that are worth another thread, one that is awake or one that sleeps.
 constexpr int64_t kGrainAwake = 16 * 1024;
@@ -41,7 +43,7 @@ void TileProgram::fill_block(const Register& reg, const char* element, char* blo
 void TileProgram::enter(Frame& frame) const {
   const int64_t buffer_bytes = round_up(tile_ << slot_log2_, kLine);
   const int64_t constant_bytes = n_constants_ * kChainBlockBytes;
-  const int64_t piece_bytes = streams_ ? kPieceBytes : 0;
+  const int64_t piece_bytes = streams_ ? kStreamedBytes : 0;
   const int64_t bytes = constant_bytes + piece_bytes + buffer_bytes * (n_buffers_ + n_bands_ * band_rows_);
   char* memory = bytes > 0 ? scratch(static_cast<size_t>(bytes)) : nullptr;
   char* constants = memory + buffer_bytes * n_buffers_;
@@ -156,16 +158,21 @@ void TileProgram::run(Frame& frame, int64_t start, int64_t n, int64_t band_row) 
       continue;
     }
     // Stores to lines that are in no cache yet wait for each of them in turn; asked for before, they come together.
-    const int64_t piece = kPieceBytes >> instruction.log2;
+    const int64_t piece = (instruction.streams ? kStreamedBytes : kClaimedBytes) >> instruction.log2;
+    int64_t read = 0;  // bytes of an element's operands
+    for (uint32_t j = 0; j < instruction.n_inputs; ++j) {
+      const Register& input = registers_[inputs[j]];
+      if (input.is_read_in_place()) read += int64_t{1} << input.log2;
+    }
+    const int64_t ahead = kBytesAhead / std::max<int64_t>(read, 1);
     for (int64_t done = 0; done < n; done += piece) {
       const int64_t count = std::min(piece, n - done), bytes = count << instruction.log2;
       if (instruction.streams) {
-        // The operands of the next piece arrive while this one is stored.
+        // Operands arrive while pieces before theirs are computed and stored.
         for (uint32_t j = 0; j < instruction.n_inputs; ++j) {
           const Register& input = registers_[inputs[j]];
           if (!input.is_read_in_place()) continue;
-          const int64_t input_bytes = count << input.log2;
-          ask_for<0>(static_cast<const char*>(in[j]) + input_bytes, input_bytes);
+          ask_for<0>(static_cast<const char*>(in[j]) + (ahead << input.log2), count << input.log2);
         }
         execute(instruction, count, frame.piece, in);
         context_.kernels.copy->stream(bytes, out, frame.piece);

@@ -86,9 +86,11 @@ void Product::tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
   const bool keeps_a = packs_a && columns_max < columns && strips * strip_bytes <= kKeptBytes;
   // Strips of columns are packed several at a time, so that what memory delivers is used while it is in cache.
   const int64_t group = packs_a && upright ? divide_up(strips, divide_up(strips, kPackPanels)) : 1;
+  // Packed strips that outlast the first of them: what finishes it takes the scratch memory.
+  const int64_t held = keeps_a ? strips : group > 1 ? group : 0;
   const int64_t panels_bytes = packs_b ? columns_max / cols * panel_bytes : 0;
   Temporary memory;
-  char* panels = packs_b || keeps_a ? memory.make(call, panels_bytes + (keeps_a ? strips * strip_bytes : 0)) : nullptr;
+  char* panels = packs_b || held > 0 ? memory.make(call, panels_bytes + held * strip_bytes) : nullptr;
   char* kept = panels + panels_bytes;
   const bool gathers = columns_max < std::min(columns, kTailColumns);
   int64_t done = 0;
@@ -104,8 +106,8 @@ void Product::tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
         const bool packs_strips = packs_a && (!keeps_a || j0 == 0);
         const int64_t in_group = i / height % group;
         if (packs_a) {
-          char* strips_at = keeps_a ? kept + (i / height - in_group) * strip_bytes
-                                    : scratch(static_cast<size_t>(group * strip_bytes));
+          char* strips_at = held > 0 ? kept + (i / height - in_group) % held * strip_bytes
+                                     : scratch(static_cast<size_t>(strip_bytes));
           if (packs_strips && in_group == 0) {
             pack_strips(a, k0, depth, i, std::min(i + group * height, rows), height, strips_at, strip_bytes);
           }
@@ -192,10 +194,9 @@ void Product::half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
   const bool upright = a.row == 1 && a.column != 1;
   const int64_t most = std::clamp<int64_t>(kFewBytes / (k_blocks * strip_bytes), 1, kPackPanels);
   const int64_t group = upright ? divide_up(strips, divide_up(strips, most)) : 1;
-  const bool has_k_blocks = keeps_a || group > 1;  // of the packed strips; else they take turns in one place
-  const int64_t group_bytes = group * (has_k_blocks ? k_blocks : 1) * strip_bytes;
+  const int64_t held = keeps_a ? strips : group > 1 ? group : 0;
   Temporary memory;
-  char* panels = memory.make(call, k_blocks * block_bytes + (keeps_a ? a_bytes : 0));
+  char* panels = memory.make(call, k_blocks * block_bytes + held * k_blocks * strip_bytes);
   char* kept = panels + k_blocks * block_bytes;
 
   const bool gathers = columns_max < std::min(columns, kTailColumns);
@@ -208,16 +209,16 @@ void Product::half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
                   panel_bytes);
     }
     for (int64_t i = 0; i < rows; i += height) {
-      char* tiles = scratch(static_cast<size_t>(group_bytes + columns_max / cols * tile_bytes));
+      char* tiles = scratch(static_cast<size_t>(strip_bytes + columns_max / cols * tile_bytes));
       const bool packs_strips = !keeps_a || j0 == 0;
       const int64_t in_group = i / height % group;
-      char* strips_at =
-          keeps_a ? kept + (i / height - in_group) * k_blocks * strip_bytes : tiles + columns_max / cols * tile_bytes;
+      char* strips_at = held > 0 ? kept + (i / height - in_group) % held * k_blocks * strip_bytes
+                                 : tiles + columns_max / cols * tile_bytes;
       const int n_rows = static_cast<int>(std::min(height, rows - i));
       for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
         const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
         const char* block = panels + k0 / kMatmulBlock * block_bytes;
-        const int64_t k_block = has_k_blocks ? k0 / kMatmulBlock : 0;
+        const int64_t k_block = held > 0 ? k0 / kMatmulBlock : 0;  // else they take turns in one place
         const char* a_strip = strips_at + (in_group * k_blocks + k_block) * strip_bytes;
         if (packs_strips && in_group == 0) {
           pack_strips(a, k0, depth, i, std::min(i + group * height, rows), height, strips_at + k_block * strip_bytes,

@@ -13,7 +13,7 @@ DTYPES = ["float16", "bfloat16", "float32", "float64", "complex64"]
 
 # m, k, n: single rows and columns and both with many k-blocks, one tile and its neighbours,
 # wide rows that stream, several k-blocks, odd k, a small result, two strips of rows and B beyond the cache,
-# many strips of rows, with few columns and with so many that B takes two passes
+# many strips of rows, with very few columns and steps, few, more and so many that B takes two passes
 SHAPES = [
     (1, 1, 1),
     (1, 7, 33),
@@ -37,7 +37,9 @@ SHAPES = [
     (100, 90, 300),
     (20, 700, 500),
     (140, 9, 1025),
+    (61, 2, 15),
     (303, 450, 45),
+    (400, 300, 150),
     (130, 400, 1000),
 ]
 
@@ -163,7 +165,7 @@ def test_elementwise_ops_on_the_product(dtype: str, shape: tuple[int, int, int])
         ist.set_num_threads(threads)
         with ist.device(device):
             a, b, bias = (ist.array(v.astype(np.float32)).astype(getattr(ist, dtype)) for v in values)
-            if threads == 2:  # columns that are dense in memory are packed several strips at a time
+            if threads == 1:  # columns that are dense in memory are packed several strips at a time
                 a = ist.swapaxes(ist.contiguous(ist.swapaxes(a, 1, 2)), 1, 2)
                 ist.eval(a)
             product = a @ b

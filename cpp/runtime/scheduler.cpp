@@ -40,19 +40,20 @@ uint32_t highest_input(const Node& node) {
   return highest;
 }
 
-// Single numbers that are made from single numbers alone, like the exponent less one in the gradient of a power, come
-// before everything else: between ops on more elements they would keep backends from fusing those.
-void put_numbers_first(Workspace& work) {
+// What is small and made from what is small alone, like the exponent less one in the gradient of a power, or a bias as
+// another dtype, comes before everything else: between ops on more elements it would keep backends from fusing those.
+void put_small_first(Workspace& work) {
+  constexpr int64_t kSmall = 4096;  // elements
   std::vector<Node*>& order = work.order;
   work.is_early.assign(order.size(), false);
   const auto is_early = [&](const Tensor& input) {
-    return input->size == 1 && (input.is_ready() || work.is_early[input->mark_index]);
+    return input->size <= kSmall && (input.is_ready() || work.is_early[input->mark_index]);
   };
   size_t n_early = 0;
   bool are_first = true;
   for (size_t i = 0; i < order.size(); ++i) {
     const auto inputs = order[i]->inputs();
-    if (order[i]->size != 1 || !std::all_of(inputs.begin(), inputs.end(), is_early)) continue;
+    if (order[i]->size > kSmall || !std::all_of(inputs.begin(), inputs.end(), is_early)) continue;
     work.is_early[i] = true;
     are_first &= n_early++ == i;
   }
@@ -100,7 +101,7 @@ bool collect(std::span<const Tensor> tensors, uint64_t epoch, Workspace& work) {
       work.stack.pop_back();
     }
   }
-  put_numbers_first(work);
+  put_small_first(work);
   return true;
 }
 

@@ -167,7 +167,7 @@ def test_elementwise_ops_on_the_product(dtype: str, shape: tuple[int, int, int])
             a, b, bias = (ist.array(v.astype(np.float32)).astype(getattr(ist, dtype)) for v in values)
             if threads == 1:  # columns that are dense in memory are packed several strips at a time
                 a = ist.swapaxes(ist.contiguous(ist.swapaxes(a, 1, 2)), 1, 2)
-                ist.eval(a)
+                b = ist.broadcast_to(b, (2, k, n))
             product = a @ b
             if one_at_a_time:
                 ist.eval(product)

@@ -149,7 +149,8 @@ void run_elementwise_reduce(const Context& context, uint32_t first, uint32_t end
   const uint16_t reduced = program.value_as(input, acc);
   const bool whole = blocks.of_output() == 1;
   const int64_t rows_of_tile = whole ? kBlock / length : 1;
-  program.finish(whole ? std::min(rows_of_tile, count) * length : kBlock, 0);
+  const bool is_of_rows = whole && rows_of_tile > 1;
+  program.finish(whole ? std::min(rows_of_tile, count) * length : kBlock, is_of_rows ? count * length : length);
   bool leaves = false;  // of what is reduced, or made on the way, all is wanted then
   for (uint32_t i = first; i + 1 < end; ++i) {
     leaves |= outlives(value_at(context.program, node_at(context.program, i).output.value), end - 1);

@@ -90,7 +90,7 @@ void run_elementwise_reduce_columns(const Context& context, uint32_t first, uint
 
   TileProgram program(context, first, end - 1, end - 1);
   const uint16_t reduced = program.value_as(input, acc);
-  program.finish(cut.rows * cut.width, 0);
+  program.finish(cut.rows * cut.width, m.rows * m.columns);
   Temporary memory, levels;
   char* const lanes = memory.make(call, together * n_blocks * block_bytes);
   Tree tree(reducer, levels.make(call, Tree::kDepth * lane_bytes), m.outputs(), acc_size);

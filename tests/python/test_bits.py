@@ -9,7 +9,7 @@ import arrays
 import numpy as np
 import pytest
 from cases import CASES, NOT_CALLED, Input
-from hypothesis import given, settings, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
 import isthmus as ist
 
@@ -215,6 +215,44 @@ def test_operands_that_repeat(seed: int) -> None:
 
     for fast, exact in zip(run("cpu"), run("reference"), strict=True):
         np.testing.assert_array_equal(fast, exact)
+
+
+@settings(max_examples=500)
+@given(
+    outer=st.sampled_from([1, 1, 3]),
+    rows=st.sampled_from([1, 17, 64, 300, 2050]),
+    kept=st.sampled_from([1, 8, 33, 100, 1025]),
+    neighbours=st.sampled_from([1, 1, 2, 8, 32, 33]),
+    dtype=st.sampled_from(["float32", "float64"]),
+    axes=st.sampled_from([(1,), (1, 3), (1, 3), (0, 1, 3), (2, 3), (0,)]),
+    centred=st.sampled_from(["mean", "output", "any"]),
+    threads=st.sampled_from([1, 2, 5]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_squared_distances(
+    outer: int,
+    rows: int,
+    kept: int,
+    neighbours: int,
+    dtype: str,
+    axes: tuple[int, ...],
+    centred: str,
+    threads: int,
+    seed: int,
+) -> None:
+    shape = (outer, rows, kept, neighbours)
+    assume(math.prod(shape) < 500_000)
+    rng = np.random.default_rng(seed)
+    x = (rng.standard_normal(shape) * 100).astype(dtype)
+    broadcasts = [i in axes if centred == "output" else rng.random() < 0.5 for i in range(4)]
+    centre = rng.standard_normal(np.where(broadcasts, 1, shape)).astype(dtype)
+    ist.set_num_threads(threads)
+
+    def run(device: str) -> np.ndarray:
+        a, c = (arrays.place(ist, v, "plain", device) for v in (x, centre))
+        return arrays.bits(a.var(axes) if centred == "mean" else ist.square(a - c).sum(axes))
+
+    np.testing.assert_array_equal(run("cpu"), run("reference"))
 
 
 CHEAP = [

@@ -265,6 +265,8 @@ inline int64_t take_vectors(int64_t i, int64_t n, void* out, const void* const* 
   [[maybe_unused]] alignas(kVectorBytes) Of<T> converted[2][kConverts ? kCount * W : 1];
   Beside<T, kCount> beside = {};
   for (; i + kLengthOfAll <= n; i += kCount * W) {
+    // In operands that are alike for all blocks, each of which is as long as kVectors.
+    const int64_t at_alike = kCount == kVectors ? 0 : i & (kVectors * W - 1);
     [[maybe_unused]] const int64_t rest = n - i;
     Value<T> value[kCount];
     const T* start = static_cast<const T*>(in[0]) + i;
@@ -275,10 +277,12 @@ inline int64_t take_vectors(int64_t i, int64_t n, void* out, const void* const* 
       const T* place = static_cast<const T*>(in[1 + s]) + i;
       const Of<T>* operand = static_cast<const Of<T>*>(in[1 + s]);
       if constexpr (!kConverts && kOfBools) {
-        if (!step.constant) operand += i;
+        if (kCount != kVectors || !step.constant) operand += step.constant ? at_alike : i;
       } else if constexpr (!kConverts) {
-        operand += step.constant ? 0 : i;
-      } else if (!step.constant && !(kOfBools && step.is_bool())) {
+        operand += step.constant ? at_alike : i;
+      } else if (step.constant) {
+        operand += at_alike;
+      } else if (!(kOfBools && step.is_bool())) {
         Of<T>* to = converted[step.op == ChainStep::kOther ? 1 : 0];
 #pragma GCC unroll 8
         for (int j = 0; j < kCount; ++j) store_values(to + j * W, load_operand<kWhole>(place + j * W, rest));
@@ -286,7 +290,7 @@ inline int64_t take_vectors(int64_t i, int64_t n, void* out, const void* const* 
       }
       // A second choice by `constant` would make both cost more than a branch.
       const auto bytes_of = [&](const void* from) __attribute__((always_inline)) {
-        const int64_t at = kConverts ? (step.constant ? 0 : i) : operand - static_cast<const Of<T>*>(from);
+        const int64_t at = kConverts ? (step.constant ? at_alike : i) : operand - static_cast<const Of<T>*>(from);
         return static_cast<uint8_t*>(const_cast<void*>(from)) + at;
       };
       switch (step.op) {
@@ -357,6 +361,7 @@ constexpr bool has_step = IsUnary<Body, T> || IsBinary<Body, T> || IsMath<Body, 
 
 constexpr ChainTable make_table() {
   ChainTable table{};
+  table.block_bytes = kVectors * kVectorBytes;
 #define IST_BODY_ROW(id, name, dtypes)                                             \
   table.takes[IST_FLOAT32][id] = has_step<Body_##name, float>;                     \
   table.takes[IST_FLOAT64][id] = has_step<Body_##name, double>;                    \

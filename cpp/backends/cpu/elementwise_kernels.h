@@ -27,12 +27,12 @@ struct ChainStep {
   enum : uint8_t { kLoad = 0, kStore = 1, kOther = 2, kStoreBools = 47, kLoadBools = 48, kOtherBools = 49 };
   uint8_t op;
   uint8_t position;  // of the value among the operands of the op
-  // The operand is kChainBlockBytes for all blocks alike: of the same element, or of a value that is kept, in float32
-  // if the tiles hold bfloat16. Or nothing reads it.
+  // The operand is one block for all of them: of the same elements, or of a value that is kept, in float32 if the tiles
+  // hold bfloat16. Or nothing reads it.
   bool constant;
   bool is_bool() const { return op >= kStoreBools && op <= kOtherBools; }  // the operand, in bytes
 };
-inline constexpr int64_t kChainBlockBytes = 512;  // what a step reads or stores at a time, at most
+inline constexpr int64_t kChainBlockBytes = 512;  // of the longest block, which is what a step reads at a time
 // value = in[0], then the steps; the operand of step s is in[1 + s]. `out` may be an operand that is read.
 // Where `of_bools`, steps may be tests, ops of bools and `where`, and the result is what `makes_bool` says.
 using ChainFn = void (*)(int64_t n, void* out, const void* const* in, const ChainStep* steps, int n_steps,
@@ -41,6 +41,7 @@ using ChainFn = void (*)(int64_t n, void* out, const void* const* in, const Chai
 struct ChainTable {
   ChainFn fn[2][kDTypes];                // [of_bools], dtype of the values that are not bool
   bool takes[kDTypes][kElementwiseIds];  // by the op's last operand; what takes bools goes on with any chain
+  int64_t block_bytes;
   bool keeps[kDTypes];  // may a chain keep values for later steps? It pays where there are registers enough
 };
 

@@ -6,6 +6,7 @@
 
 #include "backends/cpu/reduce_kernels.h"
 #include "backends/cpu/sequence.h"
+#include "backends/cpu/squared_distances.h"
 #include "backends/cpu/threads.h"
 #include "backends/cpu/tile_program.h"
 #include "ops/op_ids.h"
@@ -82,35 +83,20 @@ class Blocks {
   char* results_;
 };
 
-// The sum of (x - centre)^2, with one centre for each output: there is a kernel that keeps them in registers.
-struct SquaredDistances {
-  View x, centre;
+// Those with one centre for each output.
+struct DistancesInRows : SquaredDistances {
   int outer = 0;  // dimensions that outputs are along
-  bool found = false;
 
-  SquaredDistances(const Context& context, uint32_t first, uint32_t end, int64_t length) {
-    if (end - first != 3 || length < kShortest) return;
-    const ist_program& program = context.program;
-    const ist_node &difference = node_at(program, first), &square = node_at(program, first + 1);
-    const ist_node& sum = node_at(program, first + 2);
-    const auto is = [&](const ist_node& node, Op op) { return node.op == static_cast<uint32_t>(op); };
-    if (!is(difference, Op::subtract) || !is(square, Op::square) || !is(sum, Op::sum)) return;
-    const auto reads = [&](const ist_node& node, const ist_node& made) {
-      return input_at(node, program.tensor_size, 0).value == made.output.value &&
-             !outlives(value_at(program, made.output.value), first + 2);
-    };
-    if (!reads(square, difference) || !reads(sum, square)) return;
-    const Call call = {context, difference};
-    x = call.input(0);
-    centre = call.input(1);
-    if ((x.dtype != IST_FLOAT32 && x.dtype != IST_FLOAT64) || !x.dense()) return;
+  DistancesInRows(const Context& context, uint32_t first, uint32_t end, int64_t length)
+      : SquaredDistances(context, first, end) {
+    if (!found) return;
     outer = x.rank;
     int64_t inner = 1;
-    for (; outer > 0 && inner < length; inner *= x.shape[outer]) {
+    for (; found && outer > 0 && inner < length; inner *= x.shape[outer]) {
       --outer;
-      if (x.shape[outer] > 1 && centre.strides[outer] != 0) return;
+      found = x.shape[outer] <= 1 || centre.strides[outer] == 0;
     }
-    found = inner == length;  // or another shape is summed
+    found &= inner == length && length >= kShortest;  // or another shape is summed
   }
 
  private:
@@ -129,7 +115,7 @@ void run_elementwise_reduce(const Context& context, uint32_t first, uint32_t end
   const int64_t length = element_count(static_cast<int>(input.rank), input.shape) / count;
   Blocks blocks(call, reducer, acc, length);
 
-  if (const SquaredDistances distances(context, first, end, length); distances.found) {
+  if (const DistancesInRows distances(context, first, end, length); distances.found) {
     const auto square_sum = context.kernels.row->fn[acc == IST_FLOAT64 ? 1 : 0].square_sum;
     const View &x = distances.x, &centre = distances.centre;
     parallel_for(
@@ -149,7 +135,8 @@ void run_elementwise_reduce(const Context& context, uint32_t first, uint32_t end
   const uint16_t reduced = program.value_as(input, acc);
   const bool whole = blocks.of_output() == 1;
   const int64_t rows_of_tile = whole ? kBlock / length : 1;
-  program.finish(whole ? std::min(rows_of_tile, count) * length : kBlock, 0);
+  const bool is_of_rows = whole && rows_of_tile > 1;
+  program.finish(whole ? std::min(rows_of_tile, count) * length : kBlock, is_of_rows ? count * length : length);
   bool leaves = false;  // of what is reduced, or made on the way, all is wanted then
   for (uint32_t i = first; i + 1 < end; ++i) {
     leaves |= outlives(value_at(context.program, node_at(context.program, i).output.value), end - 1);

@@ -3,8 +3,12 @@
 // is in cache.
 #include <algorithm>
 #include <bit>
+#include <cstring>
+#include <optional>
 
+#include "backends/cpu/copy_kernels.h"
 #include "backends/cpu/sequence.h"
+#include "backends/cpu/squared_distances.h"
 #include "backends/cpu/temporary.h"
 #include "backends/cpu/threads.h"
 #include "backends/cpu/tile_program.h"
@@ -50,12 +54,13 @@ struct Cut {
   int64_t width, rows;  // of a tile, either all lanes of several rounds, or a part of them
   int64_t group;        // lanes that a thread takes
 
-  Cut(const Matrices& m, int64_t n, int threads) : n_blocks(m.blocks()), lanes(m.lanes()) {
+  // `rounds`: of all lanes, that a tile longer than kTile may hold; 0: it may not be longer.
+  Cut(const Matrices& m, int64_t n, int threads, int64_t rounds) : n_blocks(m.blocks()), lanes(m.lanes()) {
     width = std::min(m.columns, kWidest);
     n_pieces = (m.columns + width - 1) / width;
     rows = n_pieces > 1 ? 1 : kTile / width;
     if (rows >= lanes) {
-      rows -= rows % lanes;
+      rows = rounds > 0 && n_pieces == 1 ? rounds * lanes : rows - rows % lanes;
     } else {
       rows = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(rows)));
     }
@@ -64,6 +69,33 @@ struct Cut {
   }
   int64_t groups() const { return lanes / group; }
   int64_t tasks() const { return n_blocks * groups() * n_pieces; }
+};
+
+// Those with one centre for each column of a matrix, which the neighbours of an output share.
+struct DistancesInColumns : SquaredDistances {
+  static constexpr int64_t kCost = 3;  // of an element, in additions
+
+  DistancesInColumns(const Context& context, uint32_t first, uint32_t end) : SquaredDistances(context, first, end) {
+    if (!found) return;
+    const ist_node& sum = node_at(context.program, end - 1);
+    const ist_tensor& in = input_at(sum, context.program.tensor_size, 0);
+    const auto& attrs = *static_cast<const ist_axes_attrs*>(sum.attrs);
+    found = static_cast<int>(in.rank) == x.rank && std::equal(x.shape, x.shape + x.rank, in.shape);
+    for (uint32_t i = 0; found && i < attrs.n_axes; ++i) {
+      found = x.shape[attrs.axes[i]] <= 1 || centre.strides[attrs.axes[i]] == 0;
+    }
+  }
+
+  // Of `width` neighbours from this element on, for as many rows.
+  void load_centres(const Context& context, int64_t element, int64_t width, int64_t rows, char* to) const {
+    Nest<1> nest;
+    for (int i = 0; i < centre.rank; ++i) nest.add(centre.shape[i], centre.strides[i]);
+    nest.finish();
+    const CopyTable& copy = *context.kernels.copy;
+    copy.gather[centre.log2()](element, width, nest.rank, nest.shape, nest.strides[0], centre.data, to);
+    const int64_t bytes = width << centre.log2();
+    for (int64_t row = 1; row < rows; ++row) std::memcpy(to + row * bytes, to, static_cast<size_t>(bytes));
+  }
 };
 
 }  // namespace
@@ -86,36 +118,53 @@ void run_elementwise_reduce_columns(const Context& context, uint32_t first, uint
   const int64_t acc_size = int64_t{1} << log2, lane_bytes = m.columns * acc_size;
   const int64_t n_blocks = m.blocks(), block_bytes = m.lanes() * lane_bytes;
   const int64_t together = std::clamp<int64_t>(kLaneBytes / (n_blocks * block_bytes), 1, m.outer);
-  const Cut cut(m, together, context.threads);
+  const DistancesInColumns distances(context, first, end);
+  const Cut cut(m, together, context.threads, distances.found ? kRowsTogether : 0);
 
-  TileProgram program(context, first, end - 1, end - 1);
-  const uint16_t reduced = program.value_as(input, acc);
-  program.finish(cut.rows * cut.width, 0);
+  std::optional<TileProgram> program;
+  uint16_t reduced = 0;
+  if (!distances.found) {
+    program.emplace(context, first, end - 1, end - 1);
+    reduced = program->value_as(input, acc);
+    program->finish(cut.rows * cut.width, m.rows * m.columns);
+  }
   Temporary memory, levels;
   char* const lanes = memory.make(call, together * n_blocks * block_bytes);
   Tree tree(reducer, levels.make(call, Tree::kDepth * lane_bytes), m.outputs(), acc_size);
 
+  const auto square_columns = context.kernels.row->fn[acc == IST_FLOAT64 ? 1 : 0].square_columns;
   // Rows of matrices [matrix, matrix + n) to their lanes.
   const auto add_rows = [&](int64_t matrix, int64_t n) {
-    const int64_t work = n * m.rows * m.columns * (program.cost() + 1), tasks = n * cut.tasks();
+    const int64_t cost = program ? program->cost() + 1 : DistancesInColumns::kCost;
+    const int64_t work = n * m.rows * m.columns * cost, tasks = n * cut.tasks();
     parallel_for(context.threads, tasks, 1 + kGrain * tasks / work, [&](int64_t begin, int64_t end) {
       TileProgram::Frame frame;
-      program.enter(frame);
+      if (program) program->enter(frame);
+      const int64_t centre_rows = std::min(cut.rows, m.lanes());
+      char* centres = program ? nullptr : scratch(static_cast<size_t>(centre_rows * cut.width * acc_size));
       for (int64_t task = begin; task < end; ++task) {
         const int64_t column = task % cut.n_pieces * cut.width, width = std::min(cut.width, m.columns - column);
         const int64_t lane = task / cut.n_pieces % cut.groups() * cut.group;
         const int64_t block = task / (cut.n_pieces * cut.groups()), start = block % n_blocks * m.block();
         const int64_t stop = std::min(start + m.block(), m.rows), first_row = (matrix + block / n_blocks) * m.rows;
         char* at = lanes + block * block_bytes + lane * lane_bytes + column * acc_size;
+        if (!program) distances.load_centres(context, first_row * m.columns + column, width, centre_rows, centres);
         for (int64_t k = 0; k < cut.group; ++k) reducer.identity(width, at + k * lane_bytes);
         const int64_t round = std::max(m.lanes(), cut.rows), taken = std::max(cut.group, cut.rows);
         for (int64_t r = start + lane; r < stop; r += round) {
           for (int64_t row = r; row < std::min(r + taken, stop); row += cut.rows) {
             const int64_t n_rows = std::min(cut.rows, stop - row), rounds = n_rows / m.lanes();
             const int64_t rest = n_rows % m.lanes(), of_round = m.lanes() * width;
-            program.run(frame, (first_row + row) * m.columns + column, n_rows * width);
-            const char* x = frame.at[reduced];
+            const int64_t element = (first_row + row) * m.columns + column;
             char* to = at + (row - r) * lane_bytes;
+            if (!program) {
+              const char* x = distances.x.data + element * acc_size;
+              square_columns(of_round, to, x, of_round, rounds, centres);
+              square_columns(rest * width, to, x + rounds * of_round * acc_size, 0, 1, centres);
+              continue;
+            }
+            program->run(frame, element, n_rows * width);
+            const char* x = frame.at[reduced];
             if (rounds > 0) reducer.columns(of_round, to, x, of_round, rounds);
             if (rest > 0) reducer.columns(rest * width, to, x + rounds * of_round * acc_size, 0, 1);
           }

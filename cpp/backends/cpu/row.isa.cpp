@@ -146,6 +146,40 @@ void square_sum(int64_t n, const void* data, const void* mean, void* sum) {
   *static_cast<T*>(sum) = fold(lane);
 }
 
+template <int kTogether, class T>
+inline void add_squares(int64_t n, T* __restrict acc, const T* __restrict x, int64_t stride,
+                        const T* __restrict centre) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    T value[kLanes];
+#pragma GCC unroll 8
+    for (int k = 0; k < kTogether; ++k) {
+      const T* before = k == 0 ? acc + i : value;
+      T* after = k + 1 == kTogether ? acc + i : value;
+      for (int l = 0; l < kLanes; ++l) {
+        const T c = x[k * stride + i + l] - centre[i + l];
+        after[l] = before[l] + c * c;
+      }
+    }
+  }
+  for (; i < n; ++i) {
+    for (int k = 0; k < kTogether; ++k) {
+      const T c = x[k * stride + i] - centre[i];
+      acc[i] = acc[i] + c * c;
+    }
+  }
+}
+
+template <class T>
+void square_columns(int64_t n, void* into, const void* data, int64_t stride, int64_t n_rows, const void* mean) {
+  T* acc = static_cast<T*>(into);
+  const T *x = static_cast<const T*>(data), *centre = static_cast<const T*>(mean);
+  for (; n_rows >= kRowsTogether; n_rows -= kRowsTogether, x += kRowsTogether * stride) {
+    add_squares<kRowsTogether>(n, acc, x, stride, centre);
+  }
+  for (; n_rows > 0; --n_rows, x += stride) add_squares<1>(n, acc, x, stride, centre);
+}
+
 template <class T>
 void multiply(int64_t n, const void* data, const void* factor, void* out) {
   const T* x = static_cast<const T*>(data);  // may be `out` itself
@@ -217,7 +251,7 @@ int32_t all_finite(int64_t n, const void* data) {
 
 template <class T>
 constexpr RowKernels kernels() {
-  return {&largest<T>, &exp_sum<T>,   &exp_columns<T>, &square_sum<T>, &multiply<T>,
+  return {&largest<T>, &exp_sum<T>,   &exp_columns<T>, &square_sum<T>, &square_columns<T>, &multiply<T>,
           &divide<T>,  &normalize<T>, &hide<T>,        &log_add<T>,    &all_finite<T>};
 }
 

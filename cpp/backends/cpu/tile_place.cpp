@@ -46,6 +46,13 @@ void TileProgram::Gather::find_repetition() {
 bool TileProgram::Gather::is_row() const { return period > kPeriodMax; }
 bool TileProgram::Gather::is_constant() const { return period == 1; }
 
+// May a chain read the same block again and again? Beside how long elements a bool stands is not known here.
+bool TileProgram::fits_block(const Gather& gather) const {
+  const uint32_t dtype = registers_[gather.reg].dtype;
+  const int log2 = dtype == IST_BOOL ? 3 : size_log2(compute_dtype(dtype));
+  return gather.period > 0 && (context_.kernels.chain->block_bytes >> log2) % gather.period == 0;
+}
+
 // The first operand that lies across says how bands lie; one that does so in another shape is gathered.
 void TileProgram::choose_bands() {
   for (uint32_t r = 0; r < n_registers_; ++r) {
@@ -80,7 +87,7 @@ void TileProgram::place_gathered(uint32_t r, bool needs_tile, bool in_rows) {
     return;
   }
   period_ = std::max(period_, gather.period);
-  const bool is_constant = gather.is_constant() && !needs_tile && in_rows;
+  const bool is_constant = fits_block(gather) && !needs_tile && in_rows;
   if (is_constant) reg.place = Place::constant;
   reg.index = static_cast<uint16_t>(is_constant ? n_constants_++ : n_buffers_++);
 }

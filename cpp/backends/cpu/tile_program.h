@@ -72,7 +72,8 @@ class TileProgram {
     char* at[kMaxRegisters];
     char* piece;  // of a result that is streamed
     struct {
-      int64_t block, phase, count;
+      int64_t begin, end;  // of the block
+      int64_t phase, count;
     } filled[kMaxOperands];  // what the tiles of gathers hold
   };
   void enter(Frame& frame) const;
@@ -153,9 +154,10 @@ class TileProgram {
   bool reads_operand(const Instruction& instruction, uint32_t j) const;
   void merge_chains();
   void place_blocks(bool (&needs_tile)[kMaxRegisters]);
-  void fill_block(const Register& reg, const char* element, char* block) const;
+  void fill_block(const Register& reg, const char* elements, int64_t period, int64_t phase, char* block) const;
   void place_operands(int64_t row);
   void place_gathered(uint32_t r, bool needs_tile, bool in_rows);
+  bool fits_block(const Gather& gather) const;
   void choose_bands();
   void mark_constants();
   void fit_repetition();

@@ -25,19 +25,38 @@ void ask_for(const char* memory, int64_t bytes) {
   for (int64_t at = 0; at < bytes; at += kLine) __builtin_prefetch(memory + at, kToWrite);
 }
 
+// The first `known` bytes again and again.
+void repeat(char* memory, int64_t known, int64_t bytes) {
+  for (int64_t more; known < bytes; known += more) {
+    more = std::min(known, bytes - known);
+    std::memcpy(memory + known, memory, static_cast<size_t>(more));
+  }
+}
+
 }  // namespace
 
-// A chain's operand that is one element.
-void TileProgram::fill_block(const Register& reg, const char* element, char* block) const {
-  int log2 = reg.log2;
-  alignas(8) char converted[8];
-  if (reg.dtype == IST_BFLOAT16) {
-    const void* in[] = {element};
-    context_.kernels.cast->fn[reg.dtype][IST_FLOAT32](1, converted, in);
-    element = converted;
-    log2 = size_log2(IST_FLOAT32);
+// A chain's operand that is `period` elements again and again, from number `phase` on.
+void TileProgram::fill_block(const Register& reg, const char* elements, int64_t period, int64_t phase,
+                             char* block) const {
+  const bool converts = reg.dtype == IST_BFLOAT16;
+  const int log2 = converts ? size_log2(IST_FLOAT32) : reg.log2;
+  if (period == 1) {
+    alignas(8) char converted[8];
+    const void* in[] = {elements};
+    if (converts) context_.kernels.cast->fn[reg.dtype][IST_FLOAT32](1, converted, in);
+    return context_.kernels.copy->fill[log2](kChainBlockBytes >> log2, block, converts ? converted : elements);
   }
-  context_.kernels.copy->fill[log2](kChainBlockBytes >> log2, block, element);
+  const int64_t count = kChainBlockBytes >> log2;
+  char repeated[2 * kChainBlockBytes];
+  std::memcpy(repeated, elements, static_cast<size_t>(period << reg.log2));
+  repeat(repeated, period << reg.log2, (count + period) << reg.log2);
+  const char* from = repeated + (phase << reg.log2);
+  if (converts) {
+    const void* in[] = {from};
+    context_.kernels.cast->fn[reg.dtype][IST_FLOAT32](count, block, in);
+  } else {
+    std::memcpy(block, from, kChainBlockBytes);
+  }
 }
 
 void TileProgram::enter(Frame& frame) const {
@@ -49,7 +68,7 @@ void TileProgram::enter(Frame& frame) const {
   char* constants = memory + buffer_bytes * n_buffers_;
   char* bands = constants + constant_bytes;
   frame.piece = bands + buffer_bytes * (n_bands_ * band_rows_);
-  for (size_t g = 0; g < gathers_.size(); ++g) frame.filled[g].block = -1;
+  for (size_t g = 0; g < gathers_.size(); ++g) frame.filled[g] = {};
   for (uint32_t r = 0; r < n_registers_; ++r) {
     const Register& reg = registers_[r];
     if (reg.place == Place::direct || reg.place == Place::row) continue;
@@ -59,7 +78,7 @@ void TileProgram::enter(Frame& frame) const {
     }
     if (reg.place == Place::constant || reg.place == Place::block) {
       frame.at[r] = constants + reg.index * kChainBlockBytes;
-      if (reg.place == Place::constant) fill_block(reg, reg.base, frame.at[r]);
+      if (reg.place == Place::constant) fill_block(reg, reg.base, 1, 0, frame.at[r]);
       continue;
     }
     frame.at[r] = memory + reg.index * buffer_bytes;
@@ -90,33 +109,38 @@ void TileProgram::load(Frame& frame, size_t g, int64_t start, int64_t n) const {
   const Nest<1>& nest = gather.nest;
   const Register& reg = registers_[gather.reg];
   char*& tile = frame.at[gather.reg];
+  const auto collect = [&](int64_t first, int64_t count, char* to) {
+    context_.kernels.copy->gather[reg.log2](first, count, nest.rank, nest.shape, nest.strides[0], reg.base, to);
+  };
+  int64_t known = n;
   if (gather.block > 0) {
+    // Blocks hold whole periods.
     auto& filled = frame.filled[g];
-    const int64_t block = start / gather.block, at = start - block * gather.block;
-    const int64_t phase = gather.is_constant() ? 0 : at % gather.period;
-    const auto start_of_block = [&] {
-      return reg.base + offset_at(block, gather.outer, nest.shape, nest.strides[0]) * (int64_t{1} << reg.log2);
-    };
+    const int64_t phase = gather.is_constant() ? 0 : start % gather.period;
+    const bool in_block = start >= filled.begin && start + n <= filled.end;
+    if (in_block && filled.phase == phase && n <= filled.count) return;
+    const int64_t begin = start / gather.block * gather.block;
     if (reg.place == Place::row) {
-      tile = start_of_block() + (phase << reg.log2);
+      const int64_t offset = offset_at(begin / gather.block, gather.outer, nest.shape, nest.strides[0]);
+      tile = reg.base + ((offset + phase) * (int64_t{1} << reg.log2));
       return;
     }
-    if (filled.block == block && filled.phase == phase && n <= filled.count && at + n <= gather.block) return;
-    filled = {block, phase, n};
-    if (at + n > gather.block) filled.block = -1;
+    filled = {begin, begin + gather.block, phase, n};
     if (reg.place == Place::constant) {
       filled.count = gather.block;
-      return fill_block(reg, start_of_block(), tile);
+      char period[kChainBlockBytes];
+      collect(begin, gather.period, period);
+      return fill_block(reg, period, gather.period, phase, tile);
+    }
+    // In one block, one period is enough to know the others.
+    if (start + n <= filled.end) {
+      known = std::min(gather.period, n);
+    } else {
+      filled.end = begin;
     }
   }
-  // In one block, one period is enough to know the others.
-  const bool repeats = gather.block > 0 && start % gather.block + n <= gather.block;
-  int64_t known = repeats ? std::min(gather.period, n) : n;
-  context_.kernels.copy->gather[reg.log2](start, known, nest.rank, nest.shape, nest.strides[0], reg.base, tile);
-  for (int64_t more; known < n; known += more) {
-    more = std::min(known, n - known);
-    std::memcpy(tile + (known << reg.log2), tile, static_cast<size_t>(more << reg.log2));
-  }
+  collect(start, known, tile);
+  repeat(tile, known << reg.log2, n << reg.log2);
 }
 
 void TileProgram::execute(const Instruction& instruction, int64_t n, char* out, const void* const* in) const {

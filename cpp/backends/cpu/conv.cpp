@@ -134,7 +134,7 @@ void convolve(const Call& call, const ConvShape& shape, Input& input, const View
     convolve_channels(call, shape, input.dense(), filters, out);
   } else if (planes) {
     convolve_planes(call, {&shape, 1}, input.wide(), filters, out);
-  } else if (suits_images(call, shape, input.view(), filters)) {
+  } else if (suits_images(shape, input.view(), filters)) {
     convolve_images(call, shape, input.view(), filters, out);
   } else if (groups) {
     convolve_strips(call, shape, input.dense(), filters, out);

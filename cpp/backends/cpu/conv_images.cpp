@@ -15,6 +15,7 @@ namespace {
 
 constexpr int64_t kTogether = 8;            // strips that are packed side by side
 constexpr int64_t kTurn = 32;               // rows of each in turn
+constexpr int64_t kLongLine = 16;           // elements that fill panels which pack lines as they lie in memory
 constexpr int64_t kMostColumns = 64;        // of the panels of any kernels
 constexpr int64_t kSumsBytes = 512 * 1024;  // of all sums, that stay in the second-level cache
 
@@ -60,7 +61,8 @@ struct Images {
     const bool joins = are_few && beside;
     length = shape.batch * (joins ? w.out : 1);
     lines = pixels() / (joins ? w.out : 1);
-    together = std::clamp<int64_t>(mm.cols / length, 1, lines);
+    const int64_t most = mm.groups != nullptr && length >= kLongLine ? 1 : mm.cols / length;
+    together = std::clamp<int64_t>(most, 1, lines);
   }
 
   bool half() const { return is_half(out.dtype); }

@@ -13,6 +13,7 @@ namespace ist::cpu {
 namespace {
 
 constexpr int kMostGroups = kMatmulBlock / kMatmulGroup;
+constexpr int64_t kLine = 64;  // bytes
 constexpr int64_t kGroupBytes = kMatmulGroup * 2;
 constexpr int64_t kGatheredBytes = kMostGroups * kGroupRows * kGroupBytes;
 
@@ -65,6 +66,7 @@ struct Strips {
     const int64_t lines = over_images ? pixels(panes->block) : n_panes / n_joined;
     for (const ConvShape::Depth& depth : shape.depths) {
       const Pieces pieces(depth, windows, runs);
+      const int64_t strip_lines = mm.rows * depth.count * 2 / kLine;
       const bool is_last = &depth == &shape.depths.back();
       for (int64_t j0 = first; j0 < last; j0 += step) {
         float* c = wide + j0 - first;
@@ -75,6 +77,7 @@ struct Strips {
             const int64_t rows = std::min<int64_t>(mm.rows, n - i);
             RowGroup strip[kMostGroups];
             void* to[kGroupRows];
+            const char* next = nullptr;  // strip, of which each tile asks for a part
             if (over_images) {
               const char* from = at(panes[i], line);
               const int64_t image = n_panes > 1 ? (panes[1].window - panes[0].window) / 2 : 0;
@@ -82,15 +85,21 @@ struct Strips {
             } else if (pitch > 0) {
               const char* from = pane->window + i * windows.column_step() * 2;
               bring(from, windows.column_step(), rows, pieces, end, gathered, strip);
-              if (sees_rows) smallest = mm.groups->smallest_exponent(rows * depth.count, from);
+              if (sees_rows) {
+                smallest = mm.groups->smallest_exponent(rows * depth.count, from);
+                next = from + rows * depth.count * 2;
+              }
             } else {
               gather(pane, i, rows, pieces, gathered, strip);
             }
             if (is_last) places(pane, over_images ? line : i, over_images ? panes + i : nullptr, rows, task.group, to);
-            for (int64_t j = j0; j < std::min(last, j0 + step); j += mm.cols) {
+            const int64_t end_column = std::min(last, j0 + step);
+            const Ahead part = {next, 0, 1, static_cast<int>(strip_lines / divide_up(end_column - j0, mm.cols))};
+            Ahead ahead = part;
+            for (int64_t j = j0; j < end_column; j += mm.cols, ahead.data += part.lines * kLine) {
               mm.groups->tile(static_cast<int>(rows), static_cast<int>(std::min<int64_t>(mm.cols, last - j)),
                               depth.count, strip, smallest, filters.panel(task.group, depth, j), c + j - j0, columns,
-                              depth.begin > 0, is_last ? to : nullptr, j);
+                              depth.begin > 0, is_last ? to : nullptr, j, next != nullptr ? &ahead : nullptr);
             }
           }
         }

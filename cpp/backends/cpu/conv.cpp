@@ -116,8 +116,6 @@ void round_block(const Call& call, const View& out, const ConvShape& shape, cons
 
 namespace {
 
-constexpr int64_t kFewChannels = 32;  // for which planes are worth turning to
-
 // Rather than planes: where groups of k are many, or need not be gathered.
 bool suits_strips(const ConvShape& shape) {
   return shape.groups == 1 && (shape.k() >= 4 * kMatmulGroup || shape.channels % kMatmulGroup == 0);
@@ -130,11 +128,13 @@ bool has_one_filter_a_channel(const ConvShape& shape) {
 void convolve(const Call& call, const ConvShape& shape, Input& input, const View& filters, const View& out) {
   const bool groups = call.kernels().matmul->of[out.dtype - IST_FLOAT16].groups != nullptr;
   const bool planes = !(groups && suits_strips(shape)) && suits_planes(call, {&shape, 1});
-  if (has_one_filter_a_channel(shape) && !(planes && shape.channels <= kFewChannels)) {
+  // Less than a vector of channels: vectors along the pixels are fuller.
+  const bool few_channels = 2 * shape.channels < conv_kernels_of(call, out).cols;
+  if (has_one_filter_a_channel(shape) && !(planes && few_channels)) {
     convolve_channels(call, shape, input.dense(), filters, out);
   } else if (planes) {
     convolve_planes(call, {&shape, 1}, input.wide(), filters, out);
-  } else if (suits_images(call, shape, input.view(), filters)) {
+  } else if (suits_images(shape, input.view(), filters)) {
     convolve_images(call, shape, input.view(), filters, out);
   } else if (groups) {
     convolve_strips(call, shape, input.dense(), filters, out);

@@ -28,7 +28,7 @@ void convolve_products(const Call& call, const ConvShape& shape, const char* inp
 // The same for bfloat16, where kernels read groups of k in place. `input` is dense.
 void convolve_strips(const Call& call, const ConvShape& shape, const View& input, const View& filters, const View& out);
 // Images and outputs that are neighbours in memory, as they lie there; `input` is in the dtype.
-bool suits_images(const Call& call, const ConvShape& shape, const View& input, const View& filters);
+bool suits_images(const ConvShape& shape, const View& input, const View& filters);
 void convolve_images(const Call& call, const ConvShape& shape, const View& input, const View& filters, const View& out);
 // Few outputs for each group: vectors along the pixels of planes, one for each channel. `input` is dense, in the
 // compute type, and not spread. Parts are those of a run of phases; `filters` has the outputs of all.

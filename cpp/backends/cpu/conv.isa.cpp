@@ -125,12 +125,14 @@ void widen(int64_t rows, int64_t columns, const void* from, int64_t from_row, vo
   for (int64_t r = 0; r < rows; ++r, in += from_row, out += to_row) {
     for (int64_t i = 0; i < whole; i += W) V::load(in + i).store(out + i);
     if (rest == 0) continue;
-    if constexpr (sizeof(X) == 2) {
+    if (whole > 0) {  // some of them once more: there are no masks for half types
+      V::load(in + columns - W).store(out + columns - W);
+    } else if constexpr (sizeof(X) == 2) {
       X lanes[W] = {};
-      for (int i = 0; i < rest; ++i) lanes[i] = in[whole + i];
-      V::load(lanes).store(out + whole, mask);
+      for (int i = 0; i < rest; ++i) lanes[i] = in[i];
+      V::load(lanes).store(out, mask);
     } else {
-      V::load(in + whole, mask).store(out + whole, mask);
+      V::load(in, mask).store(out, mask);
     }
   }
 }
@@ -296,12 +298,12 @@ void gather_halves(int64_t rows, int n_pieces, const RowPiece* pieces, const voi
 
 // Prefetches as many elements behind those of each row.
 template <class T, class V>
-void copy_rows(int64_t n_rows, int64_t n, const void* const* rows, int64_t shift, void* to) {
+void copy_rows(int64_t n_rows, int64_t n, const void* const* rows, int64_t shift, void* to, int64_t to_row) {
   constexpr int W = V::kWidth;
   T* out = static_cast<T*>(to);
   const int64_t whole = n / W * W;
   const auto mask = V::mask(static_cast<int>(n - whole));
-  for (int64_t t = 0; t < n_rows; ++t, out += n) {
+  for (int64_t t = 0; t < n_rows; ++t, out += to_row) {
     const T* in = static_cast<const T*>(rows[t]) + shift;
     __builtin_prefetch(in + n, 0, 2);
     __builtin_prefetch(in + 2 * n - 1, 0, 2);
@@ -310,13 +312,22 @@ void copy_rows(int64_t n_rows, int64_t n, const void* const* rows, int64_t shift
   }
 }
 
-void copy_rows_of_halves(int64_t n_rows, int64_t n, const void* const* rows, int64_t shift, void* to) {
-  Bits16* out = static_cast<Bits16*>(to);
-  for (int64_t t = 0; t < n_rows; ++t, out += n) {
+// Copies of a constant size are moves, the last of a row may do some elements once more.
+template <int kSize>
+void copy_halves(int64_t n_rows, int64_t n, const void* const* rows, int64_t shift, Bits16* out, int64_t to_row) {
+  for (int64_t t = 0; t < n_rows; ++t, out += to_row) {
     const Bits16* in = static_cast<const Bits16*>(rows[t]) + shift;
     __builtin_prefetch(in + n, 0, 2);
-    __builtin_memcpy(out, in, static_cast<size_t>(n) * sizeof(Bits16));
+    for (int64_t i = 0; i < n; i += kSize) {
+      const int64_t at = i + kSize <= n ? i : n - kSize;
+      __builtin_memcpy(out + at, in + at, kSize * sizeof(Bits16));
+    }
   }
+}
+
+void copy_rows_of_halves(int64_t n_rows, int64_t n, const void* const* rows, int64_t shift, void* to, int64_t to_row) {
+  const auto copy = n >= 32 ? &copy_halves<32> : n >= 8 ? &copy_halves<8> : n >= 2 ? &copy_halves<2> : &copy_halves<1>;
+  copy(n_rows, n, rows, shift, static_cast<Bits16*>(to), to_row);
 }
 
 template <class Bits>

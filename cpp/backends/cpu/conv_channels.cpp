@@ -159,9 +159,10 @@ void convolve_channels(const Call& call, const ConvShape& shape, const View& inp
   const bool reads = !half && shape.d.inside() && inside_w.end - inside_w.begin >= 2 * most;
   if (!reads) inside_h.begin = inside_h.end = inside_w.begin = inside_w.end = 0;
   const int64_t near_bytes = input_rows.nbytes(1, std::min(reads ? most : 4 * most, shape.w.out), kUnit);
-  // Weights of several blocks come from memory, which has their channels side by side.
+  // Weights of several blocks come from memory, which has their channels side by side, and outputs are few.
   const bool single = shape.depths.size() == 1;
-  const int64_t near = !single ? kLongUnits : std::max<int64_t>(1, kNearBytes / near_bytes);
+  const int64_t fair = divide_up(channels, kUnit * conv_tasks_wanted(call, 1));  // units, for tasks that are as many
+  const int64_t near = !single ? std::min(kLongUnits, fair) : std::max<int64_t>(1, kNearBytes / near_bytes);
   const int64_t parts = divide_up(channels, near * kUnit);
   const int64_t part = std::min(channels, round_up(divide_up(channels, parts), kUnit));
   const int64_t wanted = conv_tasks_wanted(call, parts);

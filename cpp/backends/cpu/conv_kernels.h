@@ -33,9 +33,9 @@ struct ConvKernels {
   // Pieces of some rows, in the compute type: to[r * to_row + at + i] = from[r * from_row + offset + i] for i < length.
   void (*gather)(int64_t rows, int n_pieces, const RowPiece* pieces, const void* from, int64_t from_row, void* to,
                  int64_t to_row);
-  // Rows one behind another, in the dtype: to[t * n + i] = rows[t][shift + i], i < n. What lies behind them in each row
+  // Rows from anywhere, in the dtype: to[t * to_row + i] = rows[t][shift + i], i < n. What lies behind them in each row
   // is prefetched.
-  void (*copy_rows)(int64_t n_rows, int64_t n, const void* const* rows, int64_t shift, void* to);
+  void (*copy_rows)(int64_t n_rows, int64_t n, const void* const* rows, int64_t shift, void* to, int64_t to_row);
 };
 
 struct ConvTable {

@@ -177,9 +177,10 @@ bool suits_planes(const Call& call, std::span<const ConvShape> parts) {
   const int64_t outputs = divide_up(joined(parts).group_outputs(), static_cast<int64_t>(parts.size()));
   const int64_t width = mm.cols / 2;
   if (shape.is_spread() || 2 * outputs > width) return false;
-  // A tile of a matrix product has `width` columns at least, of which outputs are few.
+  // A tile of a matrix product has `width` columns at least, of which outputs are few; a vector here as many pixels.
   const Planes planes(call, shape, nullptr, mm.size);
-  return outputs * planes.pixels(shape.h.out, shape.w.out) <= width * shape.h.out * shape.w.out;
+  const int64_t pixels = round_up(planes.pixels(shape.h.out, shape.w.out), width);
+  return outputs * pixels <= width * shape.h.out * shape.w.out;
 }
 
 void convolve_planes(const Call& call, std::span<const ConvShape> parts, const char* input, const View& filters,

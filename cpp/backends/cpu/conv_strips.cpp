@@ -13,6 +13,7 @@ namespace ist::cpu {
 namespace {
 
 constexpr int kMostGroups = kMatmulBlock / kMatmulGroup;
+constexpr int64_t kLine = 64;  // bytes
 constexpr int64_t kGroupBytes = kMatmulGroup * 2;
 constexpr int64_t kGatheredBytes = kMostGroups * kGroupRows * kGroupBytes;
 
@@ -63,35 +64,52 @@ struct Strips {
     const int64_t step = std::max<int64_t>(1, kConvPanelBytes / (depth_max * mm.packed_size) / mm.cols) * mm.cols;
     const int64_t n_joined = over_images || pitch == 0 ? n_panes : 1;
     const int64_t lines = over_images ? pixels(panes->block) : n_panes / n_joined;
-    for (const ConvShape::Depth& depth : shape.depths) {
-      const Pieces pieces(depth, windows, runs);
-      const bool is_last = &depth == &shape.depths.back();
+    std::vector<Pieces> pieces;
+    pieces.reserve(shape.depths.size());
+    for (const ConvShape::Depth& depth : shape.depths) pieces.emplace_back(depth, windows, runs);
+    // All blocks of a strip, whose window stays in the first-level cache, if the second-level one keeps the weights.
+    const bool strip_by_strip = shape.k() * round_up(columns, mm.cols) * mm.packed_size <= 2 * kConvPanelBytes;
+    const size_t each = strip_by_strip ? pieces.size() : 1;
+    for (size_t begin = 0; begin < pieces.size(); begin += each) {
       for (int64_t j0 = first; j0 < last; j0 += step) {
         float* c = wide + j0 - first;
         for (int64_t line = 0; line < lines; ++line) {
           const Pane* pane = over_images ? panes : panes + line * n_joined;
           const int64_t n = over_images ? n_panes : n_joined * pixels(pane->block);
-          for (int64_t i = 0; i < n; i += mm.rows, c += mm.rows * columns) {
+          for (int64_t i = 0; i < n; i += mm.rows) {
             const int64_t rows = std::min<int64_t>(mm.rows, n - i);
             RowGroup strip[kMostGroups];
             void* to[kGroupRows];
-            if (over_images) {
-              const char* from = at(panes[i], line);
-              const int64_t image = n_panes > 1 ? (panes[1].window - panes[0].window) / 2 : 0;
-              bring(from, image, rows, pieces, end, gathered, strip);
-            } else if (pitch > 0) {
-              const char* from = pane->window + i * windows.column_step() * 2;
-              bring(from, windows.column_step(), rows, pieces, end, gathered, strip);
-              if (sees_rows) smallest = mm.groups->smallest_exponent(rows * depth.count, from);
-            } else {
-              gather(pane, i, rows, pieces, gathered, strip);
+            const char* next = nullptr;  // strip, of which each tile asks for a part
+            for (size_t block = begin; block < begin + each; ++block) {
+              const ConvShape::Depth& depth = shape.depths[block];
+              const bool is_last = block + 1 == pieces.size();
+              if (over_images) {
+                const char* from = at(panes[i], line);
+                const int64_t image = n_panes > 1 ? (panes[1].window - panes[0].window) / 2 : 0;
+                bring(from, image, rows, pieces[block], end, gathered, strip);
+              } else if (pitch > 0) {
+                const char* from = pane->window + i * windows.column_step() * 2;
+                bring(from, windows.column_step(), rows, pieces[block], end, gathered, strip);
+                if (sees_rows) {
+                  smallest = mm.groups->smallest_exponent(rows * depth.count, from);
+                  next = from + rows * depth.count * 2;
+                }
+              } else {
+                gather(pane, i, rows, pieces[block], gathered, strip);
+              }
+              if (is_last) {
+                places(pane, over_images ? line : i, over_images ? panes + i : nullptr, rows, task.group, to);
+              }
+              const int64_t end_column = std::min(last, j0 + step), tiles = divide_up(end_column - j0, mm.cols);
+              Ahead ahead = {next, 0, 1, static_cast<int>(mm.rows * depth.count * 2 / kLine / tiles)};
+              for (int64_t j = j0; j < end_column; j += mm.cols, ahead.data += ahead.lines * kLine) {
+                mm.groups->tile(static_cast<int>(rows), static_cast<int>(std::min<int64_t>(mm.cols, last - j)),
+                                depth.count, strip, smallest, filters.panel(task.group, depth, j), c + j - j0, columns,
+                                depth.begin > 0, is_last ? to : nullptr, j, next != nullptr ? &ahead : nullptr);
+              }
             }
-            if (is_last) places(pane, over_images ? line : i, over_images ? panes + i : nullptr, rows, task.group, to);
-            for (int64_t j = j0; j < std::min(last, j0 + step); j += mm.cols) {
-              mm.groups->tile(static_cast<int>(rows), static_cast<int>(std::min<int64_t>(mm.cols, last - j)),
-                              depth.count, strip, smallest, filters.panel(task.group, depth, j), c + j - j0, columns,
-                              depth.begin > 0, is_last ? to : nullptr, j);
-            }
+            if (!strip_by_strip) c += mm.rows * columns;
           }
         }
       }

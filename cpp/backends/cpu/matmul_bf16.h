@@ -167,6 +167,10 @@ void round_rows(int n_rows, int n_cols, const void* c, int64_t c_row, void* out,
     int j = 0;
 #if defined(IST_STORES_HALVES)
     for (; j + VecF32::kWidth <= n_cols; j += VecF32::kWidth) VecF32::load(from + j).store(to + j);
+    if (j > 0 && j < n_cols) {  // some of them once more
+      j = n_cols;
+      VecF32::load(from + j - VecF32::kWidth).store(to + j - VecF32::kWidth);
+    }
 #endif
     for (; j < n_cols; ++j) to[j] = Storage<D>::store(from[j]);
   }

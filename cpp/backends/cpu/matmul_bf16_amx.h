@@ -295,12 +295,14 @@ struct StripSums {
 
 // The sums of the first panel are taken while the second is multiplied.
 template <bool kTwoRows>
-void strip_products(int64_t n_groups, const RowGroup* a, const uint32_t* panel, StripSums& strip) {
+void strip_products(int64_t n_groups, const RowGroup* a, const uint32_t* panel, StripSums& strip, const Ahead* ahead) {
+  Asking asking(ahead, n_groups * ((strip.n_cols + kPanel - 1) / kPanel));
   const auto groups = [=](int64_t group) __attribute__((always_inline)) { return a[group]; };
   const int rows_each = static_cast<int>((strip.n_rows + n_groups - 1) / n_groups);
   int taken = strip.n_rows;
   for (int j = 0; j < strip.n_cols; j += kPanel, panel += n_groups * kPanel * kPairs) {
     const auto take = [&]() __attribute__((always_inline)) {
+      asking();
       const int last = taken + rows_each < strip.n_rows ? taken + rows_each : strip.n_rows;
       strip.take(taken, last, 0);
       taken = last;
@@ -332,7 +334,7 @@ void exact_strip(int64_t depth, const RowGroup* a, const Packed& panels, StripSu
 }
 
 void strip_tile(int n_rows, int n_cols, int64_t depth, const RowGroup* a, int32_t smallest, const void* b, float* c,
-                int64_t c_row, bool adds, void* const* out, int64_t first) {
+                int64_t c_row, bool adds, void* const* out, int64_t first, const Ahead* ahead) {
   const Packed& panels = *static_cast<const Packed*>(b);
   StripSums strip;
   strip.n_rows = n_rows, strip.n_cols = n_cols;
@@ -340,7 +342,7 @@ void strip_tile(int n_rows, int n_cols, int64_t depth, const RowGroup* a, int32_
   strip.out = out, strip.first = first;
   if (!stays_normal(smallest, panels)) return exact_strip(depth, a, panels, strip);
   const int64_t n_groups = (depth + kMatmulGroup - 1) / kMatmulGroup;
-  (n_rows > kSide ? strip_products<true> : strip_products<false>)(n_groups, a, panels.pairs, strip);
+  (n_rows > kSide ? strip_products<true> : strip_products<false>)(n_groups, a, panels.pairs, strip, ahead);
 }
 
 constexpr GroupKernels group_kernels = {&smallest_exponent, &gather_group, &pack_rows<false>, &pack_rows<true>,

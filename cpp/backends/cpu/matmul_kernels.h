@@ -56,9 +56,9 @@ struct GroupKernels {
   void (*pack_rows)(int64_t depth, int64_t count, const void* const* rows, int64_t shift, void* dst);
   void (*pack_a_rows)(int64_t depth, int64_t count, const void* const* rows, int64_t shift, void* dst);
   // A strip by a packed panel: the sums of a k-block that, with `adds`, are added to C. Into C where `out` is null,
-  // else rounded into columns [first, first + n_cols) of the rows that are not null.
+  // else rounded into columns [first, first + n_cols) of the rows that are not null. `ahead` may be null.
   void (*tile)(int n_rows, int n_cols, int64_t depth, const RowGroup* a, int32_t smallest_exponent, const void* b,
-               float* c, int64_t c_row, bool adds, void* const* out, int64_t first);
+               float* c, int64_t c_row, bool adds, void* const* out, int64_t first, const Ahead* ahead);
 };
 
 struct MatmulKernels {

@@ -224,9 +224,10 @@ Place Plan::add_kernel(Op op, const char* label, const Attrs* attrs, std::span<c
                  0,
                  shape.data(),
                  strides};
-  AxisOrder order;
-  if (may_permute(op, output.size)) order = choose_order(op, node, output);
-  if (!order.empty()) strides = permute(node, operands, order);
+  if (may_permute(op, output.size)) {
+    const AxisOrder order = choose_order(op, node, output);
+    if (!order.empty()) strides = permute(node, operands, order);
+  }
 
   DeviceId device = output.device;
   const auto supported = [&](DeviceId candidate) {
@@ -265,7 +266,7 @@ Place Plan::add_kernel(Op op, const char* label, const Attrs* attrs, std::span<c
   value.nbytes = static_cast<uint64_t>(output.size) * itemsize(output.dtype);
   value.step = step;
   value.last_stage = stage;
-  if (!order.empty() && !lies_in_order(shape, {strides, static_cast<size_t>(shape.size())})) {
+  if (strides != node.output.strides && !lies_in_order(shape, {strides, static_cast<size_t>(shape.size())})) {
     value.chosen = static_cast<int>(choices_.size());
     choices_.push_back({output.mark_index, {operands, node.n_inputs}, false});
   }

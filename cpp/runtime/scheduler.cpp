@@ -45,6 +45,7 @@ uint32_t highest_input(const Node& node) {
 void put_small_first(Workspace& work) {
   constexpr int64_t kSmall = 4096;  // elements
   std::vector<Node*>& order = work.order;
+  if (order.size() < 3) return;
   work.is_early.assign(order.size(), false);
   const auto is_early = [&](const Tensor& input) {
     return input->size <= kSmall && (input.is_ready() || work.is_early[input->mark_index]);

@@ -255,6 +255,41 @@ def test_squared_distances(
     np.testing.assert_array_equal(run("cpu"), run("reference"))
 
 
+@settings(max_examples=300)
+@given(
+    name=st.sampled_from(["sum", "prod", "max", "min", "any", "logsumexp"]),
+    dtype=st.sampled_from(["float32", "bfloat16", "float16", "float64", "int32", "uint8", "complex64"]),
+    outer=st.sampled_from([1, 3]),
+    windows=st.tuples(st.sampled_from([1, 3, 8, 30]), st.sampled_from([1, 2, 5, 16])),
+    window=st.tuples(st.sampled_from([1, 2, 3, 9]), st.sampled_from([1, 2, 3, 16])),
+    channels=st.sampled_from([1, 3, 8, 32, 100, 260]),
+    layout=st.sampled_from(["plain", "plain", "strided", "offset"]),
+    threads=st.sampled_from([1, 2, 5]),
+)
+def test_reductions_of_windows(
+    name: str,
+    dtype: str,
+    outer: int,
+    windows: tuple[int, int],
+    window: tuple[int, int],
+    channels: int,
+    layout: str,
+    threads: int,
+) -> None:
+    """As in pooling: short rows of outputs, several of which are walked together."""
+    if name == "logsumexp" and dtype not in ("float32", "bfloat16", "float16", "float64"):
+        dtype = "float32"
+    shape = (outer, windows[0], window[0], windows[1], window[1], channels)
+    assume(math.prod(shape) < 300_000)
+    x = arrays.values(Input(shape, dtype), np.random.default_rng(0))
+    ist.set_num_threads(threads)
+
+    def run(device: str) -> np.ndarray:
+        return arrays.bits(getattr(ist, name)(arrays.place(ist, x, layout, device), axis=(2, 4)))
+
+    np.testing.assert_array_equal(run("cpu"), run("reference"))
+
+
 CHEAP = [
     (row["name"], row["arity"])
     for row in ist._core.op_table()

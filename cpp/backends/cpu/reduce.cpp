@@ -136,7 +136,7 @@ struct Reduction {
 
   // Neighbouring outputs along kept dimension `across`: lanes are rows of accumulators, one for each output.
   void by_column(int across) const {
-    const Columns columns(sequences, across, column_width(sequences.kept.shape[across]));
+    const Columns columns(sequences, across, column_width(Columns::extent(sequences, across)));
     const int64_t row_bytes = columns.width() * acc_size, n = blocks();
     const size_t levels_bytes = static_cast<size_t>(Tree::kDepth * row_bytes);
     const size_t memory_bytes = static_cast<size_t>(kLanes * row_bytes) + columns.load_bytes();

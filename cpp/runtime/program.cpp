@@ -78,6 +78,17 @@ bool reads_well(Op op, uint32_t i, const ist_tensor& t) {
   }
 }
 
+// Does an op read enough of a value that lies in another order to have a say in it?
+bool reads_much(Op op, const ist_tensor& t, const Node& output, uint64_t nbytes) {
+  constexpr uint64_t kPart = 8;
+  uint64_t n = 1;
+  for (uint32_t axis = 0; axis < t.rank; ++axis) {
+    if (t.strides[axis] != 0) n *= static_cast<uint64_t>(t.shape[axis]);
+  }
+  if (op == Op::gather) n = std::min(n, static_cast<uint64_t>(output.size));
+  return kPart * n * itemsize(static_cast<DType>(t.dtype)) >= nbytes;
+}
+
 bool same_elements(const ist_tensor& a, const ist_tensor& b) {
   return a.value == b.value && a.dtype == b.dtype && a.offset == b.offset && a.rank == b.rank &&
          std::equal(a.shape, a.shape + a.rank, b.shape) && std::equal(a.strides, a.strides + a.rank, b.strides);
@@ -260,7 +271,8 @@ Place Plan::add_kernel(Op op, const char* label, const Attrs* attrs, std::span<c
     Value& value = values_[operands[i].value];
     value.last_stage = std::max(value.last_stage, stage);
     value.crosses |= value.step != step;
-    if (value.chosen >= 0 && !reads_well(op, i, operands[i])) choices_[value.chosen].refused = true;
+    if (value.chosen >= 0 && !reads_well(op, i, operands[i]) && reads_much(op, operands[i], output, value.nbytes))
+      choices_[value.chosen].refused = true;
   }
   Value value;
   value.nbytes = static_cast<uint64_t>(output.size) * itemsize(output.dtype);
@@ -304,14 +316,17 @@ void Plan::lay_out(std::span<Node* const> order) {
   }
 }
 
-// A choice that a reader refuses is not made again, nor are those that led to it.
-bool Plan::find_refused(std::span<Node* const> order) {
+// Lets only those choices be made again that no reader refuses, nor one of what was made of them. Returns whether there
+// are others.
+bool Plan::drop_refused(std::span<Node* const> order) {
   const auto refused = [](const Choice& choice) { return choice.refused; };
   if (std::none_of(choices_.begin(), choices_.end(), refused)) return false;
-  row_major_.resize(order.size());
-  for (size_t i = choices_.size(); i-- > 0;) {
-    if (!choices_[i].refused) continue;
-    row_major_[choices_[i].node_index] = 1;
+  row_major_.assign(order.size(), 1);
+  for (size_t i = choices_.size(); i-- > 0;) {  // users before inputs
+    if (!choices_[i].refused) {
+      row_major_[choices_[i].node_index] = 0;
+      continue;
+    }
     for (const ist_tensor& t : choices_[i].operands) {
       if (const int chosen = values_[t.value].chosen; chosen >= 0) choices_[chosen].refused = true;
     }
@@ -320,11 +335,11 @@ bool Plan::find_refused(std::span<Node* const> order) {
 }
 
 void Plan::build(std::span<Node* const> order, uint64_t& epoch) {
-  constexpr int kAttempts = 2;  // with choices
+  constexpr int kAttempts = 4;  // with choices, of which there are fewer each time
   epoch_ = epoch;
   row_major_.clear();
   lay_out(order);
-  for (int attempt = 1; find_refused(order); ++attempt) {
+  for (int attempt = 1; drop_refused(order); ++attempt) {
     if (attempt == kAttempts) row_major_.assign(order.size(), 1);
     epoch_ = ++epoch;
     for (Node* node : order) node->mark = epoch_;

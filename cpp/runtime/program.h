@@ -90,7 +90,7 @@ class Plan {
   void lay_out(std::span<Node* const> order);
   AxisOrder choose_order(Op op, const ist_node& node, const Node& output);
   const int64_t* permute(ist_node& node, ist_tensor* operands, const AxisOrder& order);
-  bool find_refused(std::span<Node* const> order);
+  bool drop_refused(std::span<Node* const> order);
   int step_for(int stage, DeviceId device);
   void sort_steps();
   void mark_leaving(std::span<Node* const> order);

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+
 import arrays
 import numpy as np
+import pytest
 from hypothesis import given, settings, strategies as st
 
 import isthmus as ist
@@ -50,6 +53,21 @@ def test_reductions_of_permuted_axes(
     fast = getattr(ist, name)(permuted(values, order, dtype, "cpu"), axis=axes)
     in_order = ist.array(values, device="reference").astype(getattr(ist, dtype))
     np.testing.assert_array_equal(arrays.bits(fast), arrays.bits(getattr(ist, name)(in_order, axis=axes)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "float64"])
+@pytest.mark.parametrize("name", ["max", "min"])
+def test_few_results_are_zeros(name: str, dtype: str) -> None:
+    """Those alone are reduced once more, in the order of the contract."""
+    shape = (20, 3, 17, 16)
+    rng = np.random.default_rng(0)
+    ist.set_num_threads(2)
+    for axes in itertools.combinations(range(4), 2):
+        of_zeros = rng.random([1 if i in axes else n for i, n in enumerate(shape)]) < 0.05
+        values = np.where(of_zeros, rng.choice([0.0, -0.0], shape), rng.standard_normal(shape)).astype(np.float32)
+        fast = getattr(ist, name)(permuted(values, [3, 2, 1, 0], dtype, "cpu"), axis=axes)
+        in_order = ist.array(values, device="reference").astype(getattr(ist, dtype))
+        np.testing.assert_array_equal(arrays.bits(fast), arrays.bits(getattr(ist, name)(in_order, axis=axes)))
 
 
 def step(name: str, pool: list[ist.Tensor], pick: int, seed: int) -> ist.Tensor:

@@ -48,7 +48,10 @@ void half_tile(int64_t n, void* out, const void* const* in) {
   VecF32::load(a + n - W).store(r + n - W);
 }
 
-constexpr bool is_narrow(int dtype) { return dtype >= IST_UINT8 && dtype <= IST_INT32 && dtype != IST_UINT64; }
+// float32 has instructions for int32 that need no second look.
+template <int From, int To>
+constexpr bool looks_first = (From == IST_FLOAT32 || From == IST_FLOAT64) && To >= IST_UINT8 && To <= IST_INT64 &&
+                             sizeof(Type<To>) <= 4 && !(From == IST_FLOAT32 && To == IST_INT32);
 constexpr bool is_half(int dtype) { return dtype == IST_FLOAT16 || dtype == IST_BFLOAT16; }
 
 template <int From, int To>
@@ -66,8 +69,7 @@ constexpr TileFn cast_fn() {
     } else {
       return nullptr;
     }
-  } else if constexpr ((From == IST_FLOAT32 && is_narrow(To) && To != IST_INT32) ||  // which chooses in less time
-                       (From == IST_FLOAT64 && is_narrow(To))) {
+  } else if constexpr (looks_first<From, To>) {
     return &narrow_tile<From, To>;
   } else {
     constexpr int kLoaded = From == IST_BOOL ? int{IST_UINT8} : From;  // as Loaded has it

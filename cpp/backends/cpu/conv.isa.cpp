@@ -125,14 +125,14 @@ void widen(int64_t rows, int64_t columns, const void* from, int64_t from_row, vo
   for (int64_t r = 0; r < rows; ++r, in += from_row, out += to_row) {
     for (int64_t i = 0; i < whole; i += W) V::load(in + i).store(out + i);
     if (rest == 0) continue;
-    if (whole > 0) {  // some of them once more: there are no masks for half types
+    if (whole > 0) {  // some of them once more
       V::load(in + columns - W).store(out + columns - W);
-    } else if constexpr (sizeof(X) == 2) {
+    } else if constexpr (requires { V::load(in, mask); }) {
+      V::load(in, mask).store(out, mask);
+    } else {
       X lanes[W] = {};
       for (int i = 0; i < rest; ++i) lanes[i] = in[i];
       V::load(lanes).store(out, mask);
-    } else {
-      V::load(in, mask).store(out, mask);
     }
   }
 }

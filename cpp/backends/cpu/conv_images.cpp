@@ -36,6 +36,7 @@ struct Images {
   const char* input;
   ConvAxis w;                              // of the input as it is read
   int64_t d_step, h_step, w_step, c_step;  // of it
+  bool joins;                              // are lines rows of pixels?
   int64_t length, lines, together;         // elements of a line, all lines, and lines of a panel
   Temporary padded;
 
@@ -58,7 +59,7 @@ struct Images {
     assert(mm.cols <= kMostColumns);
     const bool are_few = 2 * shape.batch < mm.cols, beside = w.stride == 1 && w_step == shape.batch;
     if (are_few && beside && !w.inside()) pad();
-    const bool joins = are_few && beside;
+    joins = are_few && beside;
     length = shape.batch * (joins ? w.out : 1);
     lines = pixels() / (joins ? w.out : 1);
     const int64_t most = mm.groups != nullptr && length >= kLongLine ? 1 : mm.cols / length;
@@ -87,7 +88,7 @@ struct Images {
   }
   // The first output of a line.
   ConvBlock block(int64_t line) const {
-    const int64_t columns = pixels() / lines == 1 ? shape.w.out : 1;
+    const int64_t columns = joins ? 1 : shape.w.out;
     return {0, line / (shape.h.out * columns), line / columns % shape.h.out, line % columns, 1, 1};
   }
 

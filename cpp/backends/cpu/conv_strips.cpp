@@ -80,10 +80,10 @@ struct Strips {
             const int64_t rows = std::min<int64_t>(mm.rows, n - i);
             RowGroup strip[kMostGroups];
             void* to[kGroupRows];
-            const char* next = nullptr;  // strip, of which each tile asks for a part
             for (size_t block = begin; block < begin + each; ++block) {
               const ConvShape::Depth& depth = shape.depths[block];
               const bool is_last = block + 1 == pieces.size();
+              const char* next = nullptr;  // strip, of which each tile asks for a part
               if (over_images) {
                 const char* from = at(panes[i], line);
                 const int64_t image = n_panes > 1 ? (panes[1].window - panes[0].window) / 2 : 0;
@@ -102,7 +102,7 @@ struct Strips {
                 places(pane, over_images ? line : i, over_images ? panes + i : nullptr, rows, task.group, to);
               }
               const int64_t end_column = std::min(last, j0 + step), tiles = divide_up(end_column - j0, mm.cols);
-              Ahead ahead = {next, 0, 1, static_cast<int>(mm.rows * depth.count * 2 / kLine / tiles)};
+              Ahead ahead = {next, 0, 1, static_cast<int>(divide_up(mm.rows * depth.count * 2, kLine * tiles))};
               for (int64_t j = j0; j < end_column; j += mm.cols, ahead.data += ahead.lines * kLine) {
                 mm.groups->tile(static_cast<int>(rows), static_cast<int>(std::min<int64_t>(mm.cols, last - j)),
                                 depth.count, strip, smallest, filters.panel(task.group, depth, j), c + j - j0, columns,

@@ -190,8 +190,8 @@ bool makes(const ist_program& program, uint32_t first, uint32_t end, const ist_t
   return made && is_read_as_made(program, first, end, in);
 }
 
-// Do nodes [first, end) read rows that are columns in memory, and too many for the first-level cache? A run by itself
-// reads several of them together.
+// Do nodes [first, end) read many elements, and rows that are columns in memory? A run by itself reads several of them
+// together.
 bool reads_across(const ist_program& program, uint32_t first, uint32_t end) {
   constexpr int64_t kLeast = 4096;  // elements
   if (element_count(node_at(program, first).output) < kLeast) return false;

@@ -78,7 +78,6 @@ struct Reduction {
   void by_output() const {
     parallel_for(threads, sequences.count, 1 + kGrain / (sequences.length + 1), [&](int64_t begin, int64_t end) {
       char* memory = scratch(scratch_bytes());
-      alignas(8) char levels[Tree::kDepth * 8], results[kTogether * 8];
       if (const int64_t pitch = row_pitch(); pitch != 0) {
         for (int64_t o = begin; o < end; ++o) {
           const int64_t n = std::min(kRows, end - o);
@@ -88,20 +87,23 @@ struct Reduction {
         }
         return;
       }
-      for (int64_t o = begin; o < end; ++o) {
-        const char* start = sequences.start_of(o);
-        Tree tree(reducer, levels, 1, acc_size);
-        const int64_t n = blocks();
-        bool decided = false;
-        for (int64_t first = 0; first < n && !decided; first += together()) {
-          const int64_t last = std::min(first + together(), n);
-          some_blocks(start, first, last, memory, results);
-          for (int64_t b = first; b < last; ++b) tree.push(results + (b - first) * acc_size);
-          decided = one_decides(last - first, results);
-        }
-        store(1, tree.finish(), out.data + (o << out.log2()));
-      }
+      for (int64_t o = begin; o < end; ++o) one_output(o, memory);
     });
+  }
+
+  void one_output(int64_t o, char* memory) const {
+    alignas(8) char levels[Tree::kDepth * 8], results[kTogether * 8];
+    const char* start = sequences.start_of(o);
+    Tree tree(reducer, levels, 1, acc_size);
+    const int64_t n = blocks();
+    bool decided = false;
+    for (int64_t first = 0; first < n && !decided; first += together()) {
+      const int64_t last = std::min(first + together(), n);
+      some_blocks(start, first, last, memory, results);
+      for (int64_t b = first; b < last; ++b) tree.push(results + (b - first) * acc_size);
+      decided = one_decides(last - first, results);
+    }
+    store(1, tree.finish(), out.data + (o << out.log2()));
   }
 
   // Few outputs, long sequences: threads share the blocks.
@@ -302,32 +304,49 @@ struct Reduction {
   }
 };
 
-// Over sequences in memory order, if they may be in any; returns whether that is another one than the contract's.
-bool reduce(const Call& call, bool in_any_order) {
-  const auto& attrs = call.attrs<ist_axes_attrs>();
-  const View in = call.input(0), out = call.output();
+bool is_extreme(const Call& call) {
   const ReduceKind kind = reduce_kind(call.node.op);
-  const uint32_t acc = compute_dtype(out.dtype);
+  return kind == kMax || kind == kMin;
+}
+
+Sequences sequences_of(const Call& call, bool in_any_order) {
+  const auto& attrs = call.attrs<ist_axes_attrs>();
   const auto is_reduced = [&](int axis) {
     return std::find(attrs.axes, attrs.axes + attrs.n_axes, axis) != attrs.axes + attrs.n_axes;
   };
-  Sequences sequences(call.kernels(), in, acc, is_reduced, in_any_order);
+  return Sequences(call.kernels(), call.input(0), compute_dtype(call.output().dtype), is_reduced, in_any_order);
+}
+
+// There are kernels of half types, which convert on the way.
+void load_halves(Sequences& sequences) {
+  if (sequences.acc == IST_FLOAT32 && is_half(sequences.in.dtype)) sequences.acc = sequences.in.dtype;
+}
+
+Reduction reduction_of(const Call& call, const Sequences& sequences) {
+  const View out = call.output();
+  const uint32_t acc = compute_dtype(out.dtype);
+  const Reducer& reducer = call.kernels().reduce->fn[reduce_kind(call.node.op)][sequences.acc];
+  return {sequences, reducer, out, call.threads(), acc, int64_t{1} << size_log2(acc)};
+}
+
+// Over sequences in memory order, if they may be in any; returns whether that is another one than the contract's.
+bool reduce(const Call& call, bool in_any_order) {
+  Sequences sequences = sequences_of(call, in_any_order);
   if (sequences.count == 0) return false;
   int across = sequences.column_dimension(true);
   if (across < 0) across = sequences.split_columns();
   const int transposed = across < 0 ? sequences.short_dimension(kShort) : -1;
   if (transposed >= 0) {
     across = transposed;
-  } else if (acc == IST_FLOAT32 && is_half(in.dtype)) {
-    sequences.acc = in.dtype;  // there are kernels of half types, which convert on the way
+  } else {
+    load_halves(sequences);
   }
-  const Reducer& reducer = call.kernels().reduce->fn[kind][sequences.acc];
-  const int64_t acc_size = int64_t{1} << size_log2(acc);
-  const Reduction reduction = {sequences, reducer, out, call.threads(), acc, acc_size};
+  const Reduction reduction = reduction_of(call, sequences);
   if (sequences.length == 0) {
-    if (kind == kMax || kind == kMin) fail(Code::value, "", "an empty sequence has no largest or smallest element");
+    if (is_extreme(call)) fail(Code::value, "", "an empty sequence has no largest or smallest element");
     alignas(8) char identity[8];
-    reducer.identity(1, identity);
+    reduction.reducer.identity(1, identity);
+    const View& out = reduction.out;
     for (int64_t i = 0; i < sequences.count; ++i) reduction.store(1, identity, out.data + (i << out.log2()));
     return false;
   }
@@ -342,25 +361,43 @@ bool reduce(const Call& call, bool in_any_order) {
   return sequences.reordered;
 }
 
+// Of either sign.
 template <class Bits>
-bool has_zero(const View& x) {
-  for (int64_t i = 0; i < x.count(); ++i) {
-    Bits bits;
-    std::memcpy(&bits, x.data + i * static_cast<int64_t>(sizeof(Bits)), sizeof(Bits));
-    if (static_cast<Bits>(bits << 1) == 0) return true;
+std::vector<int64_t> zeros_of(const View& x) {
+  constexpr int64_t kTogether = 512;
+  const Bits* bits = reinterpret_cast<const Bits*>(x.data);
+  std::vector<int64_t> zeros;
+  for (int64_t begin = 0; begin < x.count(); begin += kTogether) {
+    const int64_t end = std::min(begin + kTogether, x.count());
+    const auto is_zero = [](Bits b) { return static_cast<Bits>(b << 1) == 0; };
+    int n = 0;
+    for (int64_t i = begin; i < end; ++i) n += is_zero(bits[i]) ? 1 : 0;
+    for (int64_t i = begin; i < end && n > 0; ++i) {
+      if (is_zero(bits[i])) zeros.push_back(i);
+    }
   }
-  return false;
+  return zeros;
 }
 
-bool has_zero_of_either_sign(const View& x) {
-  switch (x.log2()) {
-    case 1:
-      return has_zero<uint16_t>(x);
-    case 2:
-      return has_zero<uint32_t>(x);
-    default:
-      return has_zero<uint64_t>(x);
+// Reduces once more what has become zero, in the contract's order.
+void repeat_zeros(const Call& call) {
+  constexpr int64_t kMany = 8;  // a part of the outputs for which all are done again, together
+  const View out = call.output();
+  const std::vector<int64_t> zeros = out.log2() == 1   ? zeros_of<uint16_t>(out)
+                                     : out.log2() == 2 ? zeros_of<uint32_t>(out)
+                                                       : zeros_of<uint64_t>(out);
+  const auto n = static_cast<int64_t>(zeros.size());
+  if (n > out.count() / kMany) {
+    reduce(call, false);
+    return;
   }
+  Sequences sequences = sequences_of(call, false);
+  load_halves(sequences);
+  const Reduction reduction = reduction_of(call, sequences);
+  parallel_for(call.threads(), n, 1 + kGrain / sequences.length, [&](int64_t begin, int64_t end) {
+    char* memory = scratch(reduction.scratch_bytes());
+    for (int64_t i = begin; i < end; ++i) reduction.one_output(zeros[static_cast<size_t>(i)], memory);
+  });
 }
 
 }  // namespace
@@ -383,15 +420,13 @@ ReduceKind reduce_kind(uint32_t op) {
 }
 
 void run_reduce(const Call& call) {
-  const View out = call.output();
-  const ReduceKind kind = reduce_kind(call.node.op);
-  const bool is_real = is_half(out.dtype) || out.dtype == IST_FLOAT32 || out.dtype == IST_FLOAT64;
-  const bool is_extreme = kind == kMax || kind == kMin;
-  if (is_real && is_extreme) {
+  const uint32_t dtype = call.output().dtype;
+  const bool is_real = is_half(dtype) || dtype == IST_FLOAT32 || dtype == IST_FLOAT64;
+  if (is_real && is_extreme(call)) {
     // Which of two zeros an extreme is depends on the order, and nothing else does.
-    if (reduce(call, true) && has_zero_of_either_sign(out)) reduce(call, false);
+    if (reduce(call, true)) repeat_zeros(call);
   } else {
-    reduce(call, !is_real && out.dtype != IST_COMPLEX64);
+    reduce(call, !is_real && dtype != IST_COMPLEX64);
   }
 }
 

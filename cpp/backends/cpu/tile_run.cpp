@@ -15,6 +15,8 @@ constexpr int64_t kClaimedBytes = 1024;  // of a result that are asked for at a 
 constexpr int64_t kStreamedBytes = 512;  // that are stored past the caches at a time
 constexpr int64_t kBytesAhead = 2048;    // of operands that are on their way meanwhile
 constexpr int64_t kLine = 64;
+// Pieces begin where blocks of a chain do, which are alike for all of them.
+static_assert(kClaimedBytes % kChainBlockBytes == 0 && kStreamedBytes % kChainBlockBytes == 0);
 // Elements times their cost that are worth another thread, one that is awake or one that sleeps.
 constexpr int64_t kGrainAwake = 16 * 1024;
 constexpr int64_t kGrainAsleep = 64 * 1024;

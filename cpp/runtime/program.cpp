@@ -204,9 +204,8 @@ const int64_t* Plan::permute(ist_node& node, ist_tensor* operands, const AxisOrd
       }
     }
   }
-  const Dims shape(std::span<const int64_t>(permuted(node.output.shape, kept), kept.size()));
   node.output.shape = permuted(node.output.shape, kept);
-  node.output.strides = row_major_strides(arena_, shape);
+  node.output.strides = row_major_strides(arena_, Dims({node.output.shape, static_cast<size_t>(kept.size())}));
   int64_t* strides = arena_.allocate<int64_t>(kept.size());
   for (int i = 0; i < kept.size(); ++i) strides[kept[i]] = node.output.strides[i];
   return strides;

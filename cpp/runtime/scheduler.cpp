@@ -23,7 +23,7 @@ uint64_t last_epoch = 0;
 // What an evaluation needs, kept by its thread for the next one.
 struct Workspace {
   bool busy = false;
-  std::vector<Node*> order, later;
+  std::vector<Node*> order;
   std::vector<bool> is_early;
   std::vector<std::pair<Node*, uint32_t>> stack;
   std::vector<Node*> held;
@@ -59,16 +59,7 @@ void put_small_first(Workspace& work) {
     are_first &= n_early++ == i;
   }
   if (are_first) return;
-  work.later.clear();
-  size_t next = 0;
-  for (size_t i = 0; i < order.size(); ++i) {
-    if (work.is_early[i]) {
-      order[next++] = order[i];
-    } else {
-      work.later.push_back(order[i]);
-    }
-  }
-  std::copy(work.later.begin(), work.later.end(), order.begin() + static_cast<int64_t>(next));
+  std::stable_partition(order.begin(), order.end(), [&](const Node* node) { return work.is_early[node->mark_index]; });
   for (size_t i = 0; i < order.size(); ++i) order[i]->mark_index = static_cast<uint32_t>(i);
 }
 

@@ -36,6 +36,11 @@ void add_in_order(int64_t n, char* sums) {
   for (int64_t i = 1; i < n; ++i) x[0] = x[0] + x[i];
 }
 
+// Columns of A that are dense in memory: strips of them are packed several at a time, so that what memory delivers is
+// used while it is in cache.
+bool is_upright(const Matrix& a) { return a.row == 1 && a.column != 1; }
+int64_t strips_together(int64_t strips, int64_t most) { return divide_up(strips, divide_up(strips, most)); }
+
 }  // namespace
 
 void Product::block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t batch, int64_t m0, int64_t m1,
@@ -71,7 +76,7 @@ void Product::tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
   // Small results do not pay for packing B: a few panels at a time are read where they are, in the first-level cache.
   const int64_t small = kSmallPanel / (depth_max * size) / cols * cols;
   const bool narrow = mm.in_place && b.column == 1 && small >= 2 * cols && rows * columns * size <= kSmallResult;
-  const bool upright = a.row == 1 && a.column != 1;  // columns of A are dense
+  const bool upright = is_upright(a);
   const bool is_far = upright && rows * k * size > kFarBytes;
   const bool packs_a = !mm.in_place || columns > (is_far ? cols : 4 * cols);
   const bool packs_b =
@@ -84,8 +89,7 @@ void Product::tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
   const int64_t passes = divide_up(columns, narrow ? small : kPanelBytes / panel_bytes * cols);
   const int64_t columns_max = few ? round_up(cols, kFewColumns / size) : round_up(divide_up(columns, passes), cols);
   const bool keeps_a = packs_a && columns_max < columns && strips * strip_bytes <= kKeptBytes;
-  // Strips of columns are packed several at a time, so that what memory delivers is used while it is in cache.
-  const int64_t group = packs_a && upright ? divide_up(strips, divide_up(strips, kPackPanels)) : 1;
+  const int64_t group = packs_a && upright ? strips_together(strips, kPackPanels) : 1;
   // Packed strips that outlast the first of them: what finishes it takes the scratch memory.
   const int64_t held = keeps_a ? strips : group > 1 ? group : 0;
   const int64_t panels_bytes = packs_b ? columns_max / cols * panel_bytes : 0;
@@ -190,10 +194,9 @@ void Product::half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
   const int64_t block_bytes = columns_max / cols * panel_bytes;
   const int64_t tile_bytes = round_up(height * cols * mm.size, 64);
   const bool keeps_a = few || (mm.speed == 1 && passes > 1 && a_bytes <= kKeptBytes);
-  // Strips of columns are packed several at a time, as above.
-  const bool upright = a.row == 1 && a.column != 1;
+  const bool upright = is_upright(a);
   const int64_t most = std::clamp<int64_t>(kFewBytes / (k_blocks * strip_bytes), 1, kPackPanels);
-  const int64_t group = upright ? divide_up(strips, divide_up(strips, most)) : 1;
+  const int64_t group = upright ? strips_together(strips, most) : 1;
   const int64_t held = keeps_a ? strips : group > 1 ? group : 0;
   Temporary memory;
   char* panels = memory.make(call, k_blocks * block_bytes + held * k_blocks * strip_bytes);

@@ -5,6 +5,9 @@
 // chains go from lane to lane, one behind the other: in step t, block l is at its element t - l, in lane (t - l) mod W.
 // So lane j of an operand comes from the vector that was loaded j steps ago, and it takes log2 W blends to put one
 // together: that for bit d of the lane takes what came out of the one before it, now or d steps ago.
+//
+// Chains go around in rings of R lanes, with R in place of W, where lanes that are farther apart take long to cross:
+// the rings of a vector have R blocks each.
 #pragma once
 
 #include "backends/cpu/isa_common.h"
@@ -37,12 +40,19 @@ __attribute__((always_inline)) inline V skewed(V vector, int t, V* earlier) {
   }
 }
 
-// The first stage reads its earlier halves of vectors again.
+// Of each ring, a vector of its block t. Where there is but one, the first stage reads its earlier halves of vectors
+// again.
 template <class V, class T>
 __attribute__((always_inline)) inline V skewed_operand(int t, const T* now, const T* before, V* earlier) {
-  constexpr int kHalf = V::kWidth / 2;
-  const T* ago = t < kHalf ? before + (t + kHalf) * kMatmulBlock : now + (t - kHalf) * kMatmulBlock;
-  return skewed<kHalf / 2>(V::load_halves(now + t * kMatmulBlock, ago), t, earlier);
+  constexpr int R = V::kRing, kHalf = V::kWidth / 2;
+  const T* low = now + t * kMatmulBlock;
+  if constexpr (R < V::kWidth) {
+    static_assert(R == kHalf);
+    return skewed<R / 2>(V::load_halves(low, low + R * kMatmulBlock - kHalf), t, earlier);
+  } else {
+    const T* ago = t < kHalf ? before + (t + kHalf) * kMatmulBlock : now + (t - kHalf) * kMatmulBlock;
+    return skewed<kHalf / 2>(V::load_halves(low, ago), t, earlier);
+  }
 }
 
 template <class C, class T>
@@ -54,14 +64,19 @@ struct Operands {
 
 template <class C, class T, class V>
 struct Stream {
-  V chains, x_earlier[V::kWidth], y_earlier[V::kWidth];
+  V chains, x_earlier[V::kRing], y_earlier[V::kRing];
 
-  // kStarts: a chain that comes to lane 0 has finished a block and begins one.
+  // kStarts: a chain that comes to the first lane of its ring has finished a block and begins one.
   template <bool kStarts>
   __attribute__((always_inline)) inline void step(int t, Operands<C, T> now, Operands<C, T> before, C* sums) {
     if constexpr (kStarts) {
-      chains.store(sums + t, V::mask(1));
-      chains = V::template blend<1>(chains, V::zero());
+      if constexpr (V::kRing < V::kWidth) {
+        chains.store_ring_starts(sums + t);
+        chains = V::template blend<1u | 1u << V::kRing>(chains, V::zero());
+      } else {
+        chains.store(sums + t, V::mask(1));
+        chains = V::template blend<1>(chains, V::zero());
+      }
     }
     const V x = skewed_operand(t, now.x, before.x, x_earlier);
     const V y = skewed_operand(t, now.y, before.y, y_earlier);
@@ -73,20 +88,20 @@ struct Stream {
 // the same.
 template <class C, class T, class V>
 inline void sums_by_lanes(int64_t n_blocks, Operands<C, T> operands, C* sums) {
-  constexpr int W = V::kWidth;
+  constexpr int W = V::kWidth, R = V::kRing;
   constexpr int64_t kTogether = kStreams * W;
   const int64_t last = n_blocks > kTogether ? n_blocks - kTogether : 0, apart = n_blocks < kTogether ? n_blocks - W : W;
   Stream<C, T, V> streams[kStreams];
   for (Stream<C, T, V>& stream : streams) {
     stream.chains = V::zero();
-    for (int i = 0; i < W; ++i) stream.x_earlier[i] = stream.y_earlier[i] = V::zero();
+    for (int i = 0; i < R; ++i) stream.x_earlier[i] = stream.y_earlier[i] = V::zero();
   }
   int64_t first = 0, finished = 0;  // blocks of the first stream; what is stored before there is one comes to nothing
   Operands<C, T> before = operands;
   for (bool ends = false;; first = first + kTogether < last ? first + kTogether : last) {
     Operands<C, T> now = ends ? before : operands.at(first * kMatmulBlock);
 #pragma GCC unroll 16
-    for (int t = 0; t < W; ++t) {
+    for (int t = 0; t < R; ++t) {
 #pragma GCC unroll 2
       for (int64_t s = 0; s < kStreams; ++s) {
         const int64_t away = s * apart * kMatmulBlock;
@@ -94,11 +109,11 @@ inline void sums_by_lanes(int64_t n_blocks, Operands<C, T> operands, C* sums) {
       }
     }
     if (ends) break;
-    for (int64_t k = W; k < kMatmulBlock; k += W) {
+    for (int64_t k = R; k < kMatmulBlock; k += R) {
       before = now;
-      now = now.at(W);
+      now = now.at(R);
 #pragma GCC unroll 16
-      for (int t = 0; t < W; ++t) {
+      for (int t = 0; t < R; ++t) {
 #pragma GCC unroll 2
         for (int64_t s = 0; s < kStreams; ++s) {
           const int64_t away = s * apart * kMatmulBlock;

@@ -10,6 +10,16 @@ namespace {
 template <int D>
 using Compute = typename Storage<D>::compute;
 
+// A packed row is dense: what a whole vector writes behind its end, the next row overwrites.
+template <class V, class C>
+inline void store_row_end(V v, C* at, int64_t left, bool is_last) {
+  if (left >= V::kWidth || !is_last) {
+    v.store(at);
+  } else {
+    v.store(at, V::mask(static_cast<int>(left)));
+  }
+}
+
 // Where rows of k lie one after another: as they are, converted.
 template <int D, class V>
 void pack_rows(int64_t depth, int64_t count, int64_t width, const Type<D>* src, int64_t k_stride, Compute<D>* dst) {
@@ -20,8 +30,10 @@ void pack_rows(int64_t depth, int64_t count, int64_t width, const Type<D>* src, 
     int64_t j = 0;
     for (; j < whole; j += W) V::load(src + j).store(dst + j);
     if constexpr (requires { V::load(src, rest); }) {
-      if (j < count) V::load(src + j, rest).store(dst + j, rest);
-      j = count;
+      if (j < count) {
+        store_row_end(V::load(src + j, rest), dst + j, width - j, t + 1 == depth);
+        j += W;
+      }
     }
     for (; j < count; ++j) dst[j] = Storage<D>::load(src[j]);
     for (; j < width; ++j) dst[j] = 0;
@@ -36,7 +48,6 @@ void pack_columns(int64_t depth, int64_t count, int64_t width, const Type<D>* sr
   for (int64_t j = 0; j < width; j += W) {
     const int n = count - j < W ? static_cast<int>(count - j) : W;
     const int n_stored = width - j < W ? static_cast<int>(width - j) : W;
-    const auto mask = V::mask(n_stored);
     const Type<D>* in = src + j * j_stride;
     Compute<D>* out = dst + j;
     int64_t t = 0;
@@ -49,7 +60,8 @@ void pack_columns(int64_t depth, int64_t count, int64_t width, const Type<D>* sr
       }
       V::transpose(square);
 #pragma GCC unroll 16
-      for (int i = 0; i < W; ++i) square[i].store(out + (t + i) * width, mask);
+      for (int i = 0; i < W; ++i)
+        store_row_end(square[i], out + (t + i) * width, width - j, j > 0 || t + i + 1 == depth);
     }
     for (; t < depth; ++t) {
       for (int i = 0; i < n_stored; ++i) out[t * width + i] = i < n ? Storage<D>::load(in[i * j_stride + t]) : 0;

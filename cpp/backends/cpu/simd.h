@@ -23,7 +23,8 @@ namespace {
 //   transpose(rows): kWidth vectors as a square
 // all but OneElement,
 //   load_halves(p, q): the lower lanes of load(p), the upper ones of load(q)
-//   blend<lanes>(a, b): b where its bit of `lanes` is set; rotate(a): each lane to the next
+//   blend<lanes>(a, b): b where its bit of `lanes` is set; rotate(a): each lane to the next of its ring of kRing lanes
+// where there are two rings, store_ring_starts(p): the first lane of each, which are kRing elements apart
 // and VecF32 loads from half types and, where there are instructions for it (IST_STORES_HALVES), stores to them, and
 // two vectors at once: load_two(p, a, b) and store_two(p, a, b) have the elements in an order of their own.
 
@@ -58,7 +59,7 @@ struct OneElement {
 
 #if defined(__AVX512F__)
 struct VecF32 {
-  static constexpr int kWidth = 16;
+  static constexpr int kWidth = 16, kRing = 16;
   using Mask = __mmask16;
   __m512 v;
   static inline Mask mask(int n) { return static_cast<Mask>((1u << n) - 1u); }
@@ -186,7 +187,7 @@ struct VecF32 {
   }
 };
 struct VecF64 {
-  static constexpr int kWidth = 8;
+  static constexpr int kWidth = 8, kRing = 8;
   using Mask = __mmask8;
   __m512d v;
   static inline Mask mask(int n) { return static_cast<Mask>((1u << n) - 1u); }
@@ -231,21 +232,39 @@ struct VecF64 {
 constexpr int kTileRows = 14;  // times two vectors: 28 of 32 registers accumulate
 constexpr int kComplexTileRows = 12;
 #elif defined(__AVX2__)
-struct VecF32 {
-  static constexpr int kWidth = 8;
-  using Mask = __m256i;
-  __m256 v;
-  static inline Mask mask(int n) {
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+// The first n of 8 numbers of 16 bits, and zeros.
+inline __m128i load_words(const void* from, int n) {
+  if (n == 8) return _mm_loadu_si128(static_cast<const __m128i*>(from));
+  const char* p = static_cast<const char*>(from);
+  uint64_t low = 0, high = 0;
+  uint64_t& last = n & 4 ? high : low;
+  if (n & 4) __builtin_memcpy(&low, p, 8), p += 8;
+  if (n & 2) __builtin_memcpy(&last, p, 4), p += 4;
+  if (n & 1) {
+    uint16_t word;
+    __builtin_memcpy(&word, p, 2);
+    last |= uint64_t{word} << (n & 2 ? 32 : 0);
   }
+  return _mm_set_epi64x(static_cast<int64_t>(high), static_cast<int64_t>(low));
+}
+
+struct VecF32 {
+  static constexpr int kWidth = 8, kRing = 4;
+  using Mask = int;
+  __m256 v;
+  static inline Mask mask(int n) { return n; }
   static inline VecF32 zero() { return {_mm256_setzero_ps()}; }
   static inline VecF32 load(const float* p) { return {_mm256_loadu_ps(p)}; }
-  static inline VecF32 load(const float* p, Mask m) { return {_mm256_maskload_ps(p, m)}; }
+  static inline VecF32 load(const float* p, Mask n) {
+    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return {_mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32(n), lanes))};
+  }
   static inline VecF32 load(const float16* p) {
     return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
   }
-  static inline VecF32 load(const bfloat16* p) {
-    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  static inline VecF32 load(const float16* p, Mask n) { return {_mm256_cvtph_ps(load_words(p, n))}; }
+  static inline VecF32 load(const bfloat16* p, Mask n = kWidth) {
+    const __m256i wide = _mm256_cvtepu16_epi32(load_words(p, n));
     return {_mm256_castsi256_ps(_mm256_slli_epi32(wide, 16))};
   }
   static inline VecF32 load_halves(const float* low, const float* high) {
@@ -294,13 +313,28 @@ struct VecF32 {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(packed));
   }
   inline void store(float* p) const { _mm256_storeu_ps(p, v); }
-  inline void store(float* p, Mask m) const { _mm256_maskstore_ps(p, m, v); }
+  // Masked stores take Zen tens of cycles.
+  inline void store(float* p, Mask n) const {
+    if (n == kWidth) return store(p);
+    __m128 part = _mm256_castps256_ps128(v);
+    if (n & 4) {
+      _mm_storeu_ps(p, part);
+      part = _mm256_extractf128_ps(v, 1), p += 4;
+    }
+    if (n & 2) {
+      _mm_storel_pi(reinterpret_cast<__m64*>(p), part);
+      part = _mm_movehl_ps(part, part), p += 2;
+    }
+    if (n & 1) _mm_store_ss(p, part);
+  }
   template <unsigned kLanes>
   static inline VecF32 blend(VecF32 a, VecF32 b) {
     return {_mm256_blend_ps(a.v, b.v, kLanes)};
   }
-  static inline VecF32 rotate(VecF32 a) {
-    return {_mm256_permutevar8x32_ps(a.v, _mm256_setr_epi32(7, 0, 1, 2, 3, 4, 5, 6))};
+  static inline VecF32 rotate(VecF32 a) { return {_mm256_permute_ps(a.v, 0x93)}; }
+  inline void store_ring_starts(float* p) const {
+    _mm_store_ss(p, _mm256_castps256_ps128(v));
+    _mm_store_ss(p + kRing, _mm256_extractf128_ps(v, 1));
   }
   static inline void transpose(VecF32 (&rows)[8]) {
     __m256 pairs[8], r[8];
@@ -326,13 +360,16 @@ struct VecF32 {
   }
 };
 struct VecF64 {
-  static constexpr int kWidth = 4;
-  using Mask = __m256i;
+  static constexpr int kWidth = 4, kRing = 2;
+  using Mask = int;
   __m256d v;
-  static inline Mask mask(int n) { return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3)); }
+  static inline Mask mask(int n) { return n; }
   static inline VecF64 zero() { return {_mm256_setzero_pd()}; }
   static inline VecF64 load(const double* p) { return {_mm256_loadu_pd(p)}; }
-  static inline VecF64 load(const double* p, Mask m) { return {_mm256_maskload_pd(p, m)}; }
+  static inline VecF64 load(const double* p, Mask n) {
+    const __m256i lanes = _mm256_setr_epi64x(0, 1, 2, 3);
+    return {_mm256_maskload_pd(p, _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), lanes))};
+  }
   static inline VecF64 load_halves(const double* low, const double* high) {
     return {_mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(low)), _mm_loadu_pd(high + 2), 1)};
   }
@@ -340,12 +377,24 @@ struct VecF64 {
   static inline VecF64 fma(VecF64 a, VecF64 b, VecF64 c) { return {_mm256_fmadd_pd(a.v, b.v, c.v)}; }
   static inline VecF64 add(VecF64 a, VecF64 b) { return {_mm256_add_pd(a.v, b.v)}; }
   inline void store(double* p) const { _mm256_storeu_pd(p, v); }
-  inline void store(double* p, Mask m) const { _mm256_maskstore_pd(p, m, v); }
+  inline void store(double* p, Mask n) const {
+    if (n == kWidth) return store(p);
+    __m128d part = _mm256_castpd256_pd128(v);
+    if (n & 2) {
+      _mm_storeu_pd(p, part);
+      part = _mm256_extractf128_pd(v, 1), p += 2;
+    }
+    if (n & 1) _mm_store_sd(p, part);
+  }
   template <unsigned kLanes>
   static inline VecF64 blend(VecF64 a, VecF64 b) {
     return {_mm256_blend_pd(a.v, b.v, kLanes)};
   }
-  static inline VecF64 rotate(VecF64 a) { return {_mm256_permute4x64_pd(a.v, 0x93)}; }
+  static inline VecF64 rotate(VecF64 a) { return {_mm256_permute_pd(a.v, 0x5)}; }
+  inline void store_ring_starts(double* p) const {
+    _mm_store_sd(p, _mm256_castpd256_pd128(v));
+    _mm_store_sd(p + kRing, _mm256_extractf128_pd(v, 1));
+  }
   static inline void transpose(VecF64 (&rows)[4]) {
     __m256d r[4];
     for (int i = 0; i < 4; i += 2) {
@@ -362,7 +411,7 @@ constexpr int kTileRows = 6;  // 12 of 16 registers accumulate
 constexpr int kComplexTileRows = 6;
 #elif defined(__ARM_NEON)
 struct VecF32 {
-  static constexpr int kWidth = 4;
+  static constexpr int kWidth = 4, kRing = 4;
   using Mask = int;
   float32x4_t v;
   static inline Mask mask(int n) { return n; }
@@ -410,7 +459,7 @@ struct VecF32 {
   }
 };
 struct VecF64 {
-  static constexpr int kWidth = 2;
+  static constexpr int kWidth = 2, kRing = 2;
   using Mask = int;
   float64x2_t v;
   static inline Mask mask(int n) { return n; }

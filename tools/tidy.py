@@ -11,8 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,8 +30,20 @@ def digest(*paths: Path) -> str:
     return state.hexdigest()
 
 
-def check(source: Path, build: Path) -> tuple[Path, str]:
-    command = ["clang-tidy", "-p", str(build), "--quiet", "--warnings-as-errors=*"]
+def commands(database: Path) -> list[dict[str, str]]:
+    """The database with an entry for each source: CMake's has one for sources that are compiled together."""
+    entries = []
+    for entry in json.loads(database.read_text()):
+        file = Path(entry["file"])
+        together = re.findall(r'#include "(.+\.cpp)"', file.read_text()) if file.parent.name == "Unity" else [str(file)]
+        for source in together:
+            command = entry["command"].replace(str(file), source)
+            entries.append({"directory": entry["directory"], "file": source, "command": command})
+    return entries
+
+
+def check(source: Path, database: str) -> tuple[Path, str]:
+    command = ["clang-tidy", "-p", database, "--quiet", "--warnings-as-errors=*"]
     # A gcc build's command lines may hold warnings that clang does not know; libstdc++ uses what it deprecates.
     quiet = ("unknown-warning-option", "ignored-optimization-argument", "deprecated-declarations")
     command += [f"--extra-arg=-Wno-{name}" for name in quiet] + [str(source)]
@@ -43,7 +57,8 @@ def main() -> int:
     if not database.exists():
         sys.exit(f"{database} is missing: run `just build` first")
     wanted = [ROOT / "cpp" / folder for folder in FOLDERS]
-    sources = sorted({Path(entry["file"]) for entry in json.loads(database.read_text())})
+    entries = commands(database)
+    sources = sorted({Path(entry["file"]) for entry in entries})
     sources = [s for s in sources if s.suffix == ".cpp" and s.parent in wanted and s.exists()]
     headers = sorted(p for p in (ROOT / "cpp").rglob("*") if p.suffix in (".h", ".def"))
     shared = digest(ROOT / ".clang-tidy", *headers)
@@ -55,8 +70,9 @@ def main() -> int:
         old.unlink()
     print(f"clang-tidy: {len(todo)} of {len(sources)} files to check", flush=True)
     failures = 0
-    with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
-        for source, report in pool.map(lambda s: check(s, build), todo):
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count() or 2) as pool:
+        (Path(folder) / database.name).write_text(json.dumps(entries))
+        for source, report in pool.map(lambda s: check(s, folder), todo):
             if report:
                 failures += 1
                 print(report, flush=True)

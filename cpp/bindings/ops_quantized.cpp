@@ -7,12 +7,12 @@
 namespace ist::python {
 namespace {
 
-struct Format {
+struct Grouping {
   int group_size, bits;
 };
 
 // The defaults are upstream's.
-Format format_of(py::handle group_size, py::handle bits, py::handle mode, const char* op) {
+Grouping grouping_of(py::handle group_size, py::handle bits, py::handle mode, const char* op) {
   if (!PyUnicode_Check(mode.ptr())) refuse(op, "mode", "a string", mode);
   const std::string text = mode.cast<std::string>();
   if (text != "affine") fail(Code::value, op, "mode must be 'affine', got '", text, "'");
@@ -40,8 +40,8 @@ void bind_quantized(py::module_& m) {
          py::object stream, py::object device) {
         const Placement place(stream, device, "quantize");
         refuse_global_scale(global_scale, "quantize");
-        const Format format = format_of(group_size, bits, mode, "quantize");
-        return to_tuple(ops::quantize(place(tensor_argument(w, "quantize", "w")), format.group_size, format.bits));
+        const Grouping grouping = grouping_of(group_size, bits, mode, "quantize");
+        return to_tuple(ops::quantize(place(tensor_argument(w, "quantize", "w")), grouping.group_size, grouping.bits));
       },
       py::arg("w"), py::pos_only(), py::arg("group_size") = py::none(), py::arg("bits") = py::none(),
       py::arg("mode") = "affine", py::kw_only(), py::arg("global_scale") = py::none(), py::arg("stream") = py::none(),
@@ -57,10 +57,10 @@ void bind_quantized(py::module_& m) {
          py::object global_scale, py::object dtype, py::object stream, py::object device) {
         const Placement place(stream, device, "dequantize");
         refuse_global_scale(global_scale, "dequantize");
-        const Format format = format_of(group_size, bits, mode, "dequantize");
+        const Grouping grouping = grouping_of(group_size, bits, mode, "dequantize");
         const Tensor result = ops::dequantize(
             place(tensor_argument(w, "dequantize", "w")), place(tensor_argument(scales, "dequantize", "scales")),
-            place(biases_argument(biases, "dequantize")), format.group_size, format.bits);
+            place(biases_argument(biases, "dequantize")), grouping.group_size, grouping.bits);
         return dtype.is_none() ? result : ops::astype(result, dtype_argument(dtype, "dequantize"));
       },
       py::arg("w"), py::pos_only(), py::arg("scales"), py::arg("biases") = py::none(),
@@ -73,10 +73,10 @@ void bind_quantized(py::module_& m) {
          py::object bits, py::object mode, py::object stream, py::object device) {
         const char* op = "quantized_matmul";
         const Placement place(stream, device, op);
-        const Format format = format_of(group_size, bits, mode, op);
+        const Grouping grouping = grouping_of(group_size, bits, mode, op);
         return ops::quantized_matmul(place(tensor_argument(x, op, "x")), place(tensor_argument(w, op, "w")),
                                      place(tensor_argument(scales, op, "scales")), place(biases_argument(biases, op)),
-                                     flag(transpose, op, "transpose"), format.group_size, format.bits);
+                                     flag(transpose, op, "transpose"), grouping.group_size, grouping.bits);
       },
       py::arg("x"), py::arg("w"), py::pos_only(), py::arg("scales"), py::arg("biases") = py::none(),
       py::arg("transpose") = true, py::arg("group_size") = py::none(), py::arg("bits") = py::none(),

@@ -30,6 +30,10 @@ inline py::object to_object(Tensor tensor) {
 }
 
 // What the parts of the class in other files put into its type.
+template <class F>
+PyType_Slot slot(int id, F* function) {
+  return {id, reinterpret_cast<void*>(function)};
+}
 struct NumberSlots {
   PyType_Slot* begin;
   size_t count;

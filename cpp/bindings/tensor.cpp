@@ -230,11 +230,6 @@ PyGetSetDef properties[] = {
 PyMemberDef members[] = {{"__weaklistoffset__", T_PYSSIZET, offsetof(PyTensor, weak_references), READONLY, nullptr},
                          {nullptr, 0, 0, 0, nullptr}};
 
-template <class F>
-PyType_Slot slot(int id, F* function) {
-  return {id, reinterpret_cast<void*>(function)};
-}
-
 }  // namespace
 
 void bind_tensor(py::module_& m) {

@@ -120,11 +120,6 @@ PyObject* invert(PyObject* self) {
   return is_bool(tensor_of(self).dtype()) ? unary<Op::logical_not>(self) : unary<Op::bitwise_invert>(self);
 }
 
-template <class F>
-PyType_Slot slot(int id, F* function) {
-  return {id, reinterpret_cast<void*>(function)};
-}
-
 }  // namespace
 
 PyObject* rich_compare(PyObject* a, PyObject* b, int comparison) {

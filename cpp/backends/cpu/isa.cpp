@@ -5,6 +5,8 @@
 #include <cstring>
 #include <string>
 
+#include "backends/cpu/matmul_kernels.h"
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -23,8 +25,8 @@ IST_KERNEL_TABLES(IST_DECLARE_GETTER, v1)
 IST_KERNEL_TABLES(IST_DECLARE_GETTER, v3)
 IST_KERNEL_TABLES(IST_DECLARE_GETTER, v4)
 // Levels that differ from v4 where bfloat16 numbers are multiplied.
-IST_DECLARE_GETTER(v4_bf16, matmul, MatmulTable)
-IST_DECLARE_GETTER(v4_amx, matmul, MatmulTable)
+IST_DECLARE_GETTER(v4_bf16, matmul_bf16, MatmulKernels)
+IST_DECLARE_GETTER(v4_amx, matmul_bf16, MatmulKernels)
 #else
 IST_KERNEL_TABLES(IST_DECLARE_GETTER, neon)
 #endif
@@ -81,9 +83,13 @@ Features detect() {
   return found;
 }
 
-Kernels v4_kernels(const char* name, const MatmulTable* matmul) {
+// Chosen once, hence the table that is put together here.
+Kernels v4_kernels(const char* name, const MatmulKernels* bfloat16) {
   Kernels kernels = IST_KERNELS_OF(v4, name);
-  kernels.matmul = matmul;
+  static MatmulTable matmul;
+  matmul = *kernels.matmul;
+  matmul.of[IST_BFLOAT16 - IST_FLOAT16] = *bfloat16;
+  kernels.matmul = &matmul;
   return kernels;
 }
 
@@ -94,8 +100,9 @@ struct Levels {
     list[0] = {"x86-64", true, [] { return IST_KERNELS_OF(v1, "x86-64"); }};
     list[1] = {"x86-64-v3", found.v3, [] { return IST_KERNELS_OF(v3, "x86-64-v3"); }};
     list[2] = {"x86-64-v4", found.v4, [] { return IST_KERNELS_OF(v4, "x86-64-v4"); }};
-    list[3] = {"x86-64-v4-bf16", found.v4_bf16, [] { return v4_kernels("x86-64-v4-bf16", ist_cpu_matmul_v4_bf16()); }};
-    list[4] = {"x86-64-v4-amx", found.v4_amx, [] { return v4_kernels("x86-64-v4-amx", ist_cpu_matmul_v4_amx()); }};
+    list[3] = {"x86-64-v4-bf16", found.v4_bf16,
+               [] { return v4_kernels("x86-64-v4-bf16", ist_cpu_matmul_bf16_v4_bf16()); }};
+    list[4] = {"x86-64-v4-amx", found.v4_amx, [] { return v4_kernels("x86-64-v4-amx", ist_cpu_matmul_bf16_v4_amx()); }};
   }
 };
 

@@ -7,12 +7,6 @@
 #include "backends/cpu/matmul_packing_tile.h"
 #include "backends/cpu/simd.h"
 
-#if defined(__AMX_BF16__)
-#include "backends/cpu/matmul_bf16_amx.h"
-#elif defined(__AVX512BF16__)
-#include "backends/cpu/matmul_bf16_pairs.h"
-#endif
-
 namespace ist::cpu {
 namespace {
 
@@ -72,17 +66,12 @@ constexpr MatmulKernels kernels(int rows, int cols, int size, bool in_place, Pac
           1,    0,    1,    nullptr,  nullptr, nullptr, packing_tile, packing_rows_tile};
 }
 
-#if !defined(__AVX512BF16__)
-constexpr MatmulKernels bfloat16_kernels =
-    kernels(kTileRows, 2 * VecF32::kWidth, 4, false, &pack<IST_BFLOAT16, VecF32>, &float_group_tile_of,
-            &round_rows<IST_BFLOAT16>, VecF32::kWidth, &group_row_product<VecF32>);
-#endif
-
 constexpr MatmulTable table = {
     {
         kernels(kTileRows, 2 * VecF32::kWidth, 4, false, &pack<IST_FLOAT16, VecF32>, &tile<float, VecF32>,
                 &round_rows<IST_FLOAT16>, VecF32::kWidth, &row_product<IST_FLOAT16, VecF32>),
-        bfloat16_kernels,
+        kernels(kTileRows, 2 * VecF32::kWidth, 4, false, &pack<IST_BFLOAT16, VecF32>, &float_group_tile_of,
+                &round_rows<IST_BFLOAT16>, VecF32::kWidth, &group_row_product<VecF32>),
         kernels(kTileRows, 2 * VecF32::kWidth, 4, true, &pack<IST_FLOAT32, VecF32>, &tile<float, VecF32>, nullptr,
                 VecF32::kWidth, &row_product<IST_FLOAT32, VecF32>, &packing_tile<IST_FLOAT32, VecF32>,
                 &packing_rows_tile<IST_FLOAT32, VecF32>),

@@ -69,15 +69,20 @@ inline T widened(T x) {
 inline float widened(float16 x) { return to_float(x); }
 inline float widened(bfloat16 x) { return to_float(x); }
 
+#if defined(IST_STORES_HALVES)
 template <class Half>
 inline const float* convert_lanes(const Half* x, float* memory) {
-#if defined(IST_STORES_HALVES)
   for (int i = 0; i < kLanes; i += VecF32::kWidth) VecF32::load(x + i).store(memory + i);
-#else
-  for (int i = 0; i < kLanes; ++i) memory[i] = to_float(x[i]);
-#endif
   return memory;
 }
+#else
+// Without instructions for it this is long code, and kernels would hold it a dozen times.
+template <class Half>
+__attribute__((noinline)) const float* convert_lanes(const Half* x, float* memory) {
+  for (int i = 0; i < kLanes; ++i) memory[i] = to_float(x[i]);
+  return memory;
+}
+#endif
 template <class T>
 inline const T* widened(const T* x, T*) {
   return x;

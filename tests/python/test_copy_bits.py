@@ -51,6 +51,19 @@ def test_copies(view: tuple[ist.Tensor, np.ndarray]) -> None:
     np.testing.assert_array_equal(np.array(t + t), a + a)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("width", range(1, 10))
+def test_narrow_matrices_the_other_way_round(width: int, dtype: str) -> None:
+    """Rows shorter than a vector, with and without something behind them."""
+    for n in (1, 7, 8, 9, 16, 17, 40, 129, 300):
+        whole = np.arange(n * (width + 2)).reshape(n, width + 2).astype(dtype)
+        for columns in (slice(width), slice(1, width + 1), slice(2, None)):
+            a, t = whole[:, columns], ist.array(whole)[:, columns]
+            np.testing.assert_array_equal(np.array(ist.contiguous(t.T)), a.T)
+            np.testing.assert_array_equal(np.array(ist.contiguous(ist.contiguous(t.T).T)), a)
+            np.testing.assert_array_equal(np.array(t.max(1)), a.max(1))
+
+
 @given(view=views(), data=st.data())
 def test_joined_and_written(view: tuple[ist.Tensor, np.ndarray], data: st.DataObject) -> None:
     t, a = view

@@ -184,11 +184,31 @@ inline void transpose_square(int n_rows, int n_cols, T* out, int64_t dst_stride,
   V::transpose(square);
 #pragma GCC unroll 16
   for (int i = 0; i < W; ++i) {
-    if constexpr (kWhole) {
+    if (kWhole || (i < n_rows && n_cols == W)) {
       square[i].store(out + i * dst_stride);
-    } else {
-      if (i < n_rows) square[i].store(out + i * dst_stride, cols);
+    } else if (i < n_rows) {  // as long as a dozen of the others, with AVX2 on some machines
+      square[i].store(out + i * dst_stride, cols);
     }
+  }
+}
+
+template <class V>
+concept HasHalves = requires(V (&rows)[V::kWidth / 2]) { V::transpose_halves(rows); };
+
+// The same for half as many rows or fewer; vectors of half the length are read whole.
+template <class V, class T>
+inline void transpose_low(int n_rows, T* out, int64_t dst_stride, const T* in, int64_t src_stride) {
+  constexpr int kHalf = V::kWidth / 2;
+  V rows[kHalf];
+#pragma GCC unroll 8
+  for (int i = 0; i < kHalf; ++i) {
+    const T* low = in + i * src_stride;
+    rows[i] = V::load_halves(low, low + kHalf * src_stride - kHalf);
+  }
+  V::transpose_halves(rows);
+#pragma GCC unroll 8
+  for (int i = 0; i < kHalf; ++i) {
+    if (i < n_rows) rows[i].store(out + i * dst_stride);
   }
 }
 
@@ -209,9 +229,17 @@ void transpose_squares(int64_t rows, int64_t cols, void* dst, int64_t dst_stride
         const T* from = in + r + c * src_stride;
         if (n_rows == W && n_cols == W) {
           transpose_square<V, true>(W, W, to, dst_stride, from, src_stride);
-        } else {
-          transpose_square<V, false>(n_rows, n_cols, to, dst_stride, from, src_stride);
+          continue;
         }
+        if constexpr (HasHalves<V>) {
+          // What is read beside the wanted rows lies before the end of the next column.
+          const bool may_pass = c + W < cols && src_stride >= n_rows && src_stride + n_rows >= W / 2;
+          if (n_cols == W && (n_rows == W / 2 || (n_rows < W / 2 && may_pass))) {
+            transpose_low<V>(n_rows, to, dst_stride, from, src_stride);
+            continue;
+          }
+        }
+        transpose_square<V, false>(n_rows, n_cols, to, dst_stride, from, src_stride);
       }
     }
   }

@@ -70,25 +70,31 @@ class Selection {
   // Elements, or their positions, in the order of the partition by a key that was found.
   void group(bool positions, char* out, int64_t out_size) {
     int64_t starts[3] = {0, below_, below_ + equal_};
-    if (n_shares_ > 1) {
-      for_shares([&](Share& share, int64_t from, int64_t m) {
-        selector_.count(m, at(from), key_, &share.group[0], &share.group[1]);
-        share.group[2] = m - share.group[0] - share.group[1];
-      });
-    }
+    for_shares([&](Share& share, int64_t from, int64_t m) {
+      if (n_shares_ == 1) {
+        share.counts[0] = below_;
+        share.counts[1] = equal_;
+      } else {
+        selector_.count(m, at(from), key_, &share.counts[0], &share.counts[1]);
+      }
+      share.counts[2] = m - share.counts[0] - share.counts[1];
+    });
     for (int64_t i = 0; i < n_shares_; ++i) {
-      for (int g = 0; g < 3; ++g) starts[g] += std::exchange(shares_[i].group[g], starts[g]);
+      for (int g = 0; g < 3; ++g) {
+        shares_[i].starts[g] = starts[g];
+        starts[g] += shares_[i].counts[g];
+      }
     }
     for_shares([&](Share& share, int64_t from, int64_t m) {
       char* to[3];
-      for (int g = 0; g < 3; ++g) to[g] = out + share.group[g] * out_size;
+      for (int g = 0; g < 3; ++g) to[g] = out + share.starts[g] * out_size;
       if (positions) {
         uint32_t* const places[3] = {reinterpret_cast<uint32_t*>(to[0]), reinterpret_cast<uint32_t*>(to[1]),
                                      reinterpret_cast<uint32_t*>(to[2])};
-        selector_.group_positions(m, from, at(from), key_, places);
+        selector_.group_positions(m, from, at(from), key_, share.counts, places);
       } else {
         void* const places[3] = {to[0], to[1], to[2]};
-        selector_.group(m, at(from), key_, places);
+        selector_.group(m, at(from), key_, share.counts, places);
       }
     });
   }
@@ -96,7 +102,7 @@ class Selection {
  private:
   struct Share {
     int64_t below, inside;
-    int64_t group[3];
+    int64_t counts[3], starts[3];  // of its groups, and where in the result those are
   };
 
   const char* at(int64_t i) const { return x_ + i * element_size_; }

@@ -13,7 +13,7 @@ constexpr int64_t kPart = 512;
 
 // ---- filters of keys ----
 
-// Keys from `low` to `high`, to `inside`; returns how many they are. `below` counts those before.
+// Keys from `low` to `high`, to `inside`, which has room for n; returns how many they are. `below` counts those before.
 template <class K>
 int64_t filter_part(int64_t n, const K* keys, K low, K high, K* inside, int64_t& below) {
   K* end = inside;
@@ -27,10 +27,9 @@ int64_t filter_part(int64_t n, const K* keys, K low, K high, K* inside, int64_t&
     const Keys<K> ranked = L::ranked(v);
     const auto before = L::less(ranked, lows);
     const auto kept = others<K>(before | L::less(highs, ranked));
-    const int count = __builtin_popcount(kept);
     below += __builtin_popcount(before);
-    L::store(end, lowest<K>(count), L::compress(kept, v));
-    end += count;
+    L::store(end, L::compress(kept, v));
+    end += __builtin_popcount(kept);
   }
 #endif
   for (; i < n; ++i) {
@@ -42,9 +41,11 @@ int64_t filter_part(int64_t n, const K* keys, K low, K high, K* inside, int64_t&
   return end - inside;
 }
 
-// `values` that go with keys below, equal to and above one, each to where an end is.
+// `values` that go with keys below, equal to and above one, each to where an end is. Behind the limits is what must
+// stay.
 template <class K>
-void group_part(int64_t n, const K* keys, const K* values, K key, K* (&ends)[3]) {
+void group_part(int64_t n, const K* keys, const K* values, K key, K* (&ends)[3],
+                [[maybe_unused]] K* const (&limits)[3]) {
   int64_t i = 0;
 #if defined(IST_SORTS_VECTORS)
   using L = KeyLanes<K>;
@@ -55,12 +56,17 @@ void group_part(int64_t n, const K* keys, const K* values, K key, K* (&ends)[3])
     const Mask below = L::less(v, pivot), above = L::less(pivot, v), equal = others<K>(below | above);
     const auto place = [&](Mask mask, int group) __attribute__((always_inline)) {
       const int count = __builtin_popcount(mask);
-      L::store(ends[group], lowest<K>(count), L::compress(mask, carried));
+      const Keys<K> chosen = L::compress(mask, carried);
+      if (limits[group] - ends[group] >= L::kWidth) {
+        L::store(ends[group], chosen);
+      } else {  // which takes as long as a dozen of the others
+        L::store(ends[group], lowest<K>(count), chosen);
+      }
       ends[group] += count;
     };
-    place(below, 0);
+    if (below != 0) place(below, 0);
     if (equal != 0) place(equal, 1);
-    place(above, 2);
+    if (above != 0) place(above, 2);
   }
 #endif
   for (; i < n; ++i) {
@@ -175,19 +181,22 @@ void count(int64_t n, const void* data, const void* key, int64_t* below, int64_t
 
 // `values(m, position, memory)` are those of elements from a position on.
 template <class E, class Out, class Values>
-inline void group_values(int64_t n, const void* data, const void* key, const Values& values, Out* const* to) {
+inline void group_values(int64_t n, const void* data, const void* key, const Values& values, const int64_t* counts,
+                         Out* const* to) {
   using K = typename E::K;
   const K pivot = *static_cast<const K*>(key);
   Out* ends[3] = {to[0], to[1], to[2]};
+  Out* const limits[3] = {to[0] + counts[0], to[1] + counts[1], to[2] + counts[2]};
   alignas(64) K carried[kPart];
   for_parts<E>(n, data, [&](int64_t m, const K* keys, int64_t position) {
     const K* given = values(m, position, carried);
     if constexpr (sizeof(Out) == sizeof(K)) {
-      group_part(m, keys, given, pivot, ends);
+      group_part(m, keys, given, pivot, ends, limits);
     } else {
       alignas(64) K grouped[3][kPart];
       K* last[3] = {grouped[0], grouped[1], grouped[2]};
-      group_part(m, keys, given, pivot, last);
+      K* const room[3] = {grouped[0] + kPart, grouped[1] + kPart, grouped[2] + kPart};
+      group_part(m, keys, given, pivot, last, room);
       for (int g = 0; g < 3; ++g) {
         const int64_t count = last[g] - grouped[g];
         for (int64_t i = 0; i < count; ++i) ends[g][i] = static_cast<Out>(grouped[g][i]);
@@ -198,7 +207,7 @@ inline void group_values(int64_t n, const void* data, const void* key, const Val
 }
 
 template <class E>
-void group(int64_t n, const void* data, const void* key, void* const* to) {
+void group(int64_t n, const void* data, const void* key, const int64_t* counts, void* const* to) {
   using In = typename E::In;
   using K = typename E::K;
   const In* x = static_cast<const In*>(data);
@@ -211,17 +220,18 @@ void group(int64_t n, const void* data, const void* key, void* const* to) {
     }
   };
   In* const places[3] = {static_cast<In*>(to[0]), static_cast<In*>(to[1]), static_cast<In*>(to[2])};
-  group_values<E, In>(n, data, key, values, places);
+  group_values<E, In>(n, data, key, values, counts, places);
 }
 
 template <class E>
-void group_positions(int64_t n, int64_t first, const void* data, const void* key, uint32_t* const* to) {
+void group_positions(int64_t n, int64_t first, const void* data, const void* key, const int64_t* counts,
+                     uint32_t* const* to) {
   using K = typename E::K;
   const auto values = [first](int64_t m, int64_t position, K* carried) {
     for (int64_t i = 0; i < m; ++i) carried[i] = static_cast<K>(first + position) + static_cast<K>(i);
     return static_cast<const K*>(carried);
   };
-  group_values<E, uint32_t>(n, data, key, values, to);
+  group_values<E, uint32_t>(n, data, key, values, counts, to);
 }
 
 constexpr SelectTable make_table() {

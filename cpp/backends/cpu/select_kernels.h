@@ -21,10 +21,11 @@ struct Selector {
   // The key that sorting puts at a place; how many are below it and how many equal it. Uses up `keys` and `spare`.
   void (*nth)(int64_t n, void* keys, void* spare, int64_t place, void* key, int64_t* below, int64_t* equal);
   void (*count)(int64_t n, const void* x, const void* key, int64_t* below, int64_t* equal);
-  // Elements below a key, equal to it and above it to three places, each in their order; or their positions, `first`
-  // and up.
-  void (*group)(int64_t n, const void* x, const void* key, void* const* to);
-  void (*group_positions)(int64_t n, int64_t first, const void* x, const void* key, uint32_t* const* to);
+  // Elements below a key, equal to it and above it, of which there are `counts`, to three places, each in their order;
+  // or their positions, `first` and up.
+  void (*group)(int64_t n, const void* x, const void* key, const int64_t* counts, void* const* to);
+  void (*group_positions)(int64_t n, int64_t first, const void* x, const void* key, const int64_t* counts,
+                          uint32_t* const* to);
 };
 
 struct SelectTable {

@@ -21,6 +21,7 @@ namespace {
 //   zero() load(p) load(p, mask) broadcast(x) store(p) store(p, mask)   with mask(n): the first n lanes, 1 at least
 //   fma(a, b, c) = a * b + c, fnma(a, b, c) = -a * b + c, add(a, b)
 //   transpose(rows): kWidth vectors as a square
+//   transpose_halves(rows), with AVX2 for float: the lower halves of kWidth / 2 vectors as a square, the upper ones too
 // all but OneElement,
 //   load_halves(p, q): the lower lanes of load(p), the upper ones of load(q)
 //   blend<lanes>(a, b): b where its bit of `lanes` is set; rotate(a): each lane to the next of its ring of kRing lanes
@@ -357,6 +358,16 @@ struct VecF32 {
       rows[q].v = _mm256_permute2f128_ps(r[q], r[4 + q], 0x20);
       rows[4 + q].v = _mm256_permute2f128_ps(r[q], r[4 + q], 0x31);
     }
+  }
+  static inline void transpose_halves(VecF32 (&rows)[4]) {
+    const __m256 p0 = _mm256_unpacklo_ps(rows[0].v, rows[1].v), p1 = _mm256_unpackhi_ps(rows[0].v, rows[1].v);
+    const __m256 p2 = _mm256_unpacklo_ps(rows[2].v, rows[3].v), p3 = _mm256_unpackhi_ps(rows[2].v, rows[3].v);
+    const __m256d a = _mm256_castps_pd(p0), b = _mm256_castps_pd(p2);
+    const __m256d c = _mm256_castps_pd(p1), d = _mm256_castps_pd(p3);
+    rows[0].v = _mm256_castpd_ps(_mm256_unpacklo_pd(a, b));
+    rows[1].v = _mm256_castpd_ps(_mm256_unpackhi_pd(a, b));
+    rows[2].v = _mm256_castpd_ps(_mm256_unpacklo_pd(c, d));
+    rows[3].v = _mm256_castpd_ps(_mm256_unpackhi_pd(c, d));
   }
 };
 struct VecF64 {

@@ -195,42 +195,36 @@ inline void merge_runs(Keys<K> (&r)[kVectors]) {
   }
 }
 
-// n keys, at least kWhole vectors.
+// n keys, at least kWhole vectors, to a place for kVectors: stores of less than a vector may take as long as a dozen.
 template <class K, int kVectors, int kWhole>
-void sort_in_registers(int64_t n, K* x) {
+void sort_in_registers(int64_t n, const K* x, K* sorted) {
   using L = KeyLanes<K>;
   const Keys<K> last = L::broadcast(static_cast<K>(~K{0}));
   Keys<K> r[kVectors];
 #pragma GCC unroll 16
   for (int b = 0; b < kVectors; ++b) {
-    K* at = x + b * L::kWidth;
+    const K* at = x + b * L::kWidth;
     r[b] = L::ranked(b < kWhole ? L::load(at) : L::load(at, first<K>(n - b * L::kWidth), last));
   }
   sort_together<K, kVectors>(r);
   merge_runs<K>(r);
 #pragma GCC unroll 16
-  for (int b = 0; b < kVectors; ++b) {
-    if (b < kWhole) {
-      L::store(x + b * L::kWidth, L::ranked(r[b]));
-    } else {
-      L::store(x + b * L::kWidth, first<K>(n - b * L::kWidth), L::ranked(r[b]));
-    }
-  }
+  for (int b = 0; b < kVectors; ++b) L::store(sorted + b * L::kWidth, L::ranked(r[b]));
 }
 
 constexpr int kLargestNetwork = 16;  // registers
 
 template <class K>
-void sort_few(int64_t n, K* x) {
+void sort_few(int64_t n, const K* x, K* sorted) {
   constexpr int W = KeyLanes<K>::kWidth;
-  if (n <= 2 * W) return sort_in_registers<K, 2, 0>(n, x);
-  if (n <= 4 * W) return sort_in_registers<K, 4, 2>(n, x);
-  if (n <= 6 * W) return sort_in_registers<K, 6, 4>(n, x);
-  if (n <= 8 * W) return sort_in_registers<K, 8, 6>(n, x);
-  if (n <= 10 * W) return sort_in_registers<K, 10, 8>(n, x);
-  if (n <= 12 * W) return sort_in_registers<K, 12, 10>(n, x);
-  if (n <= 14 * W) return sort_in_registers<K, 14, 12>(n, x);
-  return sort_in_registers<K, kLargestNetwork, 14>(n, x);
+  if (n <= 2 * W) return sort_in_registers<K, 2, 0>(n, x, sorted);
+  if (n <= 4 * W) return sort_in_registers<K, 4, 2>(n, x, sorted);
+  if (n <= 6 * W) return sort_in_registers<K, 6, 4>(n, x, sorted);
+  if (n <= 8 * W) return sort_in_registers<K, 8, 6>(n, x, sorted);
+  if (n <= 10 * W) return sort_in_registers<K, 10, 8>(n, x, sorted);
+  if (n <= 12 * W) return sort_in_registers<K, 12, 10>(n, x, sorted);
+  if (n <= 14 * W) return sort_in_registers<K, 14, 12>(n, x, sorted);
+  return sort_in_registers<K, kLargestNetwork, 14>(n, x, sorted);
 }
 
 // ---- quicksort ----
@@ -304,6 +298,16 @@ inline void partition(int64_t n, const K* from, K bound, K*& front_end, K*& back
     return kOrEqual ? others<K>(L::less(bounds, ranked)) : L::less(ranked, bounds);
   };
   int64_t i = 0;
+#if !defined(__AVX512F__)
+  // What is less than a vector goes one by one: a masked store takes as long as a dozen others.
+  for (; i < n % W; ++i) {
+    const K key = from[i];
+    const bool is_below = kOrEqual ? key <= bound : key < bound;
+    *front = back[-1] = key;
+    front += is_below ? 1 : 0;
+    back -= is_below ? 0 : 1;
+  }
+#endif
   for (; i + (3 + kPlaceRoom) * W <= n; i += 4 * W) {
 #pragma GCC unroll 4
     for (int k = 0; k < 4; ++k) {
@@ -311,6 +315,19 @@ inline void partition(int64_t n, const K* from, K bound, K*& front_end, K*& back
       place<K>(v, goes_below(v), front, back);
     }
   }
+#if !defined(__AVX512F__)
+  for (; i < n && back - front >= kPlaceRoom * W; i += W) {
+    const Keys<K> v = L::load(from + i);
+    place<K>(v, goes_below(v), front, back);
+  }
+  if (i < n && back - front == W) {
+    const Keys<K> v = L::load(from + i);
+    const auto below = goes_below(v);
+    L::store(front, L::compress(below, v));  // the others follow
+    front_end = back_end = front + __builtin_popcount(below);
+    return;
+  }
+#endif
   for (; i < n; i += W) {
     const auto valid = first<K>(n - i);
     const Keys<K> v = L::load(from + i, valid, pivot);
@@ -322,6 +339,14 @@ inline void partition(int64_t n, const K* from, K bound, K*& front_end, K*& back
   }
   front_end = front;
   back_end = back;
+}
+
+// Apart from the recursion, which the memory for it would make deeper.
+template <class K, class Finish>
+[[gnu::noinline]] void sort_and_finish(int64_t n, const K* from, int64_t position, const Finish& finish) {
+  alignas(64) K sorted[kLargestNetwork * KeyLanes<K>::kWidth];
+  sort_few(n, from, sorted);
+  finish(n, static_cast<const K*>(sorted), position);
 }
 
 template <class K>
@@ -350,8 +375,7 @@ void heap_sort(int64_t n, K* x) {
 template <class K, class Finish>
 void quick_sort(int64_t n, K* from, K* spare, int64_t position, int patience, const Finish& finish) {
   if (n <= kLargestNetwork * KeyLanes<K>::kWidth) {
-    sort_few(n, from);
-    return finish(n, from, position);
+    return sort_and_finish(n, from, position, finish);
   }
   if (patience == 0) {
     heap_sort(n, from);

@@ -95,6 +95,7 @@ class Scan {
     int64_t j = 0;
     Indices<T> c{};
     for (; j + kChunk <= n; j += kChunk, c += 1) {
+      if constexpr (kVectorBytes == 32) ask_ahead(x + j);
 #pragma GCC unroll 4
       for (int v = 0; v < kChains; ++v) {
         Elements<T> here = load(x + j + v * W);
@@ -130,6 +131,11 @@ class Scan {
  private:
   inline void add(Elements<T> x, int v) {
     if constexpr (kFloating<T>) sum_[v] += x;
+  }
+  // The end of each call breaks the stream that the hardware's prefetcher follows.
+  static inline void ask_ahead(const T* x) {
+    constexpr int kBytesAhead = 4096, kSize = sizeof(T);
+    for (int i = 0; i < kChunk; i += kLine / kSize) __builtin_prefetch(x + i + kBytesAhead / kSize);
   }
   inline void update(Elements<T> here, Indices<T> c, int v) {
     const auto better = kMaximum ? here > best_[v] : here < best_[v];

@@ -199,6 +199,34 @@ struct Beside {
   const Of<T>* other;
 };
 
+template <class Body, class T>
+inline Value<T> math_step(Value<T> v) {
+  return finished<Body, T>(Value<T>(Body::apply_math(Math(Register(v))).v));
+}
+#if defined(__AVX512F__) || !defined(__AVX2__)
+template <class Body, class T, int kCount>
+inline void take_math(Value<T> (&value)[kCount]) {
+#pragma GCC unroll 8
+  for (int j = 0; j < kCount; ++j) value[j] = math_step<Body, T>(value[j]);
+}
+#else
+// By way of memory: with 16 registers, what these functions need of them would keep two values out of them between all
+// other steps as well.
+template <class Body, class T>
+[[gnu::noinline]] void math_steps(Value<T>* values, int n) {
+  for (int j = 0; j < n; ++j) values[j] = math_step<Body, T>(values[j]);
+}
+template <class Body, class T, int kCount>
+inline void take_math(Value<T> (&value)[kCount]) {
+  Value<T> values[kCount];
+#pragma GCC unroll 8
+  for (int j = 0; j < kCount; ++j) values[j] = value[j];
+  math_steps<Body, T>(values, kCount);
+#pragma GCC unroll 8
+  for (int j = 0; j < kCount; ++j) value[j] = values[j];
+}
+#endif
+
 template <class Body, class T, bool kWhole, int kCount>
 inline void take_step(Value<T> (&value)[kCount], Beside<T, kCount>& beside, const Of<T>* operand, int64_t n,
                       int position) {
@@ -209,10 +237,7 @@ inline void take_step(Value<T> (&value)[kCount], Beside<T, kCount>& beside, cons
 #pragma GCC unroll 8
     for (int j = 0; j < kCount; ++j) value[j] = finished<Body, T>(Body::apply(value[j]));
   } else if constexpr (IsMath<Body, T>) {
-#pragma GCC unroll 8
-    for (int j = 0; j < kCount; ++j) {
-      value[j] = finished<Body, T>(Value<T>(Body::apply_math(Math(Register(value[j]))).v));
-    }
+    take_math<Body, T>(value);
   } else if constexpr (IsBinary<Body, T>) {
     if (position != 0) {
 #pragma GCC unroll 8
@@ -374,8 +399,14 @@ constexpr ChainTable make_table() {
 #undef IST_BODY_ROW
 #undef IST_ARITY_3
 #undef IST_OP
+#if defined(__AVX512F__) || !defined(__AVX2__)
+  table.claims = true;
+#endif
 #if defined(__AVX512F__)
-  table.keeps[IST_FLOAT32] = table.keeps[IST_FLOAT64] = true;
+  table.keeps[IST_FLOAT64] = true;
+#endif
+#if defined(__AVX2__)
+  table.keeps[IST_FLOAT32] = true;
 #endif
   table.keeps[IST_BFLOAT16] = kHasBfloat16;
   table.fn[0][IST_FLOAT32] = &chain_tile<float, false>;

@@ -42,6 +42,8 @@ struct ChainTable {
   ChainFn fn[2][kDTypes];                // [of_bools], dtype of the values that are not bool
   bool takes[kDTypes][kElementwiseIds];  // by the op's last operand; what takes bools goes on with any chain
   int64_t block_bytes;
+  // Does a cheap op that stores to lines in no near cache gain by asking for them? Processors with AVX2 alone lose.
+  bool claims;
   bool keeps[kDTypes];  // may a chain keep values for later steps? It pays where there are registers enough
 };
 

@@ -138,6 +138,7 @@ inline VecMath scaled_down(VecMath y, scalar::ReducedExp<VecMath> e) {
   const __m256i bits = _mm256_blendv_epi8(shifted, subnormal, _mm256_cmpgt_epi32(smallest, shifted));
   return VecMath(_mm256_castsi256_ps(bits) + (y.v - y.v));
 }
+inline VecMath sqrt(VecMath a) { return VecMath(_mm256_sqrt_ps(a.v)); }
 inline VecMath at_most(VecMath x, VecMath limit) { return VecMath(_mm256_min_ps(limit.v, x.v)); }
 inline VecMath fabs(VecMath a) { return VecMath(_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)); }
 inline VecMath copysign(VecMath magnitude, VecMath sign) {

@@ -150,7 +150,7 @@ void TileProgram::choose_stores(bool may_stream) {
     const Register& result = registers_[made.out];
     const int64_t bytes = result.place == Place::direct ? n_ << result.log2 : 0;
     made.streams = may_stream && is_cheap && bytes >= kStreamFrom && !is_read[made.out];
-    made.claims &= is_cheap && bytes >= claim_from && !made.streams;
+    made.claims &= context_.kernels.chain->claims && is_cheap && bytes >= claim_from && !made.streams;
     streams_ |= made.streams;
     for (uint32_t j = 0; j < made.n_inputs; ++j) is_read[inputs_[made.first_input + j]] = true;
   }

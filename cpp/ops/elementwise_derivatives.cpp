@@ -125,14 +125,21 @@ Tensor partial_power(const RuleArgs& args, int i) {
   return where(equal(args.output, scalar_like(0, args.output)), scalar_like(0, args.output),
                multiply(args.output, log(a)));
 }
+// What decides whether `a` is the larger operand, or the smaller one: y does as well as `a`. Behind a product or a
+// convolution y is needed for the next one's gradient, and nobody else reads `a` again.
+const Tensor& a_or_result(const RuleArgs& args) {
+  const Tensor& a = a_of(args);
+  const bool is_there = a.is_ready() || a.size() < args.output.size();
+  return is_there || is_complex(a.dtype()) ? a : args.output;  // complex NaN are as large as may be
+}
 // 1 where a > b, 1 where a <= b: b takes ties, as upstream has it
 Tensor vjp_maximum(const RuleArgs& args, int i, const Tensor& g) {
-  const Tensor &a = a_of(args), &b = b_of(args);
+  const Tensor &a = i == 0 ? a_or_result(args) : a_of(args), &b = b_of(args);
   return only_where(i == 0 ? greater(a, b) : less_equal(a, b), g);
 }
 // 1 where a < b, 1 where a >= b
 Tensor vjp_minimum(const RuleArgs& args, int i, const Tensor& g) {
-  const Tensor &a = a_of(args), &b = b_of(args);
+  const Tensor &a = i == 0 ? a_or_result(args) : a_of(args), &b = b_of(args);
   return only_where(i == 0 ? less(a, b) : greater_equal(a, b), g);
 }
 // exp(a - y), exp(b - y); real: sigmoid of the difference, which holds at infinities of one operand, too

@@ -117,6 +117,7 @@ void Plan::clear() {
   choices_.clear();
   for (Step& step : steps()) step.nodes.clear();
   n_steps_ = 0;
+  longest_made_ = 0;
 }
 
 void Plan::drop(Value& value) {
@@ -277,6 +278,7 @@ Place Plan::add_kernel(Op op, const char* label, const Attrs* attrs, std::span<c
   value.nbytes = static_cast<uint64_t>(output.size) * itemsize(output.dtype);
   value.step = step;
   value.last_stage = stage;
+  longest_made_ = std::max(longest_made_, value.nbytes);
   if (strides != node.output.strides && !lies_in_order(shape, {strides, static_cast<size_t>(shape.size())})) {
     value.chosen = static_cast<int>(choices_.size());
     choices_.push_back({output.mark_index, {operands, node.n_inputs}, false});
@@ -346,6 +348,7 @@ void Plan::build(std::span<Node* const> order, uint64_t& epoch) {
   }
   mark_leaving(order);
   sort_steps();
+  remake_cheap();
   mark_given(order);
 }
 

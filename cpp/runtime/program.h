@@ -73,6 +73,8 @@ class Plan {
   // device may run.
   void build(std::span<Node* const> order, uint64_t& epoch);
   void clear();
+  // Values from here on may be made again where they are read, if that is cheap: they leave the caches meanwhile.
+  static constexpr uint64_t kRemadeBytes = 1 << 20;
   // Gives up a made value before the end of the plan.
   void drop(Value& value);
 
@@ -91,6 +93,7 @@ class Plan {
   AxisOrder choose_order(Op op, const ist_node& node, const Node& output);
   const int64_t* permute(ist_node& node, ist_tensor* operands, const AxisOrder& order);
   bool drop_refused(std::span<Node* const> order);
+  void remake_cheap();
   int step_for(int stage, DeviceId device);
   void sort_steps();
   void mark_leaving(std::span<Node* const> order);
@@ -98,6 +101,7 @@ class Plan {
   size_t count_reads(uint32_t value);
 
   uint64_t epoch_ = 0;
+  uint64_t longest_made_ = 0;  // bytes
   std::vector<Value> values_;
   std::vector<Place> places_;    // of the nodes in `order`, then of the ready nodes that they read
   std::vector<Choice> choices_;  // inputs before users

@@ -242,3 +242,14 @@ def test_inputs_without_a_shape_of_their_own_are_summed_back() -> None:
     ga, gb = ist.grad(lambda p, q: (p * q).sum(), argnums=[0, 1])(a, b)
     assert ga.shape == (3, 1) and gb.shape == (1, 4)
     assert ga.tolist() == [[4], [4], [4]] and gb.tolist() == [[3] * 4]
+
+
+@pytest.mark.parametrize(("op", "comes_first"), [(ist.maximum, np.greater), (ist.minimum, np.less)])
+def test_gradient_of_the_larger_operand_that_is_not_kept(op: Any, comes_first: Any) -> None:
+    """Its rule asks the result, where the operand would be kept for nothing else: ties and NaN decide alike."""
+    special = np.array([-np.inf, -1, -1e-42, -0.0, 0.0, 1e-42, 1, np.inf, np.nan], np.float32)
+    a, b = np.repeat(special, len(special)), np.tile(special, len(special))
+    weights = np.arange(1, len(a) + 1, dtype=np.float32)
+    gradient = ist.grad(lambda x: (ist.where(ist.isfinite(y := op(-x, ist.array(b))), y, 0) * ist.array(weights)).sum())
+    expected = np.where(comes_first(a, b) & np.isfinite(a), -weights, 0)
+    np.testing.assert_array_equal(np.array(gradient(ist.array(-a))), expected)

@@ -98,6 +98,19 @@ def test_taken(view: tuple[ist.Tensor, np.ndarray], data: st.DataObject) -> None
     )
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("nbytes", [136, 256, 512, 520, 4096, 16 * 1024, 16 * 1024 + 8])
+def test_rows_are_taken(dtype: str, nbytes: int) -> None:
+    """Of whole cache lines and of a part of one, longer than what the first-level cache keeps, in a row or not."""
+    rng = np.random.default_rng(nbytes)
+    a = rng.integers(0, 100, (37, nbytes // np.dtype(dtype).itemsize)).astype(dtype)
+    for n in (1, 2, 50, 1500):
+        index = rng.integers(-37, 37, n)
+        ist.set_num_threads(1 + n % 3)
+        np.testing.assert_array_equal(np.array(ist.array(a)[ist.array(index)]), a[index])
+        np.testing.assert_array_equal(np.array(ist.array(a)[:, 1:][ist.array(index)]), a[:, 1:][index])
+
+
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "uint64", "int64"])
 def test_repeated_indices_are_checked(dtype: str) -> None:
     """Operands that are broadcast are read once; the first bad one is named."""

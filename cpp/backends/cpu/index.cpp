@@ -26,6 +26,9 @@ class SliceReader {
     const int last = nest_.rank - 1;
     const bool is_short = last == 0 && size_ <= kShort;
     if (nest_.strides[1][last] == 1 && !is_short) {
+      if (last == 0 && size_ <= kLongest >> log2_) {
+        return kernels_.index->pick_rows[log2_](n, size_, dst, src, offsets);
+      }
       for (int64_t i = 0; i < n; ++i) run_rows(dst + i * size_ * bytes(), src + offsets[i] * bytes());
     } else {
       run_strided(n, dst, src, offsets);
@@ -33,10 +36,11 @@ class SliceReader {
   }
 
  private:
-  static constexpr int64_t kShort = 16;  // slices that are not worth a call each
-  static constexpr int64_t kStep = 8;    // elements of each slice that are read before those of the next
-  static constexpr int64_t kMany = 64;   // slices that are worth a transposition
-  static constexpr int64_t kLine = 64;   // bytes of a slice that are written together
+  static constexpr int64_t kShort = 16;           // slices that are not worth a call each
+  static constexpr int64_t kLongest = 16 * 1024;  // bytes of a slice, when the first-level cache keeps the next one
+  static constexpr int64_t kStep = 8;             // elements of each slice that are read before those of the next
+  static constexpr int64_t kMany = 64;            // slices that are worth a transposition
+  static constexpr int64_t kLine = 64;            // bytes of a slice that are written together
 
   int64_t bytes() const { return int64_t{1} << log2_; }
 

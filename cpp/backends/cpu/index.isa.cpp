@@ -93,6 +93,23 @@ void pick_strided(int64_t n, int64_t m, void* dst, int64_t dst_step, const void*
   }
 }
 
+// Where the next row lies is no pattern that the hardware could know: it is asked for while this one is copied.
+template <class T>
+void pick_rows(int64_t n, int64_t m, void* dst, const void* src, const int64_t* offsets) {
+  constexpr int64_t kLine = 64 / sizeof(T);
+  T* __restrict to = static_cast<T*>(dst);
+  const T* __restrict from = static_cast<const T*>(src);
+  for (int64_t i = 0; i < n; ++i, to += m) {
+    const T *row = from + offsets[i], *next = from + offsets[i + 1 < n ? i + 1 : i];
+    int64_t k = 0;
+    for (; k + kLine <= m; k += kLine) {
+      __builtin_prefetch(next + k);
+      __builtin_memcpy(to + k, row + k, kLine * sizeof(T));
+    }
+    __builtin_memcpy(to + k, row + k, static_cast<size_t>(m - k) * sizeof(T));
+  }
+}
+
 template <class T>
 constexpr Indices indices() {
   return {&within<T>, &offsets<T>};
@@ -110,6 +127,7 @@ constexpr IndexTable table = {
      indices<int64_t>()},
     {&pick<Bits8>, &pick<Bits16>, &pick<Bits32>, &pick<Bits64>},
     {&pick_strided<Bits8>, &pick_strided<Bits16>, &pick_strided<Bits32>, &pick_strided<Bits64>},
+    {&pick_rows<Bits8>, &pick_rows<Bits16>, &pick_rows<Bits32>, &pick_rows<Bits64>},
 };
 
 }  // namespace

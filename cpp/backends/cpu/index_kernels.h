@@ -20,6 +20,8 @@ struct IndexTable {
   // dst[i * dst_step + k] = src[offsets[i] + k * step] for k in [0, m).
   void (*pick_strided[4])(int64_t n, int64_t m, void* dst, int64_t dst_step, const void* src, const int64_t* offsets,
                           int64_t step);
+  // dst[i * m + k] = src[offsets[i] + k] for k in [0, m).
+  void (*pick_rows[4])(int64_t n, int64_t m, void* dst, const void* src, const int64_t* offsets);
 };
 
 }  // namespace ist::cpu

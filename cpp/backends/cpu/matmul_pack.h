@@ -10,13 +10,14 @@ namespace {
 template <int D>
 using Compute = typename Storage<D>::compute;
 
-// A packed row is dense: what a whole vector writes behind its end, the next row overwrites.
+// What a whole vector writes behind the end of a packed row, the next rows overwrite, so all of them together are the
+// room that there is.
 template <class V, class C>
-inline void store_row_end(V v, C* at, int64_t left, bool is_last) {
-  if (left >= V::kWidth || !is_last) {
+inline void store_within(int64_t room, V v, C* at) {
+  if (room >= V::kWidth) {
     v.store(at);
   } else {
-    v.store(at, V::mask(static_cast<int>(left)));
+    v.store(at, V::mask(static_cast<int>(room)));
   }
 }
 
@@ -31,7 +32,7 @@ void pack_rows(int64_t depth, int64_t count, int64_t width, const Type<D>* src, 
     for (; j < whole; j += W) V::load(src + j).store(dst + j);
     if constexpr (requires { V::load(src, rest); }) {
       if (j < count) {
-        store_row_end(V::load(src + j, rest), dst + j, width - j, t + 1 == depth);
+        store_within((depth - t) * width - j, V::load(src + j, rest), dst + j);
         j += W;
       }
     }
@@ -60,8 +61,10 @@ void pack_columns(int64_t depth, int64_t count, int64_t width, const Type<D>* sr
       }
       V::transpose(square);
 #pragma GCC unroll 16
-      for (int i = 0; i < W; ++i)
-        store_row_end(square[i], out + (t + i) * width, width - j, j > 0 || t + i + 1 == depth);
+      for (int i = 0; i < W; ++i) {
+        const int64_t row = t + i, room = j == 0 ? (depth - row) * width : width - j;
+        store_within(room, square[i], out + row * width);
+      }
     }
     for (; t < depth; ++t) {
       for (int i = 0; i < n_stored; ++i) out[t * width + i] = i < n ? Storage<D>::load(in[i * j_stride + t]) : 0;

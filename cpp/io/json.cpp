@@ -69,7 +69,7 @@ Cursor::Kind Cursor::peek() {
 }
 
 void Cursor::literal(std::string_view word) {
-  if (text_.substr(at_, word.size()) != word) error("'" + std::string(word) + "' expected");
+  if (text_.substr(at_, word.size()) != word) error(std::string("'").append(word).append("' expected"));
   at_ += word.size();
 }
 

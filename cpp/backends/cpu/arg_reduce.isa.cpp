@@ -1,4 +1,5 @@
 // argmax and argmin of dense blocks.
+#include "backends/cpu/cache_size.h"
 #include "backends/cpu/compiler_vectors.h"
 #include "backends/cpu/reduce_kernels.h"
 #include "backends/cpu/reduce_ops.h"
@@ -72,9 +73,9 @@ inline bool may_have_nan(Elements<T> sum) {
 
 // ---- the first of the most extreme elements ----
 
-constexpr int kChains = 4;                // enough that their latency does not show
-constexpr int kAhead = 1024, kLine = 64;  // bytes
-constexpr int64_t kChunk = kArgRow;       // elements: a position in it has 8 bits
+constexpr int kChains = 4;           // enough that their latency does not show
+constexpr int kAhead = 1024;         // bytes
+constexpr int64_t kChunk = kArgRow;  // elements: a position in it has 8 bits
 
 // The most extreme element of up to 4096 that are no NaN, and the first chunk that has it: every lane keeps the chunk
 // that raised it last, so that one chunk is read again, not all.

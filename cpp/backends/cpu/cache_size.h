@@ -1,9 +1,11 @@
-// What the machine says of its caches.
+// Caches: what all machines have in common, and what this one says of its own.
 #pragma once
 
 #include <cstdint>
 
 namespace ist::cpu {
+
+inline constexpr int64_t kLine = 64;  // bytes that caches fetch at a time
 
 // Bytes of the data cache of this level, 1 to 3; 0 where the machine does not say.
 int64_t cache_size(int level);

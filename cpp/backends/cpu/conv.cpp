@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "backends/cpu/cache_size.h"
 #include "backends/cpu/conv_kernels.h"
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/reduce_kernels.h"
@@ -11,8 +12,6 @@
 namespace ist::cpu {
 
 namespace {
-
-constexpr int64_t kLine = 64;  // bytes
 
 // The elements in row-major order, in the compute type.
 char* dense(const Call& call, const View& view, Temporary& copy) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "backends/cpu/cache_size.h"
 #include "backends/cpu/conv_kernels.h"
 #include "backends/cpu/conv_tasks.h"
 #include "backends/cpu/conv_window.h"
@@ -13,7 +14,6 @@ namespace ist::cpu {
 namespace {
 
 constexpr int kMostGroups = kMatmulBlock / kMatmulGroup;
-constexpr int64_t kLine = 64;  // bytes
 constexpr int64_t kGroupBytes = kMatmulGroup * 2;
 constexpr int64_t kGatheredBytes = kMostGroups * kGroupRows * kGroupBytes;
 

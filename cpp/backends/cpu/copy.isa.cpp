@@ -1,4 +1,5 @@
 // Moving elements between layouts. Only sizes matter here, not dtypes.
+#include "backends/cpu/cache_size.h"
 #include "backends/cpu/copy_kernels.h"
 #include "backends/cpu/isa_common.h"
 #include "backends/cpu/simd.h"
@@ -269,7 +270,6 @@ void stream(int64_t n, void* dst, const void* src) {
   char* to = static_cast<char*>(dst);
   const char* from = static_cast<const char*>(src);
 #if defined(__SSE2__)
-  constexpr int64_t kLine = 64;
   if (reinterpret_cast<uintptr_t>(to) % kLine == 0) {
     for (; n >= kLine; n -= kLine, to += kLine, from += kLine) stream_line(to, from);
   }

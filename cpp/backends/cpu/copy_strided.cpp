@@ -1,6 +1,7 @@
 // The strided copy under the ops that move elements: two inner dimensions are a kernel's, an odometer walks the others.
 #include <algorithm>
 
+#include "backends/cpu/cache_size.h"
 #include "backends/cpu/call.h"
 #include "backends/cpu/copy_kernels.h"
 #include "backends/cpu/threads.h"
@@ -8,10 +9,9 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kGrain = 64 * 1024;  // elements that are worth another thread
-constexpr int64_t kShort = 8;          // rows shorter than this are units
-constexpr int64_t kUnit = 32;          // elements of the longest unit
-constexpr int64_t kLine = 64;
+constexpr int64_t kGrain = 64 * 1024;     // elements that are worth another thread
+constexpr int64_t kShort = 8;             // rows shorter than this are units
+constexpr int64_t kUnit = 32;             // elements of the longest unit
 constexpr int64_t kMostAsked = 8 * 1024;  // bytes that are asked for at once: both sides fit the first-level cache
 
 // Dimensions [0, outer) are walked, the next one is that of rows, the rest are a row: one dimension, or a unit of

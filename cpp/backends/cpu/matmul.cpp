@@ -1,6 +1,7 @@
 // How matrix products are shared out among threads.
 #include <algorithm>
 
+#include "backends/cpu/cache_size.h"
 #include "backends/cpu/matmul_product.h"
 #include "backends/cpu/threads.h"
 
@@ -12,7 +13,6 @@ constexpr int64_t kTasks = 4;                // for each thread, at most
 constexpr int64_t kBlockSide = 2048;         // of blocks of C that are worth more tasks than threads
 constexpr int64_t kPackCost = 16;            // multiply-adds that take as long as packing an element
 constexpr int64_t kSharedLine = 5000;        // those that take as long as a line that two threads write
-constexpr int64_t kLine = 64;                // bytes that caches fetch at a time
 constexpr int64_t kTailTile = 1024;          // elements of a row that elementwise nodes take at a time
 
 // Multiply-adds that are worth another thread. Where C is narrow, fast kernels wait for memory like any other.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "backends/cpu/cache_size.h"
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/matmul_product.h"
 #include "backends/cpu/temporary.h"
@@ -23,7 +24,6 @@ constexpr int64_t kDotBlocks = 128;               // of k that are worth another
 constexpr int64_t kDotPacked = 64;                // of them packed at a time, which stay in the second-level cache
 constexpr int64_t kPackPanels = 8;                // or strips, packed side by side
 constexpr int64_t kPackRows = 16;                 // of each in turn
-constexpr int64_t kLine = 64;                     // bytes that caches fetch at a time
 constexpr int64_t kTailColumns = 256;             // that elementwise nodes take at once, or more
 constexpr int64_t kFlatColumns = 2048;            // of C kept in cache while rows of B stream through
 constexpr int64_t kFlatDepth = 32;                // of these rows at a time

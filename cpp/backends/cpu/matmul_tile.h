@@ -1,6 +1,7 @@
 // Tiles of C in registers, vectors along the columns, one ascending chain of fma along k.
 #pragma once
 
+#include "backends/cpu/cache_size.h"
 #include "backends/cpu/isa_common.h"
 #include "backends/cpu/matmul_kernels.h"
 #include "backends/cpu/simd.h"
@@ -34,7 +35,7 @@ void tile_rows(int n_cols, int64_t depth, const T* a, int64_t a_row, int64_t a_s
   };
   int64_t k = 0;
   // Addresses of operands that the drivers have packed are constants: the integer units stay out of the way.
-  constexpr int kPackedRow = 2 * W, kLine = 64;
+  constexpr int kPackedRow = 2 * W;
   if (kPacked && 2 * kRows > kTileRows && a_step == kRows && b_row == kPackedRow) {
     const auto four_steps = [&]() __attribute__((always_inline)) {
 #pragma GCC unroll 4

@@ -1,6 +1,7 @@
 // How the instructions of a tile program run, and what is asked for ahead.
 #include <algorithm>
 
+#include "backends/cpu/cache_size.h"
 #include "backends/cpu/copy_kernels.h"
 #include "backends/cpu/threads.h"
 #include "backends/cpu/tile_program.h"
@@ -14,7 +15,6 @@ constexpr int64_t kUnit = 64;            // elements that threads share work in
 constexpr int64_t kClaimedBytes = 1024;  // of a result that are asked for at a time
 constexpr int64_t kStreamedBytes = 512;  // that are stored past the caches at a time
 constexpr int64_t kBytesAhead = 2048;    // of operands that are on their way meanwhile
-constexpr int64_t kLine = 64;
 // Pieces begin where blocks of a chain do, which are alike for all of them.
 static_assert(kClaimedBytes % kChainBlockBytes == 0 && kStreamedBytes % kChainBlockBytes == 0);
 // Elements times their cost that are worth another thread, one that is awake or one that sleeps.

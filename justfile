@@ -207,7 +207,8 @@ _sanitized preset library *args: _env
     export LD_PRELOAD="$runtime $("${CXX:-c++}" -print-file-name=libstdc++.so)"
     $plain "$python" -c "import isthmus, sys; sys.exit(not isthmus.__file__.startswith('$site'))"
     if [ $# -eq 0 ]; then set -- -m "not slow" tests/python/test_{runtime,runtime_given,errors,backends,bits}.py; fi
-    $plain "$python" -m pytest -q -p no:cacheprovider "$@"
+    # Instrumented code is slow and most tests keep one thread busy: they take half the time on two cores.
+    $plain "$python" -m pytest -q -p no:cacheprovider -n auto --dist worksteal "$@"
 
 # Installs an extra's requirements if they changed since the last time.
 _extra name:

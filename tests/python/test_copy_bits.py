@@ -44,6 +44,26 @@ def views(draw: Any) -> tuple[ist.Tensor, np.ndarray]:
     return t, a
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("width", [3, 4, 5])
+def test_rows_of_three(width: int, dtype: str) -> None:
+    """Pixels: dense, with something between them, in either direction, and all the same."""
+    for n in (1, 2, 3, 8, 100):
+        whole = np.arange(2 * n * width).reshape(2, n, width).astype(dtype)
+        for index in (
+            np.s_[..., :3],
+            np.s_[:, ::-1, -3:],
+            np.s_[::-1, ::-1, :3],
+            np.s_[:, ::-2, :3],
+            np.s_[:, n // 2 :, :3],
+        ):
+            np.testing.assert_array_equal(np.array(ist.contiguous(ist.array(whole)[index])), whole[index])
+        same = np.broadcast_to(whole[:, :1, :3], (2, n, 3))
+        np.testing.assert_array_equal(
+            np.array(ist.contiguous(ist.broadcast_to(ist.array(whole)[:, :1, :3], same.shape))), same
+        )
+
+
 @given(view=views())
 def test_copies(view: tuple[ist.Tensor, np.ndarray]) -> None:
     t, a = view

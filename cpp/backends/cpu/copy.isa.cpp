@@ -51,6 +51,18 @@ inline void fixed_rows(int64_t rows, T* __restrict out, int64_t dst_row, const T
   for (int64_t r = 0; r < rows; ++r, out += dst_row, in += src_row) __builtin_memcpy(out, in, N * sizeof(T));
 }
 
+// Three elements, such as pixels, dense in the target: a fourth comes along in one instruction, and the next row
+// replaces it. The first row and the last may have nothing behind them.
+template <class T>
+inline void rows_of_three(int64_t rows, T* __restrict out, const T* __restrict in, int64_t src_row) {
+  const auto row = [&](int64_t r, int count) __attribute__((always_inline)) {
+    __builtin_memcpy(out + 3 * r, in + r * src_row, count * sizeof(T));
+  };
+  row(0, 3);
+  for (int64_t r = 1; r < rows - 1; ++r) row(r, 4);
+  if (rows > 1) row(rows - 1, 3);
+}
+
 // Rows that are dense in the target.
 template <class T>
 inline void load_rows(int64_t rows, int64_t cols, T* __restrict out, int64_t dst_row, const T* __restrict in,
@@ -60,6 +72,7 @@ inline void load_rows(int64_t rows, int64_t cols, T* __restrict out, int64_t dst
       case 2:
         return fixed_rows<2>(rows, out, dst_row, in, src_row);
       case 3:
+        if (dst_row == 3 && src_row != 0 && rows > 0) return rows_of_three(rows, out, in, src_row);
         return fixed_rows<3>(rows, out, dst_row, in, src_row);
       case 4:
         return fixed_rows<4>(rows, out, dst_row, in, src_row);

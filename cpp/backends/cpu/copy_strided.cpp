@@ -1,7 +1,6 @@
 // The strided copy under the ops that move elements: two inner dimensions are a kernel's, an odometer walks the others.
 #include <algorithm>
 
-#include "backends/cpu/cache_size.h"
 #include "backends/cpu/call.h"
 #include "backends/cpu/copy_kernels.h"
 #include "backends/cpu/threads.h"
@@ -9,10 +8,9 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kGrain = 64 * 1024;     // elements that are worth another thread
-constexpr int64_t kShort = 8;             // rows shorter than this are units
-constexpr int64_t kUnit = 32;             // elements of the longest unit
-constexpr int64_t kMostAsked = 8 * 1024;  // bytes that are asked for at once: both sides fit the first-level cache
+constexpr int64_t kGrain = 64 * 1024;  // elements that are worth another thread
+constexpr int64_t kShort = 8;          // rows shorter than this are units
+constexpr int64_t kUnit = 32;          // elements of the longest unit
 
 // Dimensions [0, outer) are walked, the next one is that of rows, the rest are a row: one dimension, or a unit of
 // several short ones whose elements are neighbours in the target.
@@ -27,8 +25,6 @@ class StridedCopy {
     // Where the source runs along the rows, squares keep both sides in cache.
     transposes_ = nest.strides[0][last] == 1 && nest.strides[1][row] == 1 && nest.strides[1][last] != 0 &&
                   nest.shape[row] >= kShort;
-    goes_back_ = nest.strides[0][last] == 1 && nest.strides[1][last] == 1 && nest.strides[0][row] == nest.shape[last] &&
-                 nest.strides[1][row] == -nest.shape[last] && nest.shape[row] * nest.shape[last] << log2 <= kMostAsked;
   }
 
   void run(int threads) const {
@@ -87,14 +83,9 @@ class StridedCopy {
     const int64_t rows = rows_end_ > 0 ? shape[outer] : 1;
     const int64_t to_row = rows_end_ > 0 ? to[outer] : 0, from_row = rows_end_ > 0 ? from[outer] : 0;
     Walk<2> walk(outer, shape, nest_.strides);
-    for (bool is_last = false; !is_last;) {
+    do {
       char* d = dst + walk.offset(0) * bytes;
       const char* s = src + walk.offset(1) * bytes;
-      is_last = !walk.next();
-      if (goes_back_ && !is_last) {
-        const int64_t n = rows * shape[last] * bytes;
-        ask_for(n, dst + walk.offset(0) * bytes, src + (walk.offset(1) + shape[last]) * bytes - n);
-      }
       if (unit_ > 0) {
         kernels_.units[log2_](rows, unit_, table_, d, to_row, s, from_row);
       } else if (transposes_) {
@@ -102,16 +93,7 @@ class StridedCopy {
       } else {
         kernels_.rows[log2_](rows, shape[last], d, to_row, to[last], s, from_row, from[last]);
       }
-    }
-  }
-
-  // What the next rows are written to and read from: where these are read backwards, the jump to them is a surprise to
-  // the hardware.
-  static void ask_for(int64_t n, char* to, const char* from) {
-    for (int64_t at = 0; at < n; at += kLine) {
-      __builtin_prefetch(from + at);
-      __builtin_prefetch(to + at, 1);
-    }
+    } while (walk.next());
   }
 
   const CopyTable& kernels_;
@@ -123,7 +105,6 @@ class StridedCopy {
   int64_t unit_ = 0;
   int64_t table_[kUnit];  // offsets of a unit's elements in the source
   bool transposes_ = false;
-  bool goes_back_ = false;  // whole rows, from the last one to the first
 };
 
 }  // namespace

@@ -210,20 +210,25 @@ inline void take_math(Value<T> (&value)[kCount]) {
   for (int j = 0; j < kCount; ++j) value[j] = math_step<Body, T>(value[j]);
 }
 #else
-// By way of memory: with 16 registers, what these functions need of them would keep two values out of them between all
-// other steps as well.
+// By way of memory, unless it is one instruction: with 16 registers, what the other functions need of them would keep
+// two values out of them between all other steps as well.
 template <class Body, class T>
 [[gnu::noinline]] void math_steps(Value<T>* values, int n) {
   for (int j = 0; j < n; ++j) values[j] = math_step<Body, T>(values[j]);
 }
 template <class Body, class T, int kCount>
 inline void take_math(Value<T> (&value)[kCount]) {
-  Value<T> values[kCount];
+  if constexpr (std::is_same_v<Body, Body_sqrt>) {
 #pragma GCC unroll 8
-  for (int j = 0; j < kCount; ++j) values[j] = value[j];
-  math_steps<Body, T>(values, kCount);
+    for (int j = 0; j < kCount; ++j) value[j] = math_step<Body, T>(value[j]);
+  } else {
+    Value<T> values[kCount];
 #pragma GCC unroll 8
-  for (int j = 0; j < kCount; ++j) value[j] = values[j];
+    for (int j = 0; j < kCount; ++j) values[j] = value[j];
+    math_steps<Body, T>(values, kCount);
+#pragma GCC unroll 8
+    for (int j = 0; j < kCount; ++j) value[j] = values[j];
+  }
 }
 #endif
 
@@ -400,7 +405,7 @@ constexpr ChainTable make_table() {
 #undef IST_ARITY_3
 #undef IST_OP
 #if defined(__AVX512F__) || !defined(__AVX2__)
-  table.claims = true;
+  table.asks_for_lines = true;
 #endif
 #if defined(__AVX512F__)
   table.keeps[IST_FLOAT64] = true;

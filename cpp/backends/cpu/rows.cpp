@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "backends/cpu/cache_size.h"
 #include "backends/cpu/columns.h"
 #include "backends/cpu/copy_kernels.h"
 #include "backends/cpu/elementwise_kernels.h"
@@ -125,7 +126,9 @@ class ColumnRows {
   static constexpr int64_t kSize = sizeof(T);
   static constexpr int64_t kKept = 4 << 20;   // exponentials of a piece at most
   static constexpr int64_t kNear = 64 << 10;  // of them that stay in the second-level cache
-  static constexpr int64_t kSlab = 8 << 10;   // elements that are transposed in the first-level cache
+  // Where that is small, longer pieces of rows win more than they lose to the last one.
+  static constexpr int64_t kSmallCache = 512 << 10, kFar = 512 << 10, kWidthFar = 256;
+  static constexpr int64_t kSlab = 8 << 10;  // elements that are transposed in the first-level cache
   static constexpr int64_t kWidthMin = 16, kWidthMax = 512;
   static constexpr int64_t kShort = Columns::kPositions;
 
@@ -140,7 +143,11 @@ class ColumnRows {
   const int64_t n_;
 
   static int64_t width_of(const Call& call, const Sequences& sequences, bool keeps) {
-    const int64_t near = (sequences.dense() ? kSlab : keeps ? kNear : 4 * kNear) / sequences.length;
+    static const int64_t cache = cache_size(2);
+    int64_t near = (sequences.dense() ? kSlab : keeps ? kNear : 4 * kNear) / sequences.length;
+    if (keeps && !sequences.dense() && cache > 0 && cache <= kSmallCache) {
+      near = std::max(near, std::min(kFar / sequences.length, kWidthFar));
+    }
     const int64_t share = sequences.count / call.threads();
     return std::clamp(std::min(near, share) / kWidthMin * kWidthMin, kWidthMin, kWidthMax);
   }

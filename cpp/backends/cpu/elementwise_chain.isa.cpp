@@ -203,34 +203,26 @@ template <class Body, class T>
 inline Value<T> math_step(Value<T> v) {
   return finished<Body, T>(Value<T>(Body::apply_math(Math(Register(v))).v));
 }
-#if defined(__AVX512F__) || !defined(__AVX2__)
-template <class Body, class T, int kCount>
-inline void take_math(Value<T> (&value)[kCount]) {
-#pragma GCC unroll 8
-  for (int j = 0; j < kCount; ++j) value[j] = math_step<Body, T>(value[j]);
-}
-#else
-// By way of memory, unless it is one instruction: with 16 registers, what the other functions need of them would keep
-// two values out of them between all other steps as well.
 template <class Body, class T>
 [[gnu::noinline]] void math_steps(Value<T>* values, int n) {
   for (int j = 0; j < n; ++j) values[j] = math_step<Body, T>(values[j]);
 }
 template <class Body, class T, int kCount>
 inline void take_math(Value<T> (&value)[kCount]) {
-  if constexpr (std::is_same_v<Body, Body_sqrt>) {
-#pragma GCC unroll 8
-    for (int j = 0; j < kCount; ++j) value[j] = math_step<Body, T>(value[j]);
-  } else {
+  if constexpr (kAvx2Alone && !std::is_same_v<Body, Body_sqrt>) {
+    // By way of memory, unless it is one instruction: with 16 registers, what the other functions need of them would
+    // keep two values out of them between all other steps as well.
     Value<T> values[kCount];
 #pragma GCC unroll 8
     for (int j = 0; j < kCount; ++j) values[j] = value[j];
     math_steps<Body, T>(values, kCount);
 #pragma GCC unroll 8
     for (int j = 0; j < kCount; ++j) value[j] = values[j];
+  } else {
+#pragma GCC unroll 8
+    for (int j = 0; j < kCount; ++j) value[j] = math_step<Body, T>(value[j]);
   }
 }
-#endif
 
 template <class Body, class T, bool kWhole, int kCount>
 inline void take_step(Value<T> (&value)[kCount], Beside<T, kCount>& beside, const Of<T>* operand, int64_t n,
@@ -404,9 +396,7 @@ constexpr ChainTable make_table() {
 #undef IST_BODY_ROW
 #undef IST_ARITY_3
 #undef IST_OP
-#if defined(__AVX512F__) || !defined(__AVX2__)
-  table.asks_for_lines = true;
-#endif
+  table.asks_for_lines = !kAvx2Alone;
 #if defined(__AVX512F__)
   table.keeps[IST_FLOAT64] = true;
 #endif

@@ -10,6 +10,13 @@
 namespace ist::cpu {
 namespace {
 
+// The level of processors with AVX2 and no AVX-512: 16 registers instead of 32, and smaller caches.
+#if defined(__AVX2__) && !defined(__AVX512F__)
+constexpr bool kAvx2Alone = true;
+#else
+constexpr bool kAvx2Alone = false;
+#endif
+
 enum class Class { any, inexact, real_inexact, real, magnitude, compare, logical, bitwise, select, rule };
 
 // Does a kernel of this class take tiles of dtype T? Half types have kernels of their own, or

@@ -20,6 +20,8 @@ constexpr int64_t kFarBytes = 512 * 1024;         // of A whose columns are pack
 constexpr int64_t kFewColumns = 128;              // bytes of their rows at least, which memory delivers at once
 constexpr int64_t kSmallPanel = 32 * 1024;        // of B read where it is, while it stays in the first-level cache
 constexpr int64_t kSmallResult = 512 * 1024;      // bytes of C up to which B is not packed, if so
+constexpr int64_t kSmallDepth = 128;              // of B, if so: more rows, far apart, meet in the same sets
+constexpr int64_t kSmallRows = 64;                // of C that do not pay for packing these either
 constexpr int64_t kDotBlocks = 128;               // of k that are worth another thread, in a row times a column
 constexpr int64_t kDotPacked = 64;                // of them packed at a time, which stay in the second-level cache
 constexpr int64_t kPackPanels = 8;                // or strips, packed side by side
@@ -75,7 +77,8 @@ void Product::tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
   const int64_t panel_bytes = packed(depth_max, cols), strip_bytes = packed(depth_max, mm.rows);
   // Small results do not pay for packing B: a few panels at a time are read where they are, in the first-level cache.
   const int64_t small = kSmallPanel / (depth_max * size) / cols * cols;
-  const bool narrow = mm.in_place && b.column == 1 && small >= 2 * cols && rows * columns * size <= kSmallResult;
+  const bool is_small = (depth_max <= kSmallDepth || rows <= kSmallRows) && rows * columns * size <= kSmallResult;
+  const bool narrow = mm.in_place && b.column == 1 && small >= 2 * cols && is_small;
   const bool upright = is_upright(a);
   const bool is_far = upright && rows * k * size > kFarBytes;
   const bool packs_a = !mm.in_place || columns > (is_far ? cols : 4 * cols);

@@ -72,11 +72,32 @@ void pack_columns(int64_t depth, int64_t count, int64_t width, const Type<D>* sr
   }
 }
 
+// Strips of the largest tile with AVX2, which fill the vectors that are stored.
+template <int D, class V>
+void pack_six_columns(int64_t depth, const Type<D>* src, int64_t j_stride, Compute<D>* dst) {
+  constexpr int W = V::kWidth, kCount = 6;
+  int64_t t = 0;
+  for (; t + W <= depth; t += W) {
+    V columns[kCount];
+#pragma GCC unroll 6
+    for (int j = 0; j < kCount; ++j) columns[j] = V::load(src + j * j_stride + t);
+    V::transpose_six(columns);
+#pragma GCC unroll 6
+    for (int i = 0; i < kCount; ++i, dst += W) columns[i].store(dst);
+  }
+  for (; t < depth; ++t) {
+    for (int j = 0; j < kCount; ++j) *dst++ = Storage<D>::load(src[j * j_stride + t]);
+  }
+}
+
 template <int D, class V>
 void pack(int64_t depth, int64_t count, int64_t width, const void* src, int64_t k_stride, int64_t j_stride, void* dst) {
   const Type<D>* in = static_cast<const Type<D>*>(src);
   Compute<D>* out = static_cast<Compute<D>*>(dst);
   if (j_stride == 1) return pack_rows<D, V>(depth, count, width, in, k_stride, out);
+  if constexpr (requires(V(&six)[6]) { V::transpose_six(six); }) {
+    if (k_stride == 1 && count == 6 && width == 6) return pack_six_columns<D, V>(depth, in, j_stride, out);
+  }
   if (k_stride == 1) return pack_columns<D, V>(depth, count, width, in, j_stride, out);
   for (int64_t t = 0; t < depth; ++t) {
     for (int64_t j = 0; j < width; ++j) {

@@ -22,6 +22,7 @@ namespace {
 //   fma(a, b, c) = a * b + c, fnma(a, b, c) = -a * b + c, add(a, b)
 //   transpose(rows): kWidth vectors as a square
 //   transpose_halves(rows), with AVX2 for float: the lower halves of kWidth / 2 vectors as a square, the upper ones too
+//   transpose_six(rows), with AVX2: kWidth columns of six, one after another
 // all but OneElement,
 //   load_halves(p, q): the lower lanes of load(p), the upper ones of load(q)
 //   blend<lanes>(a, b): b where its bit of `lanes` is set; rotate(a): each lane to the next of its ring of kRing lanes
@@ -369,6 +370,25 @@ struct VecF32 {
     rows[2].v = _mm256_castpd_ps(_mm256_unpacklo_pd(c, d));
     rows[3].v = _mm256_castpd_ps(_mm256_unpackhi_pd(c, d));
   }
+  static inline void transpose_six(VecF32 (&rows)[6]) {
+    __m256d low[3], high[3];  // pairs of rows
+#pragma GCC unroll 3
+    for (int i = 0; i < 3; ++i) {
+      low[i] = _mm256_castps_pd(_mm256_unpacklo_ps(rows[2 * i].v, rows[2 * i + 1].v));
+      high[i] = _mm256_castps_pd(_mm256_unpackhi_ps(rows[2 * i].v, rows[2 * i + 1].v));
+    }
+    const auto in_order = [](__m256d(&x)[3]) __attribute__((always_inline)) {
+      const __m256d first = _mm256_unpacklo_pd(x[0], x[1]), second = _mm256_shuffle_pd(x[2], x[0], 0xa);
+      x[2] = _mm256_unpackhi_pd(x[1], x[2]), x[1] = second, x[0] = first;
+    };
+    in_order(low), in_order(high);
+    const __m256d all[6] = {low[0], low[1], low[2], high[0], high[1], high[2]};
+#pragma GCC unroll 3
+    for (int i = 0; i < 3; ++i) {
+      rows[i].v = _mm256_castpd_ps(_mm256_permute2f128_pd(all[2 * i], all[2 * i + 1], 0x20));
+      rows[3 + i].v = _mm256_castpd_ps(_mm256_permute2f128_pd(all[2 * i], all[2 * i + 1], 0x31));
+    }
+  }
 };
 struct VecF64 {
   static constexpr int kWidth = 4, kRing = 2;
@@ -415,6 +435,19 @@ struct VecF64 {
     for (int q = 0; q < 2; ++q) {
       rows[q].v = _mm256_permute2f128_pd(r[q], r[2 + q], 0x20);
       rows[2 + q].v = _mm256_permute2f128_pd(r[q], r[2 + q], 0x31);
+    }
+  }
+  static inline void transpose_six(VecF64 (&rows)[6]) {
+    __m256d all[6];  // pairs of rows, of even columns and of odd ones
+#pragma GCC unroll 3
+    for (int i = 0; i < 3; ++i) {
+      all[i] = _mm256_unpacklo_pd(rows[2 * i].v, rows[2 * i + 1].v);
+      all[3 + i] = _mm256_unpackhi_pd(rows[2 * i].v, rows[2 * i + 1].v);
+    }
+#pragma GCC unroll 3
+    for (int i = 0; i < 3; ++i) {
+      rows[i].v = _mm256_permute2f128_pd(all[2 * i], all[2 * i + 1], 0x20);
+      rows[3 + i].v = _mm256_permute2f128_pd(all[2 * i], all[2 * i + 1], 0x31);
     }
   }
 };

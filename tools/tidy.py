@@ -37,8 +37,9 @@ def commands(database: Path) -> list[dict[str, str]]:
         file = Path(entry["file"])
         together = re.findall(r'#include "(.+\.cpp)"', file.read_text()) if file.parent.name == "Unity" else [str(file)]
         for source in together:
-            # A header that gcc compiled would be read in place of what the source includes.
-            command = re.sub(r"-include \S+cmake_pch\S+", "", entry["command"].replace(str(file), source))
+            # Without precompiled headers: clang-tidy is another compiler, and sources have to name what they use.
+            precompiled = r"(-Xclang )?-include(-pch)? (-Xclang )?\S+cmake_pch\S+"
+            command = re.sub(precompiled, "", entry["command"].replace(str(file), source))
             entries.append({"directory": entry["directory"], "file": source, "command": command})
     return entries
 

@@ -51,8 +51,9 @@ inline void fixed_rows(int64_t rows, T* __restrict out, int64_t dst_row, const T
   for (int64_t r = 0; r < rows; ++r, out += dst_row, in += src_row) __builtin_memcpy(out, in, N * sizeof(T));
 }
 
-// Three elements, such as pixels, dense in the target: a fourth comes along in one instruction, and the next row
-// replaces it. The first row and the last may have nothing behind them.
+// Three elements, such as pixels, dense in the target: one instruction takes a fourth along, which the next row
+// replaces. That is read from between the first row and the last, whatever the stride but 0; those two are copied as
+// they are.
 template <class T>
 inline void rows_of_three(int64_t rows, T* __restrict out, const T* __restrict in, int64_t src_row) {
   const auto row = [&](int64_t r, int count) __attribute__((always_inline)) {

@@ -16,7 +16,8 @@ template <int D, class V>
 void row_product(int n_cols, int64_t k, const void* a, const void* b, int64_t j_stride, void* c) {
   using C = Compute<D>;
   constexpr int W = V::kWidth;
-  constexpr int64_t kLine = 64 / sizeof(Type<D>), kStretch = sizeof(V) == 32 ? kLine : 2 * kLine, kAhead = 4 * kStretch;
+  constexpr int64_t kInLine = kLine / sizeof(Type<D>), kStretch = kAvx2Alone ? kInLine : 2 * kInLine;
+  constexpr int64_t kAhead = 4 * kStretch;
   const C* x = static_cast<const C*>(a);
   const Type<D>* columns = static_cast<const Type<D>*>(b);
   V total = V::zero();
@@ -34,7 +35,7 @@ void row_product(int n_cols, int64_t k, const void* a, const void* b, int64_t j_
     int64_t t = k0;
     for (; t + kStretch <= end; t += kStretch) {
       for (int j = 0; j < n_cols; ++j) {
-        for (int64_t s = 0; s < kStretch; s += kLine) __builtin_prefetch(columns + j * j_stride + t + kAhead + s);
+        for (int64_t s = 0; s < kStretch; s += kInLine) __builtin_prefetch(columns + j * j_stride + t + kAhead + s);
       }
       for (int64_t s = t; s < t + kStretch; s += W) {
         if (n_cols == W) {

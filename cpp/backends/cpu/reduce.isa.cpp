@@ -147,21 +147,6 @@ void rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, void* res
   for (; r < n_rows; ++r, x += stride) block<F, T, E>(x, n, &out[r]);
 }
 
-// Row by row. Out of line, because the last columns are loops over vectors of every length.
-template <class F, class T, class E>
-__attribute__((noinline)) void add_each(int64_t n, T* __restrict acc, const E* __restrict x, int64_t stride,
-                                        int64_t n_rows) {
-  for (; n_rows > 0; --n_rows, x += stride) {
-    int64_t i = 0;
-    T memory[kLanes];
-    for (; i + kLanes <= n; i += kLanes) {
-      const T* wide = widened(x + i, memory);
-      for (int l = 0; l < kLanes; ++l) acc[i + l] = F::apply(acc[i + l], wide[l]);
-    }
-    for (; i < n; ++i) acc[i] = F::apply(acc[i], widened(x[i]));
-  }
-}
-
 // kTogether rows at a time, so that reading and writing the accumulators counts for little.
 template <int kTogether, class F, class T, class E>
 inline void add_rows(int64_t n, T* __restrict acc, const E* __restrict x, int64_t stride) {
@@ -177,7 +162,12 @@ inline void add_rows(int64_t n, T* __restrict acc, const E* __restrict x, int64_
       for (int l = 0; l < kLanes; ++l) after[l] = F::apply(before[l], wide[l]);
     }
   }
-  if (i < n) add_each<F>(n - i, acc + i, x + i, stride, kTogether);
+  for (; i < n; ++i) {
+    T value = acc[i];
+#pragma GCC unroll 8
+    for (int k = 0; k < kTogether; ++k) value = F::apply(value, widened(x[k * stride + i]));
+    acc[i] = value;
+  }
 }
 
 template <class F, class T, class E>
@@ -187,8 +177,9 @@ void columns(int64_t n, void* into, const void* from, int64_t stride, int64_t n_
   for (; n_rows >= kRowsTogether; n_rows -= kRowsTogether, x += kRowsTogether * stride) {
     add_rows<kRowsTogether, F>(n, acc, x, stride);
   }
-  for (; n_rows >= 4; n_rows -= 4, x += 4 * stride) add_rows<4, F>(n, acc, x, stride);
-  add_each<F>(n, acc, x, stride, n_rows);
+  // Of 32 rows the first starts the lanes, so seven are left over.
+  for (; n_rows >= 3; n_rows -= 3, x += 3 * stride) add_rows<3, F>(n, acc, x, stride);
+  for (; n_rows > 0; --n_rows, x += stride) add_rows<1, F>(n, acc, x, stride);
 }
 
 // The fold of up to four lanes that have one element each.

@@ -125,8 +125,10 @@ void exp_columns(int64_t n, int64_t n_rows, const void* data, int64_t stride, co
   T* lane = static_cast<T*>(lanes);
   for (int64_t j = 0; j < n_rows; ++j) {
     // Pieces of rows a page apart: neither a small second-level cache nor the hardware's prefetcher has them.
-    constexpr int kRowsAhead = 4, kLine = 64 / sizeof(T);
-    for (int64_t i = 0; kAvx2Alone && i < n; i += kLine) __builtin_prefetch(x + (j + kRowsAhead) * stride + i);
+    if constexpr (kAvx2Alone) {
+      constexpr int kRowsAhead = 4, kLine = 64 / sizeof(T);
+      for (int64_t i = 0; i < n; i += kLine) __builtin_prefetch(x + (j + kRowsAhead) * stride + i);
+    }
     exp_row(n, x + j * stride, top, r + j * out_stride, lane + j % kLanes * n);
   }
 }

@@ -126,8 +126,9 @@ class ColumnRows {
   static constexpr int64_t kSize = sizeof(T);
   static constexpr int64_t kKept = 4 << 20;   // exponentials of a piece at most
   static constexpr int64_t kNear = 64 << 10;  // of them that stay in the second-level cache
-  // Where that is small, longer pieces of rows win more than they lose to the last one.
-  static constexpr int64_t kSmallCache = 512 << 10, kFar = 512 << 10, kWidthFar = 256;
+  // Where that has so many bytes, longer pieces of rows win more than is lost when exponentials go to the last cache.
+  static constexpr int64_t kSmallCache = 512 << 10;
+  static constexpr int64_t kFar = (2 << 20) / kSize, kWidthFar = 256;  // exponentials, and columns, of such pieces
   static constexpr int64_t kSlab = 8 << 10;  // elements that are transposed in the first-level cache
   static constexpr int64_t kWidthMin = 16, kWidthMax = 512;
   static constexpr int64_t kShort = Columns::kPositions;

@@ -1,11 +1,16 @@
 // The widest vectors with fused multiply-add of the level that is compiled, for the matrix kernels.
 #pragma once
 
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) || defined(__AVX2__)
 #define IST_STORES_HALVES 1
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC 12 on its own intrinsics that start from any register
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
+#endif
+#if defined(__AVX512F__)
 #include "backends/cpu/simd_avx512.h"
 #elif defined(__AVX2__)
-#define IST_STORES_HALVES 1
 #include "backends/cpu/simd_avx2.h"
 #elif defined(__ARM_NEON)
 #include "backends/cpu/simd_neon.h"
@@ -21,7 +26,7 @@ namespace {
 //   fma(a, b, c) = a * b + c, fnma(a, b, c) = -a * b + c, add(a, b)
 //   transpose(rows): kWidth vectors as a square
 //   transpose_halves(rows), with AVX2 for float: the lower halves of kWidth / 2 vectors as a square, the upper ones too
-//   transpose_six(rows), with AVX2: kWidth columns of six, one after another
+//   transpose_six(rows), with AVX2: the same numbers by columns, six of the first lanes, six of the second and so on
 // all but OneElement,
 //   load_halves(p, q): the lower lanes of load(p), the upper ones of load(q)
 //   blend<lanes>(a, b): b where its bit of `lanes` is set; rotate(a): each lane to the next of its ring of kRing lanes

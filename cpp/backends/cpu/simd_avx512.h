@@ -1,11 +1,6 @@
 // The vectors of simd.h with AVX-512: 32 registers of 64 bytes.
 #pragma once
 
-// GCC 12 warns of its own intrinsics that start from any register.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
 #include <immintrin.h>
 
 #include "kernels/types.h"

@@ -69,7 +69,7 @@ Cursor::Kind Cursor::peek() {
 }
 
 void Cursor::literal(std::string_view word) {
-  // Not a sum of strings: GCC 12 warns of one that it has inlined (its bug 105329).
+  // Not a sum of strings: GCC 12 warns of copies too long in one that it has inlined.
   if (text_.substr(at_, word.size()) != word) error(std::string("'").append(word).append("' expected"));
   at_ += word.size();
 }

@@ -3,6 +3,7 @@
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/simd_math.h"
 #include "backends/cpu/vector_bools.h"
+#include "ops/op_ids.h"
 
 namespace ist::cpu {
 namespace {
@@ -224,6 +225,14 @@ inline void take_math(Value<T> (&value)[kCount]) {
   }
 }
 
+// The same place by a name that one branch has: what several branches read GCC would load before it branches, into
+// registers that 16 are too few for.
+template <class T>
+inline const T* apart(const T* x) {
+  if constexpr (kAvx2Alone) asm("" : "+r"(x));
+  return x;
+}
+
 template <class Body, class T, bool kWhole, int kCount>
 inline void take_step(Value<T> (&value)[kCount], Beside<T, kCount>& beside, const Of<T>* operand, int64_t n,
                       int position) {
@@ -237,6 +246,7 @@ inline void take_step(Value<T> (&value)[kCount], Beside<T, kCount>& beside, cons
     take_math<Body, T>(value);
   } else if constexpr (IsBinary<Body, T>) {
     if (position != 0) {
+      operand = apart(operand);
 #pragma GCC unroll 8
       for (int j = 0; j < kCount; ++j) value[j] = finished<Body, T>(Body::apply(load_at(j), value[j]));
     } else {
@@ -247,6 +257,7 @@ inline void take_step(Value<T> (&value)[kCount], Beside<T, kCount>& beside, cons
     set_bools(bools, [&](int j) __attribute__((always_inline)) { return Body::test(value[j]); });
   } else if constexpr (IsComparison<Body, T>) {
     if (position != 0) {
+      operand = apart(operand);
       set_bools(bools, [&](int j) __attribute__((always_inline)) { return Body::test(load_at(j), value[j]); });
     } else {
       set_bools(bools, [&](int j) __attribute__((always_inline)) { return Body::test(value[j], load_at(j)); });
@@ -265,16 +276,24 @@ inline void take_where(Value<T> (&value)[kCount], const Beside<T, kCount>& besid
   const auto load_at = [&](const Of<T>* x, int j)
                            __attribute__((always_inline)) { return load_operand<kWhole>(x + j * W, n); };
   if (position == 0) {
+    const Bools<Value<T>>* bools = apart(beside.bools);
 #pragma GCC unroll 8
-    for (int j = 0; j < kCount; ++j) value[j] = where(beside.bools[j], load_at(beside.other, j), load_at(operand, j));
+    for (int j = 0; j < kCount; ++j) value[j] = where(bools[j], load_at(beside.other, j), load_at(operand, j));
   } else if (position == 1) {
+    const Bools<Value<T>>* bools = apart(beside.bools);
+    operand = apart(operand);
 #pragma GCC unroll 8
-    for (int j = 0; j < kCount; ++j) value[j] = where(beside.bools[j], value[j], load_at(operand, j));
+    for (int j = 0; j < kCount; ++j) value[j] = where(bools[j], value[j], load_at(operand, j));
   } else {
+    const Bools<Value<T>>* bools = apart(beside.bools);
+    operand = apart(operand);
 #pragma GCC unroll 8
-    for (int j = 0; j < kCount; ++j) value[j] = where(beside.bools[j], load_at(operand, j), value[j]);
+    for (int j = 0; j < kCount; ++j) value[j] = where(bools[j], load_at(operand, j), value[j]);
   }
 }
+
+// The steps that are most frequent.
+constexpr bool is_common(Op op) { return op == Op::multiply || op == Op::add || op == Op::subtract; }
 
 // Elements from i on: kCount vectors as often as there are so many, or the last elements, fewer than a vector. Returns
 // where the next ones are. One function for all of them, as entering it takes as long as a step or two.
@@ -285,7 +304,7 @@ inline int64_t take_vectors(int64_t i, int64_t n, void* out, const void* const* 
   constexpr bool kConverts = !std::is_same_v<T, Of<T>>;
   constexpr int64_t kLengthOfAll = kWhole ? kCount * W : 1;
   [[maybe_unused]] alignas(kVectorBytes) Of<T> converted[2][kConverts ? kCount * W : 1];
-  Beside<T, kCount> beside = {};
+  Beside<T, kCount> beside;
   for (; i + kLengthOfAll <= n; i += kCount * W) {
     // In operands that are alike for all blocks, each of which is as long as kVectors.
     const int64_t at_alike = kCount == kVectors ? 0 : i & (kVectors * W - 1);
@@ -315,7 +334,23 @@ inline int64_t take_vectors(int64_t i, int64_t n, void* out, const void* const* 
         const int64_t at = kConverts ? (step.constant ? at_alike : i) : operand - static_cast<const Of<T>*>(from);
         return static_cast<uint8_t*>(const_cast<void*>(from)) + at;
       };
-      switch (step.op) {
+      // Branches that depend on a condition are foreseen at a third of what the jump of a switch costs.
+      if (is_common(Op{step.op})) {
+        const auto take = [&]<class Body>(Body) __attribute__((always_inline)) {
+          take_step<Body, T, kWhole>(value, beside, operand, rest, step.position);
+        };
+        if (Op{step.op} == Op::multiply) {
+          take(Body_multiply{});
+        } else if (Op{step.op} == Op::add) {
+          take(Body_add{});
+        } else {
+          take(Body_subtract{});
+        }
+        continue;
+      }
+      int op = step.op;
+      asm("" : "+r"(op));  // or GCC would make one switch of both
+      switch (op) {
         case ChainStep::kOther:
           if constexpr (kOfBools) beside.other = operand;
           break;
@@ -343,7 +378,7 @@ inline int64_t take_vectors(int64_t i, int64_t n, void* out, const void* const* 
           break;
 #define IST_BODY_ROW(id, name, dtypes)                                                \
   case id:                                                                            \
-    if constexpr (kOfBools || kMakesNumbers<Body_##name>)                             \
+    if constexpr ((kOfBools || kMakesNumbers<Body_##name>) && !is_common(Op{id}))     \
       take_step<Body_##name, T, kWhole>(value, beside, operand, rest, step.position); \
     break;
 #define IST_ARITY_3(id, name, dtypes)                                                            \

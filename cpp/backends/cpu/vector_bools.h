@@ -39,7 +39,15 @@ template <IsVector V>
 using Bools = decltype(V{} == V{});
 template <IsVector V>
 inline V where(Bools<V> m, V a, V b) {
+#if defined(__AVX2__)
+  if constexpr (sizeof(V{}[0]) == 4) {
+    return V(_mm256_blendv_ps(__m256(b), __m256(a), __m256(m)));
+  } else {
+    return V(_mm256_blendv_pd(__m256d(b), __m256d(a), __m256d(m)));
+  }
+#else
   return V((Bools<V>(a) & m) | (Bools<V>(b) & ~m));
+#endif
 }
 #define IST_COMPARISON(name, op, predicate) \
   template <IsVector V>                     \

@@ -3,7 +3,6 @@
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/simd_math.h"
 #include "backends/cpu/vector_bools.h"
-#include "ops/op_ids.h"
 
 namespace ist::cpu {
 namespace {
@@ -246,7 +245,6 @@ inline void take_step(Value<T> (&value)[kCount], Beside<T, kCount>& beside, cons
     take_math<Body, T>(value);
   } else if constexpr (IsBinary<Body, T>) {
     if (position != 0) {
-      operand = apart(operand);
 #pragma GCC unroll 8
       for (int j = 0; j < kCount; ++j) value[j] = finished<Body, T>(Body::apply(load_at(j), value[j]));
     } else {
@@ -292,9 +290,6 @@ inline void take_where(Value<T> (&value)[kCount], const Beside<T, kCount>& besid
   }
 }
 
-// The steps that are most frequent.
-constexpr bool is_common(Op op) { return op == Op::multiply || op == Op::add || op == Op::subtract; }
-
 // Elements from i on: kCount vectors as often as there are so many, or the last elements, fewer than a vector. Returns
 // where the next ones are. One function for all of them, as entering it takes as long as a step or two.
 template <int kCount, bool kWhole, class T, bool kOfBools>
@@ -334,23 +329,7 @@ inline int64_t take_vectors(int64_t i, int64_t n, void* out, const void* const* 
         const int64_t at = kConverts ? (step.constant ? at_alike : i) : operand - static_cast<const Of<T>*>(from);
         return static_cast<uint8_t*>(const_cast<void*>(from)) + at;
       };
-      // Branches that depend on a condition are foreseen at a third of what the jump of a switch costs.
-      if (is_common(Op{step.op})) {
-        const auto take = [&]<class Body>(Body) __attribute__((always_inline)) {
-          take_step<Body, T, kWhole>(value, beside, operand, rest, step.position);
-        };
-        if (Op{step.op} == Op::multiply) {
-          take(Body_multiply{});
-        } else if (Op{step.op} == Op::add) {
-          take(Body_add{});
-        } else {
-          take(Body_subtract{});
-        }
-        continue;
-      }
-      int op = step.op;
-      asm("" : "+r"(op));  // or GCC would make one switch of both
-      switch (op) {
+      switch (step.op) {
         case ChainStep::kOther:
           if constexpr (kOfBools) beside.other = operand;
           break;
@@ -378,7 +357,7 @@ inline int64_t take_vectors(int64_t i, int64_t n, void* out, const void* const* 
           break;
 #define IST_BODY_ROW(id, name, dtypes)                                                \
   case id:                                                                            \
-    if constexpr ((kOfBools || kMakesNumbers<Body_##name>) && !is_common(Op{id}))     \
+    if constexpr (kOfBools || kMakesNumbers<Body_##name>)                             \
       take_step<Body_##name, T, kWhole>(value, beside, operand, rest, step.position); \
     break;
 #define IST_ARITY_3(id, name, dtypes)                                                            \

@@ -7,6 +7,7 @@
 #include "backends/cpu/reduce_kernels.h"
 #include "backends/cpu/sequence.h"
 #include "backends/cpu/squared_distances.h"
+#include "backends/cpu/streams.h"
 #include "backends/cpu/threads.h"
 #include "backends/cpu/tile_program.h"
 #include "ops/op_ids.h"
@@ -99,8 +100,32 @@ struct DistancesInRows : SquaredDistances {
     found &= inner == length && length >= kShortest;  // or another shape is summed
   }
 
+  void sum(const Context& context, const Blocks& blocks, int64_t length) const {
+    const RowKernels& row = context.kernels.row->fn[x.dtype == IST_FLOAT64 ? 1 : 0];
+    const int64_t size = int64_t{1} << x.log2();
+    parallel_for(context.threads, blocks.count(), 1 + kGrain / std::min(length, kBlock), [&](int64_t b, int64_t end) {
+      while (b < end) {
+        const int64_t o = blocks.output(b), first = blocks.position(b);
+        const char* from = x.data + (o * length + first) * size;
+        const char* middle = centre.data + offset_at(o, outer, x.shape, centre.strides) * size;
+        // Whole blocks of this output, some of them at a time.
+        const int64_t whole = std::min({end - b, (length - first) / kBlock, kTogether}), each = whole / kStreams;
+        if (each == 0) {
+          row.square_sum(1, blocks.size(b), from, 0, middle, blocks.result(b));
+          ++b;
+          continue;
+        }
+        reduce_streams(each, size, blocks.result(b), [&](int64_t i, void* to) {
+          row.square_sum(kStreams, kBlock, from + i * kBlock * size, each * kBlock, middle, to);
+        });
+        b += each * kStreams;
+      }
+    });
+  }
+
  private:
   static constexpr int64_t kShortest = 256;  // elements of an output that a call of the kernel is worth
+  static constexpr int64_t kTogether = 64;   // blocks that are read in turns
 };
 
 }  // namespace
@@ -116,17 +141,7 @@ void run_elementwise_reduce(const Context& context, uint32_t first, uint32_t end
   Blocks blocks(call, reducer, acc, length);
 
   if (const DistancesInRows distances(context, first, end, length); distances.found) {
-    const auto square_sum = context.kernels.row->fn[acc == IST_FLOAT64 ? 1 : 0].square_sum;
-    const View &x = distances.x, &centre = distances.centre;
-    parallel_for(
-        context.threads, blocks.count(), 1 + kGrain / std::min(length, kBlock), [&](int64_t begin, int64_t end) {
-          for (int64_t i = begin; i < end; ++i) {
-            const int64_t o = blocks.output(i);
-            const int64_t at = offset_at(o, distances.outer, x.shape, centre.strides) * (int64_t{1} << x.log2());
-            const char* from = x.data + ((o * length + blocks.position(i)) << x.log2());
-            square_sum(blocks.size(i), from, centre.data + at, blocks.result(i));
-          }
-        });
+    distances.sum(context, blocks, length);
     return blocks.finish();
   }
 

@@ -65,7 +65,7 @@ void normalize_rows(const Call& call, const std::vector<T>& weight, const std::v
       };
       T mean = 0;
       if (bias != nullptr) mean = sum_blocks([&](int64_t m, const void* x, void* to) { sum.block(x, m, to); }) / count;
-      const T squares = sum_blocks([&](int64_t m, const void* x, void* to) { row.square_sum(m, x, &mean, to); });
+      const T squares = sum_blocks([&](int64_t m, const void* x, void* to) { row.square_sum(1, m, x, 0, &mean, to); });
       const T scale = T(1) / std::sqrt(squares / count + eps);
       for (int64_t b = 0; b < n; b += kBlock) {
         const int64_t m = std::min(kBlock, n - b);

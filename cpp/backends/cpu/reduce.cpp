@@ -6,6 +6,7 @@
 #include "backends/cpu/copy_kernels.h"
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/reduce_kernels.h"
+#include "backends/cpu/streams.h"
 #include "backends/cpu/threads.h"
 #include "ops/op_ids.h"
 
@@ -17,7 +18,8 @@ constexpr int64_t kGrain = 64 * 1024;  // elements that are worth another thread
 constexpr int64_t kColumnBytes = 4096, kColumnBytesMin = 512;
 constexpr int64_t kShort = kLanes;         // elements of sequences that are better transposed
 constexpr int64_t kSlabBytes = 32 * 1024;  // of them at a time, in the first-level cache
-constexpr int64_t kTogether = 16;          // blocks that are taken at a time, at most
+constexpr int64_t kTogether = 64;          // blocks that are taken at a time, at most
+constexpr int64_t kTogetherAcross = 16;    // the same of sequences that lie across memory
 
 struct Reduction {
   const Sequences& sequences;
@@ -37,12 +39,15 @@ struct Reduction {
   int64_t blocks() const { return (sequences.length + sequences.block() - 1) / sequences.block(); }
 
   size_t scratch_bytes() const {
-    const int64_t panel = sequences.transposed() ? kTogether * kBlock + 2 * sequences.reduced.shape[1] : 0;
+    const int64_t panel = sequences.transposed() ? kTogetherAcross * kBlock + 2 * sequences.reduced.shape[1] : 0;
     return Sequences::kScratchBytes + static_cast<size_t>(panel) * 8;
   }
 
   // As few as can be where they may be the last ones that matter.
-  int64_t together() const { return reducer.deciding >= 0 && !sequences.transposed() ? 1 : kTogether; }
+  int64_t together() const {
+    if (sequences.transposed()) return kTogetherAcross;
+    return reducer.deciding >= 0 ? 1 : kTogether;
+  }
 
   bool one_decides(int64_t n, const char* results) const {
     return reducer.deciding >= 0 && std::memchr(results, reducer.deciding, static_cast<size_t>(n)) != nullptr;
@@ -52,7 +57,9 @@ struct Reduction {
   void some_blocks(const char* start, int64_t begin, int64_t end, char* memory, char* results) const {
     const auto size = [&](int64_t b) { return std::min(kBlock, sequences.length - b * kBlock); };
     if (!sequences.transposed()) {
-      for (int64_t b = begin; b < end; ++b, results += acc_size) {
+      const int64_t streamed = is_in_place() ? in_streams(start, begin, end, results) : 0;
+      results += streamed * acc_size;
+      for (int64_t b = begin + streamed; b < end; ++b, results += acc_size) {
         reducer.block(sequences.load(start, b * kBlock, size(b), memory), size(b), results);
       }
       return;
@@ -72,6 +79,16 @@ struct Reduction {
       }
       reducer.block(x, size(b), results);
     }
+  }
+
+  // The first of blocks [begin, end), from several places in turns. Returns how many.
+  int64_t in_streams(const char* start, int64_t begin, int64_t end, char* results) const {
+    const int64_t each = (std::min(end, sequences.length / kBlock) - begin) / kStreams;
+    const char* first = start + (begin * kBlock << sequences.in.log2());
+    reduce_streams(each, acc_size, results, [&](int64_t b, void* to) {
+      reducer.rows(kStreams, kBlock, first + (b * kBlock << sequences.in.log2()), each * kBlock, to);
+    });
+    return each * kStreams;
   }
 
   // Every output by itself.
@@ -185,11 +202,12 @@ struct Reduction {
     return (std::min(width, std::max(widest / acc_size / 16, int64_t{1}) * 16) + unit - 1) / unit * unit;
   }
 
-  // The elements from one output's sequence to the next one's, where sequences are single blocks that need no
-  // conversion; otherwise 0.
+  // Are elements reduced where they lie, without a conversion before?
+  bool is_in_place() const { return sequences.dense() && sequences.in.dtype == sequences.acc; }
+
+  // The elements from one output's sequence to the next one's, where sequences are single blocks in place; otherwise 0.
   int64_t row_pitch() const {
-    const bool plain = sequences.dense() && sequences.length <= kBlock && sequences.in.dtype == sequences.acc;
-    return plain && sequences.kept.rank == 1 ? sequences.kept.strides[0][0] : 0;
+    return is_in_place() && sequences.length <= kBlock && sequences.kept.rank == 1 ? sequences.kept.strides[0][0] : 0;
   }
 
   // n rows to the lanes, from lane 0 on, several at a time for each lane.

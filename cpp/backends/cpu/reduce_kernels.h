@@ -54,7 +54,8 @@ struct RowKernels {
   // j mod 32, for n_rows rows j.
   void (*exp_columns)(int64_t n, int64_t n_rows, const void* x, int64_t stride, const void* m, void* out,
                       int64_t out_stride, void* lanes);
-  void (*square_sum)(int64_t n, const void* x, const void* mean, void* sum);  // of (x[i] - mean)^2
+  // Of (x[i] - mean)^2, for n_rows rows of n elements, `stride` elements apart.
+  void (*square_sum)(int64_t n_rows, int64_t n, const void* x, int64_t stride, const void* mean, void* sums);
   // acc[i] = acc[i] + (x[i] - mean[i])^2 + (x[stride + i] - mean[i])^2 + ... over n_rows rows.
   void (*square_columns)(int64_t n, void* acc, const void* x, int64_t stride, int64_t n_rows, const void* mean);
   void (*multiply)(int64_t n, const void* x, const void* factor, void* out);  // out[i] = x[i] * factor

@@ -134,9 +134,7 @@ void exp_columns(int64_t n, int64_t n_rows, const void* data, int64_t stride, co
 }
 
 template <class T>
-void square_sum(int64_t n, const void* data, const void* mean, void* sum) {
-  const T* __restrict x = static_cast<const T*>(data);
-  const T centre = *static_cast<const T*>(mean);
+inline void square_row(int64_t n, const T* __restrict x, T centre, T* sum) {
   T lane[kLanes] = {};
   int64_t j = 0;
   for (; j + kLanes <= n; j += kLanes) {
@@ -150,7 +148,38 @@ void square_sum(int64_t n, const void* data, const void* mean, void* sum) {
     const T c = x[j + i] - centre;
     lane[i] = lane[i] + c * c;
   }
-  *static_cast<T*>(sum) = fold(lane);
+  *sum = fold(lane);
+}
+
+// Of n elements that fill the lanes.
+template <int kTogether, class T>
+inline void square_rows(int64_t n, const T* __restrict x, int64_t stride, T centre, T* sums) {
+  T lane[kTogether][kLanes] = {};
+  for (int64_t j = 0; j < n; j += kLanes) {
+#pragma GCC unroll 4
+    for (int k = 0; k < kTogether; ++k) {
+      for (int i = 0; i < kLanes; ++i) {
+        const T c = x[k * stride + j + i] - centre;
+        lane[k][i] = lane[k][i] + c * c;
+      }
+    }
+  }
+#pragma GCC unroll 4
+  for (int k = 0; k < kTogether; ++k) sums[k] = fold(lane[k]);
+}
+
+template <class T>
+void square_sum(int64_t n_rows, int64_t n, const void* data, int64_t stride, const void* mean, void* sums) {
+  constexpr int kTogether = (kAvx2Alone ? 8 : 16) / static_cast<int>(sizeof(T));
+  const T* x = static_cast<const T*>(data);
+  const T centre = *static_cast<const T*>(mean);
+  T* out = static_cast<T*>(sums);
+  if constexpr (kTogether > 1) {
+    for (; n % kLanes == 0 && n_rows >= kTogether; n_rows -= kTogether, x += kTogether * stride, out += kTogether) {
+      square_rows<kTogether>(n, x, stride, centre, out);
+    }
+  }
+  for (; n_rows > 0; --n_rows, x += stride, ++out) square_row(n, x, centre, out);
 }
 
 template <int kTogether, class T>

@@ -1,0 +1,25 @@
+// Reading long operands from several places in turns. What fetches memory ahead of a core follows each place by itself,
+// so one place alone gets it half to two thirds of what it can read.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+namespace ist::cpu {
+
+inline constexpr int64_t kStreams = 4;
+
+// The results of kStreams times `each` blocks, the first `each` of which are in the first place. rows(b, to) makes
+// those of block b in every place.
+template <class Rows>
+void reduce_streams(int64_t each, int64_t result_bytes, char* results, Rows&& rows) {
+  for (int64_t b = 0; b < each; ++b) {
+    alignas(8) char some[kStreams * 8];
+    rows(b, some);
+    for (int64_t s = 0; s < kStreams; ++s) {
+      std::memcpy(results + (s * each + b) * result_bytes, some + s * result_bytes, static_cast<size_t>(result_bytes));
+    }
+  }
+}
+
+}  // namespace ist::cpu

@@ -86,6 +86,74 @@ void float_group_tile(int n_cols, int64_t depth, const float* a, int64_t a_step,
                               });
 }
 
+// Both chains of a group at once, for some rows of a strip, added to their sums.
+template <int kRows>
+[[gnu::always_inline]] inline void add_both_chains(int64_t n, const float* a, int64_t a_step, const float* b,
+                                                   int64_t b_row, VecF32 (*sum)[2]) {
+  using V = VecF32;
+  V even[kRows][2], odd[kRows][2];
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) even[i][0] = even[i][1] = odd[i][0] = odd[i][1] = V::zero();
+  const auto step = [](const float* x, const float* y, V(&acc)[kRows][2]) __attribute__((always_inline)) {
+    const V left = V::load(y), right = V::load(y + V::kWidth);
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      const V value = V::broadcast(x[i]);
+      acc[i][0] = V::fma(value, left, acc[i][0]);
+      acc[i][1] = V::fma(value, right, acc[i][1]);
+    }
+  };
+  const auto pair = [&]() __attribute__((always_inline)) {
+    step(a, b, even), step(a + a_step, b + b_row, odd);
+    a += 2 * a_step, b += 2 * b_row;
+  };
+  int64_t k = 0;
+  for (; k + 4 <= n; k += 4) pair(), pair();
+  for (; k + 2 <= n; k += 2) pair();
+  if (k < n) step(a, b, even);
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+    for (int h = 0; h < 2; ++h) sum[i][h] = V::add(sum[i][h], V::add(even[i][h], odd[i][h]));
+  }
+}
+
+// The same tile where stores cost more than a cycle of fma, as on Zen 3: half of a strip leaves room for both chains,
+// of which none waits in memory for the other. Without kPart the steps are those of packed operands.
+template <int kRows, bool kPart>
+void both_chains_tile(int n_cols, int64_t depth, const float* a, int64_t a_step, const float* b, int64_t b_row,
+                      float* c, int64_t c_row, TileMode mode) {
+  using V = VecF32;
+  constexpr int W = V::kWidth;
+  constexpr int kUpper = kRows > kTileRows / 2 ? (kRows + 1) / 2 : kRows, kLower = kRows - kUpper;
+  const decltype(V::mask(0)) masks[] = {V::mask(n_cols < W ? n_cols : W), V::mask(n_cols < W ? 0 : n_cols - W)};
+  const auto load = [&](int i, int h) __attribute__((always_inline)) {
+    const float* at = c + i * c_row + h * W;
+    return kPart ? V::load(at, masks[h]) : V::load(at);
+  };
+  V sum[kRows][2];
+  for (int i = 0; i < kRows; ++i) {
+    for (int h = 0; h < 2; ++h) sum[i][h] = mode == kTileContinue ? load(i, h) : V::zero();
+  }
+  const int64_t step = kPart ? a_step : kRows, row = kPart ? b_row : 2 * W;
+  for (int64_t first = 0; first < depth; first += kMatmulGroup) {
+    const int64_t n = depth - first < kMatmulGroup ? depth - first : kMatmulGroup;
+    const float* x = a + first * step;
+    const float* y = b + first * row;
+    add_both_chains<kUpper>(n, x, step, y, row, sum);
+    if constexpr (kLower > 0) add_both_chains<kLower>(n, x + kUpper, step, y, row, sum + kUpper);
+  }
+  for (int i = 0; i < kRows; ++i) {
+    for (int h = 0; h < 2; ++h) {
+      const V total = mode == kTileAdd ? V::add(load(i, h), sum[i][h]) : sum[i][h];
+      if (kPart) {
+        total.store(c + i * c_row + h * W, masks[h]);
+      } else {
+        total.store(c + i * c_row + h * W);
+      }
+    }
+  }
+}
+
 using GroupTileFn = void (*)(int, int64_t, const float*, int64_t, const float*, int64_t, float*, int64_t, TileMode);
 struct GroupTileFns {
   GroupTileFn of_rows[kTileRows + 1];
@@ -93,7 +161,11 @@ struct GroupTileFns {
 
 template <bool kPart, int kRows = kTileRows>
 constexpr GroupTileFns group_tile_fns(GroupTileFns fns = {}) {
-  fns.of_rows[kRows] = &float_group_tile<kRows, kPart>;
+  if constexpr (kAvx2Alone) {
+    fns.of_rows[kRows] = &both_chains_tile<kRows, kPart>;
+  } else {
+    fns.of_rows[kRows] = &float_group_tile<kRows, kPart>;
+  }
   if constexpr (kRows > 1) fns = group_tile_fns<kPart, kRows - 1>(fns);
   return fns;
 }
@@ -102,7 +174,9 @@ void float_group_tile_of(int n_rows, int n_cols, int64_t depth, const void* a, i
                          int64_t b_row, void* c, int64_t c_row, TileMode mode, const Ahead*) {
   static constexpr GroupTileFns whole = group_tile_fns<false>();
   static constexpr GroupTileFns part = group_tile_fns<true>();
-  const GroupTileFns& fns = n_cols == 2 * VecF32::kWidth ? whole : part;
+  constexpr int kWhole = 2 * VecF32::kWidth;
+  const bool packed = !kAvx2Alone || (a_step == n_rows && b_row == kWhole);
+  const GroupTileFns& fns = n_cols == kWhole && packed ? whole : part;
   fns.of_rows[n_rows](n_cols, depth, static_cast<const float*>(a), a_step, static_cast<const float*>(b), b_row,
                       static_cast<float*>(c), c_row, mode);
 }

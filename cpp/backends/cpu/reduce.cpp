@@ -57,7 +57,7 @@ struct Reduction {
   void some_blocks(const char* start, int64_t begin, int64_t end, char* memory, char* results) const {
     const auto size = [&](int64_t b) { return std::min(kBlock, sequences.length - b * kBlock); };
     if (!sequences.transposed()) {
-      const int64_t streamed = is_in_place() ? in_streams(start, begin, end, results) : 0;
+      const int64_t streamed = suits_streams() ? in_streams(start, begin, end, results) : 0;
       results += streamed * acc_size;
       for (int64_t b = begin + streamed; b < end; ++b, results += acc_size) {
         reducer.block(sequences.load(start, b * kBlock, size(b), memory), size(b), results);
@@ -200,6 +200,12 @@ struct Reduction {
     const int64_t width = std::clamp(share, kColumnBytesMin / acc_size, kColumnBytes / acc_size);
     const int64_t unit = sequences.neighbours;  // no output is in two pieces
     return (std::min(width, std::max(widest / acc_size / 16, int64_t{1}) * 16) + unit - 1) / unit * unit;
+  }
+
+  // In cache, several rows are up to a third slower than blocks.
+  bool suits_streams() const {
+    constexpr int64_t kFar = 4 * 1024 * 1024;  // bytes
+    return is_in_place() && (sequences.count * sequences.length << sequences.in.log2()) >= kFar;
   }
 
   // Are elements reduced where they lie, without a conversion before?

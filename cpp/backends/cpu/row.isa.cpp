@@ -1,5 +1,5 @@
 // Pieces of softmax, logsumexp, norms and attention, over rows in the accumulator type.
-#include "backends/cpu/isa_common.h"
+#include "backends/cpu/compiler_vectors.h"
 #include "backends/cpu/reduce_kernels.h"
 #include "backends/cpu/simd_math.h"
 #include "kernels/scalar_ops.h"
@@ -170,7 +170,7 @@ inline void square_rows(int64_t n, const T* __restrict x, int64_t stride, T cent
 
 template <class T>
 void square_sum(int64_t n_rows, int64_t n, const void* data, int64_t stride, const void* mean, void* sums) {
-  constexpr int kTogether = (kAvx2Alone ? 8 : 16) / static_cast<int>(sizeof(T));
+  constexpr int kTogether = kVectorBytes / 4 / static_cast<int>(sizeof(T));  // whose lanes fit half of the registers
   const T* x = static_cast<const T*>(data);
   const T centre = *static_cast<const T*>(mean);
   T* out = static_cast<T*>(sums);

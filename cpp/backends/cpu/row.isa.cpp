@@ -12,7 +12,9 @@ constexpr int kLanes = 32;
 // Lanes start at +0 and so never hold -0: adding those that no element reached changes nothing.
 template <class T>
 inline T fold(T* lane) {
+#pragma GCC unroll 5
   for (int half = kLanes / 2; half > 0; half /= 2) {
+#pragma GCC unroll 16
     for (int i = 0; i < half; ++i) lane[i] = lane[i] + lane[i + half];
   }
   return lane[0];

@@ -338,6 +338,25 @@ def test_results_longer_than_the_caches(threads: int) -> None:
     np.testing.assert_array_equal(np.array(a.reshape(-1)[1:] * b.reshape(-1)[:-1]), x.ravel()[1:] * y.ravel()[:-1])
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int32", "bfloat16", "float32", "float64", "complex64"])
+@pytest.mark.parametrize("shape", [(1, 2_200_001), (5, 440_000), (150, 16 * 1024)])
+def test_reductions_of_what_is_longer_than_the_caches(shape: tuple[int, int], dtype: str) -> None:
+    """Their blocks are read from several places in turns."""
+    rng = np.random.default_rng(5)
+    values = rng.integers(-100, 100, shape) if dtype.startswith("int") else rng.standard_normal(shape)
+
+    def run(name: str, device: str, threads: int = 1) -> np.ndarray:
+        ist.set_num_threads(threads)
+        with ist.device(device):
+            x = ist.array(values, dtype=getattr(ist, dtype))
+            return arrays.bits(getattr(ist, name)(x, axis=1))
+
+    for name in ("sum", "max", *(["var"] if dtype.startswith("float") else [])):
+        exact = run(name, "reference")
+        for threads in (1, 2, 5):
+            np.testing.assert_array_equal(run(name, "cpu", threads), exact)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", ["sin", "cos", "tan", "exp", "sigmoid", "log", "log2", "log10", "erfinv"])
 def test_the_way_of_a_function_depends_on_its_element_alone(name: str, dtype: str) -> None:

@@ -53,7 +53,7 @@ static void add(size_t begin, size_t end, int streamed) {
   }
 }
 
-// In one place, or in several in turns, each of which memory is read ahead in.
+// In one place, or in several in turns, each of which memory is read ahead in: the limit is what is faster.
 static void read_all(size_t begin, size_t end, size_t places) {
   Vector sums[8] = {{0}};
   size_t each = (end - begin) / places / (8 * LANES) * (8 * LANES);

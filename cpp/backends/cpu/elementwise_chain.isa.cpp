@@ -224,8 +224,8 @@ inline void take_math(Value<T> (&value)[kCount]) {
   }
 }
 
-// The same place by a name that one branch has: what several branches read GCC would load before it branches, into
-// registers that 16 are too few for.
+// The same place under another name, for one branch of several that read it: GCC would load what they have in common
+// before it branches, and 16 registers are too few to hold it.
 template <class T>
 inline const T* apart(const T* x) {
   if constexpr (kAvx2Alone) asm("" : "+r"(x));

@@ -103,13 +103,15 @@ struct DistancesInRows : SquaredDistances {
   void sum(const Context& context, const Blocks& blocks, int64_t length) const {
     const RowKernels& row = context.kernels.row->fn[x.dtype == IST_FLOAT64 ? 1 : 0];
     const int64_t size = int64_t{1} << x.log2();
+    const bool suits_streams = row.squared_together > 1 && x.count() * size >= kStreamsFrom;
     parallel_for(context.threads, blocks.count(), 1 + kGrain / std::min(length, kBlock), [&](int64_t b, int64_t end) {
       while (b < end) {
         const int64_t o = blocks.output(b), first = blocks.position(b);
         const char* from = x.data + (o * length + first) * size;
         const char* middle = centre.data + offset_at(o, outer, x.shape, centre.strides) * size;
         // Whole blocks of this output, some of them at a time.
-        const int64_t whole = std::min({end - b, (length - first) / kBlock, kTogether}), each = whole / kStreams;
+        const int64_t whole = std::min({end - b, (length - first) / kBlock, kStreamedBlocks});
+        const int64_t each = suits_streams ? whole / kStreams : 0;
         if (each == 0) {
           row.square_sum(1, blocks.size(b), from, 0, middle, blocks.result(b));
           ++b;
@@ -125,7 +127,6 @@ struct DistancesInRows : SquaredDistances {
 
  private:
   static constexpr int64_t kShortest = 256;  // elements of an output that a call of the kernel is worth
-  static constexpr int64_t kTogether = 64;   // blocks that are read in turns
 };
 
 }  // namespace

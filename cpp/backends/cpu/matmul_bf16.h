@@ -144,6 +144,7 @@ void both_chains_tile(int n_cols, int64_t depth, const float* a, int64_t a_step,
   }
   for (int i = 0; i < kRows; ++i) {
     for (int h = 0; h < 2; ++h) {
+      if (kPart && h == 1 && n_cols <= W) continue;
       const V total = mode == kTileAdd ? V::add(load(i, h), sum[i][h]) : sum[i][h];
       if (kPart) {
         total.store(c + i * c_row + h * W, masks[h]);

@@ -18,8 +18,7 @@ constexpr int64_t kGrain = 64 * 1024;  // elements that are worth another thread
 constexpr int64_t kColumnBytes = 4096, kColumnBytesMin = 512;
 constexpr int64_t kShort = kLanes;         // elements of sequences that are better transposed
 constexpr int64_t kSlabBytes = 32 * 1024;  // of them at a time, in the first-level cache
-constexpr int64_t kTogether = 64;          // blocks that are taken at a time, at most
-constexpr int64_t kTogetherAcross = 16;    // the same of sequences that lie across memory
+constexpr int64_t kTogetherAcross = 16;    // blocks of sequences that lie across memory that are taken at a time
 
 struct Reduction {
   const Sequences& sequences;
@@ -46,14 +45,14 @@ struct Reduction {
   // As few as can be where they may be the last ones that matter.
   int64_t together() const {
     if (sequences.transposed()) return kTogetherAcross;
-    return reducer.deciding >= 0 ? 1 : kTogether;
+    return reducer.deciding >= 0 ? 1 : kStreamedBlocks;
   }
 
   bool one_decides(int64_t n, const char* results) const {
     return reducer.deciding >= 0 && std::memchr(results, reducer.deciding, static_cast<size_t>(n)) != nullptr;
   }
 
-  // The results of blocks [begin, end), kTogether of them at most.
+  // The results of blocks [begin, end), together() of them at most.
   void some_blocks(const char* start, int64_t begin, int64_t end, char* memory, char* results) const {
     const auto size = [&](int64_t b) { return std::min(kBlock, sequences.length - b * kBlock); };
     if (!sequences.transposed()) {
@@ -109,7 +108,7 @@ struct Reduction {
   }
 
   void one_output(int64_t o, char* memory) const {
-    alignas(8) char levels[Tree::kDepth * 8], results[kTogether * 8];
+    alignas(8) char levels[Tree::kDepth * 8], results[kStreamedBlocks * 8];
     const char* start = sequences.start_of(o);
     Tree tree(reducer, levels, 1, acc_size);
     const int64_t n = blocks();
@@ -202,10 +201,8 @@ struct Reduction {
     return (std::min(width, std::max(widest / acc_size / 16, int64_t{1}) * 16) + unit - 1) / unit * unit;
   }
 
-  // In cache, several rows are up to a third slower than blocks.
   bool suits_streams() const {
-    constexpr int64_t kFar = 4 * 1024 * 1024;  // bytes
-    return is_in_place() && (sequences.count * sequences.length << sequences.in.log2()) >= kFar;
+    return is_in_place() && (sequences.count * sequences.length << sequences.in.log2()) >= kStreamsFrom;
   }
 
   // Are elements reduced where they lie, without a conversion before?

@@ -56,6 +56,7 @@ struct RowKernels {
                       int64_t out_stride, void* lanes);
   // Of (x[i] - mean)^2, for n_rows rows of n elements, `stride` elements apart.
   void (*square_sum)(int64_t n_rows, int64_t n, const void* x, int64_t stride, const void* mean, void* sums);
+  int squared_together;  // rows that it reads in turns
   // acc[i] = acc[i] + (x[i] - mean[i])^2 + (x[stride + i] - mean[i])^2 + ... over n_rows rows.
   void (*square_columns)(int64_t n, void* acc, const void* x, int64_t stride, int64_t n_rows, const void* mean);
   void (*multiply)(int64_t n, const void* x, const void* factor, void* out);  // out[i] = x[i] * factor

@@ -170,9 +170,13 @@ inline void square_rows(int64_t n, const T* __restrict x, int64_t stride, T cent
   for (int k = 0; k < kTogether; ++k) sums[k] = fold(lane[k]);
 }
 
+// Rows whose lanes take eight registers.
+template <class T>
+constexpr int kSquaredTogether = kVectorBytes / 4 / static_cast<int>(sizeof(T));
+
 template <class T>
 void square_sum(int64_t n_rows, int64_t n, const void* data, int64_t stride, const void* mean, void* sums) {
-  constexpr int kTogether = kVectorBytes / 4 / static_cast<int>(sizeof(T));  // whose lanes fit half of the registers
+  constexpr int kTogether = kSquaredTogether<T>;
   const T* x = static_cast<const T*>(data);
   const T centre = *static_cast<const T*>(mean);
   T* out = static_cast<T*>(sums);
@@ -289,8 +293,8 @@ int32_t all_finite(int64_t n, const void* data) {
 
 template <class T>
 constexpr RowKernels kernels() {
-  return {&largest<T>, &exp_sum<T>,   &exp_columns<T>, &square_sum<T>, &square_columns<T>, &multiply<T>,
-          &divide<T>,  &normalize<T>, &hide<T>,        &log_add<T>,    &all_finite<T>};
+  return {&largest<T>,  &exp_sum<T>, &exp_columns<T>, &square_sum<T>, kSquaredTogether<T>, &square_columns<T>,
+          &multiply<T>, &divide<T>,  &normalize<T>,   &hide<T>,       &log_add<T>,         &all_finite<T>};
 }
 
 constexpr RowTable table = {{kernels<float>(), kernels<double>()}};

@@ -1,5 +1,5 @@
 // Reading long operands from several places in turns. What fetches memory ahead of a core follows each place by itself,
-// so one place alone gets it half to two thirds of what it can read.
+// so one place alone may get it no more than half or three quarters of what it can read.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +8,12 @@
 namespace ist::cpu {
 
 inline constexpr int64_t kStreams = 4;
+inline constexpr int64_t kStreamedBlocks = 64;  // of all places, before they move on
+// Bytes of all that is read. In cache several rows at a time are up to a third slower than one.
+inline constexpr int64_t kStreamsFrom = 4 * 1024 * 1024;
 
 // The results of kStreams times `each` blocks, the first `each` of which are in the first place. rows(b, to) makes
-// those of block b in every place.
+// those of block b in every place, of at most 8 bytes each.
 template <class Rows>
 void reduce_streams(int64_t each, int64_t result_bytes, char* results, Rows&& rows) {
   for (int64_t b = 0; b < each; ++b) {

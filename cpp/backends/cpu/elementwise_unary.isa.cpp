@@ -2,6 +2,7 @@
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/isa_common.h"
 #include "backends/cpu/simd_math_long.h"
+#include "backends/cpu/simd_near.h"
 #include "kernels/scalar_ops.h"
 
 namespace ist::cpu {
@@ -74,6 +75,19 @@ template <class Body>
 inline VecF64 vector_body(VecF64 x) {
   return Body::vector_apply(x);
 }
+#if defined(IST_VECTOR_EXP)
+template <class Body>
+concept HasNearBodies = requires(NearPair x) { Body::vector_apply(x); };
+template <class Body>
+inline void near_bodies(VecF32& first, VecF32& second) {
+  const NearPair y = Body::vector_apply(NearPair(VecMath(first), VecMath(second)));
+  first = {y.first.v}, second = {y.second.v};
+}
+#else
+template <class Body>
+constexpr bool HasNearBodies = false;
+#endif
+
 template <class Body, class V, class T>
 void vector_tile(int64_t n, void* out, const void* const* in) {
   constexpr int W = V::kWidth;
@@ -82,10 +96,16 @@ void vector_tile(int64_t n, void* out, const void* const* in) {
   int64_t i = 0;
   // Two at a time: their chains of operations do not wait for each other.
   for (; i + 2 * W <= n; i += 2 * W) {
-    const V first = vector_body<Body>(V::load(a + i));
-    const V second = vector_body<Body>(V::load(a + i + W));
-    first.store(r + i);
-    second.store(r + i + W);
+    V first = V::load(a + i), second = V::load(a + i + W);
+    if constexpr (std::is_same_v<V, VecF32> && HasNearBodies<Body>) {
+      if (!Body::any_far(VecMath(first), VecMath(second))) [[likely]] {
+        near_bodies<Body>(first, second);
+        first.store(r + i), second.store(r + i + W);
+        continue;
+      }
+    }
+    first = vector_body<Body>(first), second = vector_body<Body>(second);
+    first.store(r + i), second.store(r + i + W);
   }
   for (; i + W <= n; i += W) vector_body<Body>(V::load(a + i)).store(r + i);
   if (i == n) return;
@@ -97,27 +117,13 @@ concept HasVectorBody = requires(V x) { Body::vector_apply(x); };
 #endif
 
 #if defined(IST_STORES_HALVES)
-// Half types in one pass, for ops that are cheap: the bodies of others want the registers for themselves.
+// Half types in one pass, for ops whose bodies leave registers for it.
 inline VecF32 square(VecF32 a) { return {a.v * a.v}; }
-#if defined(IST_VECTOR_SCALE)
 inline VecF32 exp(VecF32 a) { return {exp(VecMath(a)).v}; }
 inline VecF32 sigmoid(VecF32 a) { return {sigmoid(VecMath(a)).v}; }
 inline VecF32 tanh(VecF32 a) { return {tanh(VecMath(a)).v}; }
 inline VecF32 erf(VecF32 a) { return {erf(VecMath(a)).v}; }
 inline VecF32 log(VecF32 a) { return {log(VecMath(a)).v}; }
-
-// Numbers within kNearSigmoid of 0.
-struct NearVector {
-  VecMath x;
-};
-inline NearVector exp(NearVector a) { return {exp_near(a.x)}; }
-inline NearVector sigmoid(NearVector a) { return {sigmoid_near(a.x)}; }
-
-template <class Body>
-concept HasNearHalfBody = requires(NearVector x) { Body::vector_apply(x); };
-template <int D>
-constexpr uint16_t kNearHalf = D == IST_BFLOAT16 ? 0x4280 : 0x5400;  // kNearSigmoid, less than kNearExp
-#endif
 
 template <class Body>
 concept HasHalfBody = requires(VecF32 x) { Body::vector_apply(x); };
@@ -130,15 +136,12 @@ void half_tile(int64_t n, void* out, const void* const* in) {
   const auto two = [](const Type<D>* from, Type<D>* to) {
     VecF32 first, second;
     VecF32::load_two(from, first, second);
-#if defined(IST_VECTOR_SCALE)
-    if constexpr (HasNearHalfBody<Body>) {
-      if (!VecF32::any_beyond(from, kNearHalf<D>)) [[likely]] {
-        const NearVector near_first{VecMath(first)}, near_second{VecMath(second)};
-        return VecF32::store_two_numbers(to, {Body::vector_apply(near_first).x.v},
-                                         {Body::vector_apply(near_second).x.v});
+    if constexpr (HasNearBodies<Body>) {
+      if (!Body::any_far(from)) [[likely]] {
+        near_bodies<Body>(first, second);
+        return VecF32::store_two_numbers(to, first, second);
       }
     }
-#endif
     VecF32::store_two(to, Body::vector_apply(first), Body::vector_apply(second));
   };
   int64_t i = 0;
@@ -201,6 +204,10 @@ constexpr TileFn unary_fn() {
       requires requires { V(name(x)); }   \
     {                                     \
       return name(x);                     \
+    }                                     \
+    template <class... V>                 \
+    static inline bool any_far(V... x) {  \
+      return any_far_##name(x...);        \
     }                                     \
     template <class T>                    \
     static inline T near_apply(Near<T> x) \

@@ -1,7 +1,7 @@
 // Pieces of softmax, logsumexp, norms and attention, over rows in the accumulator type.
 #include "backends/cpu/compiler_vectors.h"
 #include "backends/cpu/reduce_kernels.h"
-#include "backends/cpu/simd_math.h"
+#include "backends/cpu/simd_near.h"
 #include "kernels/scalar_ops.h"
 
 namespace ist::cpu {
@@ -55,12 +55,22 @@ inline void exp_step(const T* x, T top, T* r, T* lane) {
   }
 }
 #if defined(IST_VECTOR_EXP)
+inline NearPair exp_of(VecMath a, VecMath b) {
+  if (any_far_exp(a, b)) [[unlikely]]
+    return {scalar::exp_of_negative(a), scalar::exp_of_negative(b)};
+  return exp(NearPair(a, b));
+}
 inline void exp_step(const float* x, float top, float* r, float* lane) {
-#pragma GCC unroll 4
-  for (int i = 0; i < kLanes; i += VecF32::kWidth) {
-    const VecMath e = scalar::exp_of_negative(VecMath(VecF32::load(x + i)) - VecMath(top));
+  constexpr int W = VecF32::kWidth;
+  const auto below = [&](int i) { return VecMath(VecF32::load(x + i)) - VecMath(top); };
+  const auto keep = [&](VecMath e, int i) {
     VecF32{e.v}.store(r + i);
     VecF32{(VecMath(VecF32::load(lane + i)) + e).v}.store(lane + i);
+  };
+#pragma GCC unroll 2
+  for (int i = 0; i < kLanes; i += 2 * W) {
+    const NearPair e = exp_of(below(i), below(i + W));
+    keep(e.first, i), keep(e.second, i + W);
   }
 }
 #endif
@@ -266,7 +276,7 @@ inline void log_of(int64_t n, const double* x, double* r) {
 }
 inline void log_of(int64_t n, const float* x, float* r) {
   int64_t i = 0;
-#if defined(IST_VECTOR_SCALE)
+#if defined(IST_VECTOR_EXP)
   for (; i + VecF32::kWidth <= n; i += VecF32::kWidth) VecF32{log(VecMath(VecF32::load(x + i))).v}.store(r + i);
 #endif
   for (; i < n; ++i) r[i] = scalar::log(x[i]);

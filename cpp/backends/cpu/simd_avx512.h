@@ -88,9 +88,9 @@ struct VecF32 {
   }
   // Is any of the 2 * kWidth half numbers further from 0 than the one of these bits, or NaN?
   template <class Half>
-  static inline bool any_beyond(const Half* p, uint16_t limit) {
+  static inline bool any_beyond(const Half* p, int16_t limit) {
     const __m512i magnitudes = _mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi16(0x7fff));
-    return _mm512_cmpgt_epu16_mask(magnitudes, _mm512_set1_epi16(static_cast<short>(limit))) != 0;
+    return _mm512_cmpgt_epu16_mask(magnitudes, _mm512_set1_epi16(limit)) != 0;
   }
   // Of numbers that are bfloat16 already.
   inline void store_upper(bfloat16* p) const {

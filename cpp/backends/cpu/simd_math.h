@@ -125,18 +125,23 @@ inline VecMath log1p(VecMath x) { return scalar::log1p_of(x); }
 #elif defined(__AVX2__)
 #define IST_VECTOR_EXP 1
 inline VecMath limited_below(VecMath x, VecMath limit) { return VecMath(_mm256_max_ps(limit.v, x.v)); }
-// 2^k is an addition to the exponent, but where that does not do: there as scalar::scaled_down().
+// As for scalars.
+inline __m256i scaled_bits(VecMath y, scalar::ReducedExp<VecMath> e) {
+  const __m256i k = _mm256_slli_epi32(_mm256_castps_si256(e.shifted.v), 23);
+  const __m256i smallest = _mm256_set1_epi32(scalar::kSmallestNormalF), unit = _mm256_sub_epi32(smallest, k);
+  const __m256i normal = _mm256_add_epi32(_mm256_castps_si256(y.v), k);
+  const __m256i subnormal = _mm256_sub_epi32(_mm256_castps_si256(y.v + _mm256_castsi256_ps(unit)), unit);
+  return _mm256_blendv_epi8(normal, subnormal, _mm256_cmpgt_epi32(smallest, normal));
+}
+// 2^k is an addition to the exponent, but where that does not do.
 inline VecMath scaled_down(VecMath y, scalar::ReducedExp<VecMath> e) {
   constexpr float kNormalFrom = -125.0f;
-  const __m256i k = _mm256_slli_epi32(_mm256_castps_si256(e.shifted.v), 23);
-  const __m256i shifted = _mm256_add_epi32(_mm256_castps_si256(y.v), k);
   const __m256 normal = _mm256_cmp_ps(e.k.v, _mm256_set1_ps(kNormalFrom), _CMP_GE_OQ);
-  if (_mm256_movemask_ps(normal) == 0xff) [[likely]]
-    return VecMath(_mm256_castsi256_ps(shifted));
-  const __m256i smallest = _mm256_set1_epi32(scalar::kSmallestNormalF), unit = _mm256_sub_epi32(smallest, k);
-  const __m256i subnormal = _mm256_sub_epi32(_mm256_castps_si256(y.v + _mm256_castsi256_ps(unit)), unit);
-  const __m256i bits = _mm256_blendv_epi8(shifted, subnormal, _mm256_cmpgt_epi32(smallest, shifted));
-  return VecMath(_mm256_castsi256_ps(bits) + (y.v - y.v));
+  if (_mm256_movemask_ps(normal) == 0xff) [[likely]] {
+    const __m256i k = _mm256_slli_epi32(_mm256_castps_si256(e.shifted.v), 23);
+    return VecMath(_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(y.v), k)));
+  }
+  return VecMath(_mm256_castsi256_ps(scaled_bits(y, e)) + (y.v - y.v));
 }
 inline VecMath sqrt(VecMath a) { return VecMath(_mm256_sqrt_ps(a.v)); }
 inline VecMath at_most(VecMath x, VecMath limit) { return VecMath(_mm256_min_ps(limit.v, x.v)); }

@@ -1,0 +1,85 @@
+"""The bit contract of functions that go different ways for different arguments."""
+
+from __future__ import annotations
+
+import arrays
+import numpy as np
+import pytest
+
+import isthmus as ist
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["sin", "cos", "tan", "exp", "sigmoid", "log", "log2", "log10", "erfinv"])
+def test_the_way_of_a_function_depends_on_its_element_alone(name: str, dtype: str) -> None:
+    """Some arguments take another way than most; whole stretches of the others do not look for them."""
+    rng = np.random.default_rng(0)
+    wide = dtype == "float64"
+    bound, tiny = (30, -1022) if wide else (13, -126)
+    exponents = np.concatenate(
+        [np.full(300, 3), rng.integers(bound - 3, bound + 3, 300), np.full(600, 4), [13, 127, 5]]
+    )
+    x = np.ldexp(rng.uniform(1, 2, exponents.size), exponents).astype(dtype)
+    edges = [2.0**bound, np.inf, np.nan, 0.0, -0.0, 87.0, -87.0, 89.0, -104.0, 2.0**tiny, 0.999, 1.0, -1.0]
+    edges += [float(np.nextafter(x.dtype.type(edge), x.dtype.type(np.inf))) for edge in (2.0**bound, 0.999, 2.0**tiny)]
+    x[310 : 310 + len(edges)] = edges
+    x[340:440] = rng.integers(0, 2 ** (8 * x.itemsize), 100, f"uint{8 * x.itemsize}").view(dtype)
+    x[[700, 800]] = [87.0, 2.0**tiny]
+    below_one = np.concatenate([rng.uniform(-0.99, 0.99, 512), 1 - 2.0 ** -rng.uniform(1, 53, 100)])
+    x = np.concatenate([x, below_one.astype(dtype)])
+    function = getattr(ist, name)
+
+    def run(values: np.ndarray) -> ist.Tensor:
+        return function(ist.array(values, getattr(ist, dtype)))
+
+    together = run(x)
+    alone = ist.concatenate([run(x[i : i + 1]) for i in range(x.size)])
+    with ist.device("reference"):
+        expected = run(x)
+    np.testing.assert_array_equal(arrays.bits(together), arrays.bits(expected))
+    np.testing.assert_array_equal(arrays.bits(alone), arrays.bits(expected))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("name", ["exp", "sigmoid", "log", "tanh", "erf"])
+def test_functions_of_every_half_number(name: str, dtype: str) -> None:
+    """In order, where stretches of many numbers go the same way, and mixed, where hardly any do."""
+    words = np.arange(2**16, dtype=np.uint16)
+    half = arrays.numpy_dtype(dtype)
+    for order in (words, np.random.default_rng(0).permutation(words)):
+        x = ist.array(order.view(half))
+        with ist.device("reference"):
+            expected = getattr(ist, name)(ist.array(order.view(half)))
+        np.testing.assert_array_equal(arrays.bits(getattr(ist, name)(x)), arrays.bits(expected))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_remainders_of_any_quotient(dtype: str) -> None:
+    """Stretches of small quotients, of large ones, and of both; next to whole quotients, where rounding reaches one."""
+    rng = np.random.default_rng(0)
+    digits = np.finfo(dtype).nmant
+    bits = np.concatenate([np.full(700, 5), rng.integers(digits - 3, digits + 4, 700), rng.integers(1, 120, 300)])
+    divisor = rng.uniform(1, 2, bits.size).astype(dtype)
+    x = (np.floor(np.ldexp(rng.uniform(1, 2, bits.size), bits)) * divisor).astype(dtype)
+    x[::3] = np.nextafter(x[::3], x.dtype.type(0))
+    edges = [
+        0.0,
+        2.0 ** np.finfo(dtype).minexp,
+        np.finfo(dtype).smallest_subnormal,
+        np.finfo(dtype).max,
+        np.inf,
+        np.nan,
+    ]
+    pairs = np.array([(a, b) for a in edges for b in edges], dtype)
+    x[1100 : 1100 + len(pairs)], divisor[1100 : 1100 + len(pairs)] = pairs.T
+    x *= rng.choice([-1, 1], x.size).astype(dtype)
+    divisor *= rng.choice([-1, 1], x.size).astype(dtype)
+
+    def run(device: str) -> np.ndarray:
+        with ist.device(device):
+            return arrays.bits(ist.remainder(*(ist.array(v, getattr(ist, dtype)) for v in (x, divisor))))
+
+    with np.errstate(invalid="ignore"):
+        exact = np.remainder(x, divisor)
+    np.testing.assert_array_equal(run("cpu"), run("reference"))
+    np.testing.assert_array_equal(run("cpu").view(dtype), exact)

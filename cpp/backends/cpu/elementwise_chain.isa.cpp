@@ -192,7 +192,10 @@ inline Value<T> finished(Value<T> v) {
 }
 
 // What there is between the steps besides numbers, which stay in registers: what the last step has made if it is bool,
-// and the other operand of the next one.
+// and the other operand of the next one. Setting it before the first step would cost more than that step.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // steps read what steps before them have set
+#endif
 template <class T, int kCount>
 struct Beside {
   Bools<Value<T>> bools[kCount], other_bools[kCount];

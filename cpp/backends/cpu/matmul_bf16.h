@@ -61,7 +61,18 @@ void group_tile(int n_cols, int64_t n_groups, float* c, int64_t c_row, TileMode 
   }
 }
 
-// Operands packed as float32.
+// One k of operands packed as float32: the rows of A times two vectors of B.
+template <class V, int kRows>
+[[gnu::always_inline]] inline void add_products(const float* x, const float* y, V (&acc)[kRows][2]) {
+  const V left = V::load(y), right = V::load(y + V::kWidth);
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+    const V value = V::broadcast(x[i]);
+    acc[i][0] = V::fma(value, left, acc[i][0]);
+    acc[i][1] = V::fma(value, right, acc[i][1]);
+  }
+}
+
 template <int kRows, bool kPart>
 void float_group_tile(int n_cols, int64_t depth, const float* a, int64_t a_step, const float* b, int64_t b_row,
                       float* c, int64_t c_row, TileMode mode) {
@@ -75,13 +86,7 @@ void float_group_tile(int n_cols, int64_t depth, const float* a, int64_t a_step,
 #pragma GCC unroll 16
                                 for (int i = 0; i < kRows; ++i) acc[i][0] = acc[i][1] = V::zero();
                                 for (int64_t k = parity; k < n; k += 2, x += 2 * a_step, y += 2 * b_row) {
-                                  const V left = V::load(y), right = V::load(y + V::kWidth);
-#pragma GCC unroll 16
-                                  for (int i = 0; i < kRows; ++i) {
-                                    const V value = V::broadcast(x[i]);
-                                    acc[i][0] = V::fma(value, left, acc[i][0]);
-                                    acc[i][1] = V::fma(value, right, acc[i][1]);
-                                  }
+                                  add_products(x, y, acc);
                                 }
                               });
 }
@@ -94,23 +99,14 @@ template <int kRows>
   V even[kRows][2], odd[kRows][2];
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) even[i][0] = even[i][1] = odd[i][0] = odd[i][1] = V::zero();
-  const auto step = [](const float* x, const float* y, V(&acc)[kRows][2]) __attribute__((always_inline)) {
-    const V left = V::load(y), right = V::load(y + V::kWidth);
-#pragma GCC unroll 16
-    for (int i = 0; i < kRows; ++i) {
-      const V value = V::broadcast(x[i]);
-      acc[i][0] = V::fma(value, left, acc[i][0]);
-      acc[i][1] = V::fma(value, right, acc[i][1]);
-    }
-  };
   const auto pair = [&]() __attribute__((always_inline)) {
-    step(a, b, even), step(a + a_step, b + b_row, odd);
+    add_products(a, b, even), add_products(a + a_step, b + b_row, odd);
     a += 2 * a_step, b += 2 * b_row;
   };
   int64_t k = 0;
   for (; k + 4 <= n; k += 4) pair(), pair();
   for (; k + 2 <= n; k += 2) pair();
-  if (k < n) step(a, b, even);
+  if (k < n) add_products(a, b, even);
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
     for (int h = 0; h < 2; ++h) sum[i][h] = V::add(sum[i][h], V::add(even[i][h], odd[i][h]));

@@ -276,6 +276,7 @@ inline void take_where(Value<T> (&value)[kCount], const Beside<T, kCount>& besid
   constexpr int W = kLength<T>;
   const auto load_at = [&](const Of<T>* x, int j)
                            __attribute__((always_inline)) { return load_operand<kWhole>(x + j * W, n); };
+  // Each branch sets its bools apart by itself: in common they would be loaded before the branch.
   if (position == 0) {
     const Bools<Value<T>>* bools = apart(beside.bools);
 #pragma GCC unroll 8

@@ -187,6 +187,22 @@ def test_slices_of_operands_that_are_none_of_the_result(shape: tuple[int, ...], 
     compare(program, [np.random.default_rng(0).standard_normal(shape).astype(np.float32)], THREADS)
 
 
+# With the length of rows; a slice is one row.
+OF_OTHER_PLANS: dict[str, tuple[Program, int]] = {
+    "first row": (lambda x, e: softmax(softmax(x)) * (x - x[:1]), 21000),  # the same elements, in the first slice
+    "exponents": (lambda x, e: softmax(x) ** e, 130000),  # some of which are products
+    "exponents that are made": (lambda x, e: softmax(x) ** (x[:, :1] * 0 + e), 130000),
+}
+
+
+@pytest.mark.parametrize("name", OF_OTHER_PLANS)
+def test_slices_that_are_planned_otherwise_than_those_before(name: str) -> None:
+    program, length = OF_OTHER_PLANS[name]
+    x = np.random.default_rng(0).standard_normal((6, length)).astype(np.float32)
+    exponents = np.array([[2], [3], [0.5], [np.nan], [2], [-0.0]], np.float32)
+    compare(program, [x, exponents], THREADS)
+
+
 @pytest.mark.parametrize("threads", THREADS)
 def test_a_slice_without_memory_is_an_error_and_the_process_goes_on(threads: int) -> None:
     x = ist.array(np.random.default_rng(0).standard_normal((64, 32, 1024)).astype(np.float32))

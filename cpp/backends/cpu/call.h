@@ -23,11 +23,14 @@ struct View {
   bool dense() const { return is_dense(rank, shape, strides); }
 };
 
+struct KeptPrograms;
+
 struct Context {
   const Kernels& kernels;
   const ist_host& host;
   const ist_program& program;
   int threads;
+  KeptPrograms* kept = nullptr;  // from slice to slice of a program that runs slice by slice
 };
 
 struct Call {

@@ -147,29 +147,32 @@ void run_elementwise_reduce(const Context& context, uint32_t first, uint32_t end
   }
 
   // Short sequences share a tile, long ones are a block for each tile.
-  TileProgram program(context, first, end - 1, end - 1);
-  const uint16_t reduced = program.value_as(input, acc);
   const bool whole = blocks.of_output() == 1;
   const int64_t rows_of_tile = whole ? kBlock / length : 1;
-  const bool is_of_rows = whole && rows_of_tile > 1;
-  program.finish(whole ? std::min(rows_of_tile, count) * length : kBlock, is_of_rows ? count * length : length);
+  const auto plan = [&](TileProgram& program) {
+    const bool is_of_rows = whole && rows_of_tile > 1;
+    program.value_as(input, acc);
+    program.finish(whole ? std::min(rows_of_tile, count) * length : kBlock, is_of_rows ? count * length : length);
+  };
   bool leaves = false;  // of what is reduced, or made on the way, all is wanted then
   for (uint32_t i = first; i + 1 < end; ++i) {
     leaves |= outlives(value_at(context.program, node_at(context.program, i).output.value), end - 1);
   }
-  const int64_t grain = 1 + kGrain / (std::min(length, kBlock) * (program.cost() + 1));
-  parallel_for(context.threads, blocks.count(), grain, [&](int64_t begin, int64_t end) {
-    TileProgram::Frame frame;
-    program.enter(frame);
-    int64_t n_rows = 1;
-    for (int64_t i = begin; i < end; i += n_rows) {
-      const int64_t n = blocks.size(i);
-      if (!leaves && blocks.is_decided(i)) continue;
-      if (whole) n_rows = std::min(rows_of_tile, end - i);
-      program.run(frame, blocks.output(i) * length + blocks.position(i), n_rows * n);
-      reducer.rows(n_rows, n, frame.at[reduced], n, blocks.result(i));
-      blocks.note(i);
-    }
+  run_planned(context, first, end - 1, end - 1, plan, [&](const TileProgram& program) {
+    const int64_t grain = 1 + kGrain / (std::min(length, kBlock) * (program.cost() + 1));
+    parallel_for(context.threads, blocks.count(), grain, [&](int64_t begin, int64_t end) {
+      TileProgram::Frame frame;
+      program.enter(frame);
+      int64_t n_rows = 1;
+      for (int64_t i = begin; i < end; i += n_rows) {
+        const int64_t n = blocks.size(i);
+        if (!leaves && blocks.is_decided(i)) continue;
+        if (whole) n_rows = std::min(rows_of_tile, end - i);
+        program.run(frame, blocks.output(i) * length + blocks.position(i), n_rows * n);
+        reducer.rows(n_rows, n, frame.at[program.asked()], n, blocks.result(i));
+        blocks.note(i);
+      }
+    });
   });
   blocks.finish();
 }

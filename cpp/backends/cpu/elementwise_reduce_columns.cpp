@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <optional>
 
 #include "backends/cpu/copy_kernels.h"
 #include "backends/cpu/sequence.h"
@@ -121,20 +120,13 @@ void run_elementwise_reduce_columns(const Context& context, uint32_t first, uint
   const DistancesInColumns distances(context, first, end);
   const Cut cut(m, together, context.threads, distances.found ? kRowsTogether : 0);
 
-  std::optional<TileProgram> program;
-  uint16_t reduced = 0;
-  if (!distances.found) {
-    program.emplace(context, first, end - 1, end - 1);
-    reduced = program->value_as(input, acc);
-    program->finish(cut.rows * cut.width, m.rows * m.columns);
-  }
   Temporary memory, levels;
   char* const lanes = memory.make(call, together * n_blocks * block_bytes);
   Tree tree(reducer, levels.make(call, Tree::kDepth * lane_bytes), m.outputs(), acc_size);
 
   const auto square_columns = context.kernels.row->fn[acc == IST_FLOAT64 ? 1 : 0].square_columns;
-  // Rows of matrices [matrix, matrix + n) to their lanes.
-  const auto add_rows = [&](int64_t matrix, int64_t n) {
+  // Rows of matrices [matrix, matrix + n) to their lanes. `program` is null where there are distances.
+  const auto add_rows = [&](const TileProgram* program, int64_t matrix, int64_t n) {
     const int64_t cost = program ? program->cost() + 1 : DistancesInColumns::kCost;
     const int64_t work = n * m.rows * m.columns * cost, tasks = n * cut.tasks();
     parallel_for(context.threads, tasks, 1 + kGrain * tasks / work, [&](int64_t begin, int64_t end) {
@@ -164,7 +156,7 @@ void run_elementwise_reduce_columns(const Context& context, uint32_t first, uint
               continue;
             }
             program->run(frame, element, n_rows * width);
-            const char* x = frame.at[reduced];
+            const char* x = frame.at[program->asked()];
             if (rounds > 0) reducer.columns(of_round, to, x, of_round, rounds);
             if (rest > 0) reducer.columns(rest * width, to, x + rounds * of_round * acc_size, 0, 1);
           }
@@ -172,24 +164,32 @@ void run_elementwise_reduce_columns(const Context& context, uint32_t first, uint
       }
     });
   };
-  for (int64_t matrix = 0; matrix < m.outer; matrix += together) {
-    const int64_t n = std::min(together, m.outer - matrix);
-    add_rows(matrix, n);
-    parallel_for(context.threads, n * n_blocks, 1 + kGrain / (kLanes * m.outputs()), [&](int64_t begin, int64_t end) {
-      char* folded = scratch(static_cast<size_t>(lane_bytes));
-      for (int64_t b = begin; b < end; ++b) {
-        char* row = lanes + b * block_bytes;
-        fold_lanes(reducer, m.lanes(), m.columns, lane_bytes, row);
-        fold_neighbours(context.kernels, reducer, log2, m.neighbours, m.outputs(), row, folded);
+  const auto reduce_all = [&](const TileProgram* program) {
+    for (int64_t matrix = 0; matrix < m.outer; matrix += together) {
+      const int64_t n = std::min(together, m.outer - matrix);
+      add_rows(program, matrix, n);
+      parallel_for(context.threads, n * n_blocks, 1 + kGrain / (kLanes * m.outputs()), [&](int64_t begin, int64_t end) {
+        char* folded = scratch(static_cast<size_t>(lane_bytes));
+        for (int64_t b = begin; b < end; ++b) {
+          char* row = lanes + b * block_bytes;
+          fold_lanes(reducer, m.lanes(), m.columns, lane_bytes, row);
+          fold_neighbours(context.kernels, reducer, log2, m.neighbours, m.outputs(), row, folded);
+        }
+      });
+      for (int64_t i = 0; i < n; ++i) {
+        tree.clear();
+        for (int64_t b = 0; b < n_blocks; ++b) tree.push(lanes + (i * n_blocks + b) * block_bytes);
+        char* to = out.data + ((matrix + i) * m.outputs() << out.log2());
+        convert(context.kernels, acc, out.dtype, m.outputs(), tree.finish(), to, nullptr);
       }
-    });
-    for (int64_t i = 0; i < n; ++i) {
-      tree.clear();
-      for (int64_t b = 0; b < n_blocks; ++b) tree.push(lanes + (i * n_blocks + b) * block_bytes);
-      char* to = out.data + ((matrix + i) * m.outputs() << out.log2());
-      convert(context.kernels, acc, out.dtype, m.outputs(), tree.finish(), to, nullptr);
     }
-  }
+  };
+  if (distances.found) return reduce_all(nullptr);
+  const auto plan = [&](TileProgram& program) {
+    program.value_as(input, acc);
+    program.finish(cut.rows * cut.width, m.rows * m.columns);
+  };
+  run_planned(context, first, end - 1, end - 1, plan, [&](const TileProgram& program) { reduce_all(&program); });
 }
 
 }  // namespace ist::cpu

@@ -121,11 +121,12 @@ void run_matmul_elementwise(const Context& context, uint32_t first, uint32_t end
     multiply(call, nullptr);
     return run_elementwise(context, first + 1, end);
   }
-  TileProgram program(context, first + 1, end, end - 1);
-  // A single column is computed as a row.
-  const int64_t m = out.shape[out.rank - 2], n = out.shape[out.rank - 1];
-  program.finish(std::min<int64_t>(kTailTile, out.count()), n > 1 ? n : m);
-  multiply(call, &program);
+  const auto plan = [&](TileProgram& program) {
+    // A single column is computed as a row.
+    const int64_t m = out.shape[out.rank - 2], n = out.shape[out.rank - 1];
+    program.finish(std::min<int64_t>(kTailTile, out.count()), n > 1 ? n : m);
+  };
+  run_planned(context, first + 1, end, end - 1, plan, [&](const TileProgram& program) { multiply(call, &program); });
 }
 
 }  // namespace ist::cpu

@@ -63,10 +63,11 @@ class SliceProgram {
   std::vector<Window> moves_;
   std::vector<Slot> slots_;
   std::vector<std::unique_ptr<Stretch>> stretches_;
+  KeptPrograms kept_;
 };
 
 SliceProgram::SliceProgram(const Stretch& stretch, const Context& context, int64_t parts, uint32_t& node)
-    : stretch_(stretch), parts_(parts), context_{context.kernels, context.host, program_, 1} {
+    : stretch_(stretch), parts_(parts), context_{context.kernels, context.host, program_, 1, &kept_} {
   add_nodes(context);
   place_values(context);
   program_ = {sizeof(ist_program),
@@ -77,6 +78,7 @@ SliceProgram::SliceProgram(const Stretch& stretch, const Context& context, int64
               static_cast<uint32_t>(nodes_.size()),
               values_.data(),
               nodes_.data()};
+  kept_.of.resize(nodes_.size());
   plan(node);
 }
 
@@ -216,6 +218,14 @@ void run_slices(const Stretch& stretch, const Context& context, uint32_t& failed
   std::mutex mutex;
   std::atomic<bool> fails{false};  // then the other slices are not begun
   std::optional<Error> error;
+  std::vector<std::unique_ptr<SliceProgram>> idle;  // for full slices
+  const auto take = [&]() -> std::unique_ptr<SliceProgram> {
+    const std::lock_guard lock(mutex);
+    if (idle.empty()) return nullptr;
+    std::unique_ptr<SliceProgram> program = std::move(idle.back());
+    idle.pop_back();
+    return program;
+  };
   const int64_t parts = stretch.slice_parts(), rest = stretch.parts() % parts;
   const int64_t full = stretch.parts() / parts;
   parallel_for(context.threads, stretch.slices(), 1, [&](int64_t begin, int64_t end) {
@@ -223,8 +233,11 @@ void run_slices(const Stretch& stretch, const Context& context, uint32_t& failed
     uint32_t node = 0;  // of the slice
     try {
       if (begin < full) {
-        SliceProgram program(stretch, context, parts, node);
-        for (int64_t i = begin; i < std::min(end, full) && !fails; ++i) program.run(i * parts, node);
+        std::unique_ptr<SliceProgram> program = take();
+        if (program == nullptr) program = std::make_unique<SliceProgram>(stretch, context, parts, node);
+        for (int64_t i = begin; i < std::min(end, full) && !fails; ++i) program->run(i * parts, node);
+        const std::lock_guard lock(mutex);
+        idle.push_back(std::move(program));
       }
       if (end > full) SliceProgram(stretch, context, rest, node).run(full * parts, node);
     } catch (const Error& e) {

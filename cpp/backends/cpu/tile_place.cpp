@@ -74,7 +74,7 @@ void TileProgram::choose_bands() {
 // `in_rows`: no tile need go past the end of a block, or of a row that is read where it is.
 void TileProgram::place_gathered(uint32_t r, bool needs_tile, bool in_rows) {
   Register& reg = registers_[r];
-  Gather& gather = gathers_.emplace_back(Gather{r, {}});
+  Gather& gather = gathers_.emplace_back(r);
   for (uint32_t i = 0; i < reg.operand->rank; ++i) gather.nest.add(reg.operand->shape[i], reg.operand->strides[i]);
   gather.find_repetition();
   if (in_rows && gather.block > 0) {
@@ -108,6 +108,8 @@ void TileProgram::place_operands(int64_t row) {
   place_blocks(needs_tile);
   n_buffers_ = n_slots_;
   if (tile_ == 0 && !any_asked_) choose_bands();
+  const auto is_gathered = [](const Register& reg) { return reg.place == Place::gathered; };
+  gathers_.reserve(static_cast<size_t>(std::count_if(registers_, registers_ + n_registers_, is_gathered)));
   cut_ = n_bands_ > 0 ? matrix_columns_ : row > 0 ? row : std::max<int64_t>(n_, 1);
   for (uint32_t r = 0; r < n_registers_; ++r) {
     Register& reg = registers_[r];

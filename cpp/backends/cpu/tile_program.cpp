@@ -92,20 +92,22 @@ TileProgram::TileProgram(const Context& context, uint32_t first, uint32_t end, u
 uint16_t TileProgram::value_as(const ist_tensor& value, uint32_t dtype) {
   const uint16_t made = operand(value);
   registers_[made].is_asked = any_asked_ = true;
-  if (value.dtype == dtype) return made;
-  const uint16_t converted = take_slot(dtype);
-  emit_cast(value.dtype, dtype, made, converted);
-  return converted;
+  asked_ = made;
+  if (value.dtype == dtype) return asked_;
+  asked_ = take_slot(dtype);
+  emit_cast(value.dtype, dtype, made, asked_);
+  return asked_;
 }
 
 // Squares and cubes of float32 are products by definition; a scalar's value is known before the tiles are run. The
 // factors, or 0.
-int TileProgram::factors_of_power(const ist_node& node, const uint16_t* in) const {
+int TileProgram::factors_of_power(const ist_node& node, const uint16_t* in) {
   if (node.op != static_cast<uint32_t>(Op::power) || node.output.dtype != IST_FLOAT32) return 0;
   const Register& exponent = registers_[in[1]];
   if (exponent.place != Place::filled || registers_[in[0]].place == Place::filled) return 0;
   float value;
   std::memcpy(&value, exponent.base, sizeof(value));
+  exponents_[n_exponents_++] = {in[1], value};
   return value == 2.0f ? 2 : value == 3.0f ? 3 : 0;
 }
 
@@ -185,16 +187,36 @@ void TileProgram::forget_slot(uint32_t m) {
 
 uint16_t TileProgram::add_register(Place place, char* base, uint32_t dtype, const ist_tensor* operand) {
   if (place == Place::direct || place == Place::gathered) bytes_ += int64_t{1} << size_log2(dtype);
-  registers_[n_registers_] = {base, place, static_cast<uint8_t>(size_log2(dtype)), false, 0, dtype, operand};
+  registers_[n_registers_] = {base, place, static_cast<uint8_t>(size_log2(dtype)), false, 0, dtype, operand, nullptr};
   return static_cast<uint16_t>(n_registers_++);
+}
+
+char* TileProgram::address_of(const ist_tensor& t) const {
+  char* data = static_cast<char*>(value_at(context_.program, t.value).buffer->data);
+  return data + t.offset * (int64_t{1} << size_log2(t.dtype));
+}
+
+bool TileProgram::move() {
+  for (uint32_t r = 0; r < n_registers_; ++r) {
+    Register& reg = registers_[r];
+    if (reg.operand != nullptr) reg.base = address_of(*reg.operand);
+    if (reg.made != nullptr) reg.base = static_cast<char*>(reg.made->buffer->data);
+  }
+  for (uint32_t i = 0; i < n_alike_; ++i) {
+    if (address_of(*alike_[i].operand) != registers_[alike_[i].reg].base) return false;
+  }
+  for (uint32_t i = 0; i < n_exponents_; ++i) {
+    const auto& exponent = exponents_[i];
+    if (std::memcmp(registers_[exponent.reg].base, &exponent.value, sizeof(float)) != 0) return false;
+  }
+  return true;
 }
 
 uint16_t TileProgram::operand(const ist_tensor& t) {
   for (uint32_t m = n_made_; t.value >= lowest_ && m-- > 0;) {
     if (made_[m].value == t.value) return made_[m].reg;
   }
-  char* base = static_cast<char*>(value_at(context_.program, t.value).buffer->data) +
-               t.offset * (int64_t{1} << size_log2(t.dtype));
+  char* base = address_of(t);
   const int rank = static_cast<int>(t.rank);
   Place place = Place::gathered;
   if (is_dense(rank, t.shape, t.strides)) {
@@ -209,7 +231,9 @@ uint16_t TileProgram::operand(const ist_tensor& t) {
   for (uint32_t r = 0; r < n_registers_; ++r) {
     const Register& reg = registers_[r];
     if (reg.place != place || reg.base != base || reg.dtype != t.dtype || reg.operand == nullptr) continue;
-    if (place != Place::gathered || reads_alike(*reg.operand)) return static_cast<uint16_t>(r);
+    if (place == Place::gathered && !reads_alike(*reg.operand)) continue;
+    alike_[n_alike_++] = {&t, static_cast<uint16_t>(r)};
+    return static_cast<uint16_t>(r);
   }
   return add_register(place, base, t.dtype, &t);
 }
@@ -217,7 +241,9 @@ uint16_t TileProgram::operand(const ist_tensor& t) {
 uint16_t TileProgram::result_register(const ist_tensor& out) {
   const ist_value& value = value_at(context_.program, out.value);
   if (!outlives(value, last_)) return take_slot(out.dtype);
-  return add_register(Place::direct, static_cast<char*>(value.buffer->data), out.dtype, nullptr);
+  const uint16_t reg = add_register(Place::direct, static_cast<char*>(value.buffer->data), out.dtype, nullptr);
+  registers_[reg].made = &value;
+  return reg;
 }
 
 // A slot's buffer is shared in time by registers of several dtypes; each taking makes a register, so that an

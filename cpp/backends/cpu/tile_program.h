@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
 #include <vector>
 
 #include "backends/cpu/call.h"
@@ -48,12 +49,16 @@ class TileProgram {
 
   // The register that holds a value of the run as `dtype` after each tile.
   uint16_t value_as(const ist_tensor& value, uint32_t dtype);
+  uint16_t asked() const { return asked_; }  // what value_as() returned last
 
   // To be called when all of the above is done, before tiles are run. How long these may be is what the cache likes:
   // they keep to length_at(), or come in bands if no value is asked for.
   void finish() { finish(0, 0); }
   // Or the caller says how long they may be, and that none goes past a multiple of `row` elements; 0: any may.
   void finish(int64_t tile, int64_t row);
+
+  // Operands and results lie elsewhere now, or hold other elements. False if the nodes want another program for them.
+  bool move();
 
   int64_t size() const { return n_; }  // elements of a node
   // What an element costs, roughly, in additions of numbers in cache.
@@ -95,6 +100,7 @@ class TileProgram {
     uint16_t index;  // of its buffer: of a tile, or of a block if only steps of a chain read it
     uint32_t dtype;
     const ist_tensor* operand;  // null: a result
+    const ist_value* made;      // a result in memory; otherwise null
 
     bool is_read_in_place() const { return place == Place::direct && operand != nullptr; }
   };
@@ -120,6 +126,7 @@ class TileProgram {
     int outer = 0;
     int64_t period = 0, block = 0;
 
+    explicit Gather(uint32_t r) : reg(r) {}  // most of the nest is never looked at
     void find_repetition();
     bool is_row() const;       // a long dense period can be read where it is
     bool is_constant() const;  // of a block
@@ -131,7 +138,7 @@ class TileProgram {
 
   void execute(const Instruction& instruction, int64_t n, char* out, const void* const* in) const;
   void add_node(uint32_t i);
-  int factors_of_power(const ist_node& node, const uint16_t* in) const;
+  int factors_of_power(const ist_node& node, const uint16_t* in);
   uint32_t link_to_last(const ist_node& node, uint32_t i, const uint16_t* in) const;
   void extend_last(uint32_t op, uint32_t n_inputs, const uint16_t* in, uint16_t out);
   bool is_constant(uint16_t reg) const;
@@ -165,6 +172,7 @@ class TileProgram {
   void choose_stores(bool may_stream);
   void forget_slot(uint32_t m);
   uint16_t add_register(Place place, char* base, uint32_t dtype, const ist_tensor* operand);
+  char* address_of(const ist_tensor& t) const;
   uint16_t operand(const ist_tensor& t);
   uint16_t result_register(const ist_tensor& out);
   uint16_t take_slot(uint32_t dtype);
@@ -186,15 +194,47 @@ class TileProgram {
   bool reads_ahead_ = false, streams_ = false;
   uint32_t n_buffers_ = 0, n_constants_ = 0, n_bands_ = 0;
   bool any_asked_ = false;
+  uint16_t asked_ = 0;
   Register registers_[kMaxRegisters];
   Instruction instructions_[kMaxInstructions];
   uint16_t inputs_[kMaxInputs];
   ChainStep steps_[kMaxSteps];
   Made made_[kMaxRunNodes];
   Made in_slots_[kMaxRunNodes];  // those still to be read
+  struct {                       // that the program depends on, beside shapes
+    const ist_tensor* operand;   // that is read as a register, which holds another one of the same elements
+    uint16_t reg;
+  } alike_[kMaxOperands];
+  struct {
+    uint16_t reg;
+    float value;
+  } exponents_[kMaxRunNodes];
+  uint32_t n_alike_ = 0, n_exponents_ = 0;
   bool slot_used_[kMaxSlots] = {}, slot_is_bool_[kMaxSlots] = {};
   std::vector<Gather> gathers_;
 };
+
+// By their first nodes.
+struct KeptPrograms {
+  std::vector<std::unique_ptr<TileProgram>> of;
+};
+
+// Calls run(program) with the one of these nodes, which plan(program) asks for values and finishes. What was planned
+// for the slice before need only move.
+template <class Plan, class Run>
+void run_planned(const Context& context, uint32_t first, uint32_t end, uint32_t last, Plan&& plan, Run&& run) {
+  if (context.kept == nullptr) {
+    TileProgram program(context, first, end, last);
+    plan(program);
+    return run(program);
+  }
+  std::unique_ptr<TileProgram>& kept = context.kept->of[first];
+  if (kept == nullptr || !kept->move()) {
+    kept = std::make_unique<TileProgram>(context, first, end, last);
+    plan(*kept);
+  }
+  run(*kept);
+}
 
 // Evaluates nodes [first, end), which are as for TileProgram. Values that outlive the run have buffers already.
 void run_elementwise(const Context& context, uint32_t first, uint32_t end);

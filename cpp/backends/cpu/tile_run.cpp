@@ -250,6 +250,25 @@ void run_bands(const TileProgram& program, int64_t begin, int64_t end) {
   program.leave();
 }
 
+void run_all(const TileProgram& program, int threads) {
+  const int64_t work = program.size() * program.cost();
+  const bool alone = threads <= 1 || work < 2 * kGrainAwake;
+  const int64_t grain = !alone && helpers_awake() ? kGrainAwake : kGrainAsleep;
+  if (program.band_rows() > 0) {
+    const int64_t matrices = program.size() / (program.matrix_rows() * program.matrix_columns());
+    const int64_t bands = matrices * divide_up(program.matrix_rows(), program.band_rows());
+    parallel_for(alone ? 1 : threads, bands, 1 + grain * bands / work,
+                 [&](int64_t begin, int64_t end) { run_bands(program, begin, end); });
+  } else {
+    // No two threads write to a cache line, and ranges begin where vectors are aligned.
+    const int64_t n = program.size(), units = divide_up(n, kUnit);
+    parallel_for(
+        alone ? 1 : threads, units, std::max<int64_t>(kShareMin, grain / program.cost()) / kUnit,
+        [&](int64_t begin, int64_t end) { run_tiles(program, begin * kUnit, std::min(n, end * kUnit)); },
+        work < kLongWork ? 1 : 4);
+  }
+}
+
 }  // namespace
 
 void run_elementwise(const Context& context, uint32_t first, uint32_t end) {
@@ -257,24 +276,9 @@ void run_elementwise(const Context& context, uint32_t first, uint32_t end) {
   if (element_count(static_cast<int>(node.output.rank), node.output.shape) == 0) return;
   // A lone copy knows better ways than tiles.
   if (end == first + 1 && node.op == static_cast<uint32_t>(Op::contiguous)) return run_contiguous({context, node});
-  TileProgram program(context, first, end, end - 1);
-  program.finish();
-  const int64_t work = program.size() * program.cost();
-  const bool alone = context.threads <= 1 || work < 2 * kGrainAwake;
-  const int64_t grain = !alone && helpers_awake() ? kGrainAwake : kGrainAsleep;
-  if (program.band_rows() > 0) {
-    const int64_t matrices = program.size() / (program.matrix_rows() * program.matrix_columns());
-    const int64_t bands = matrices * divide_up(program.matrix_rows(), program.band_rows());
-    parallel_for(alone ? 1 : context.threads, bands, 1 + grain * bands / work,
-                 [&](int64_t begin, int64_t end) { run_bands(program, begin, end); });
-  } else {
-    // No two threads write to a cache line, and ranges begin where vectors are aligned.
-    const int64_t n = program.size(), units = divide_up(n, kUnit);
-    parallel_for(
-        alone ? 1 : context.threads, units, std::max<int64_t>(kShareMin, grain / program.cost()) / kUnit,
-        [&](int64_t begin, int64_t end) { run_tiles(program, begin * kUnit, std::min(n, end * kUnit)); },
-        work < kLongWork ? 1 : 4);
-  }
+  const auto plan = [](TileProgram& program) { program.finish(); };
+  run_planned(context, first, end, end - 1, plan,
+              [&](const TileProgram& program) { run_all(program, context.threads); });
 }
 
 }  // namespace ist::cpu

@@ -366,6 +366,28 @@ def test_reductions_of_many_megabytes(rows: int, dtype: str) -> None:
             np.testing.assert_array_equal(run(name, "cpu", threads), exact)
 
 
+@pytest.mark.parametrize("dtype", ["int16", "int32", "uint64", "bfloat16", "float32", "float64", "complex64"])
+def test_reductions_of_every_second_element(dtype: str) -> None:
+    """They are read where they lie: alone, row by row and from several places, with and without another one behind."""
+    rng = np.random.default_rng(6)
+    lengths = (1, 2, 31, 32, 33, 63, 64, 65, 96, 500, 4095, 4096, 4097, 4128, 13_000)
+    shapes = [(rows, 2 * n - without) for n in lengths for rows in (1, 5, 9) for without in (0, 1)]
+    shapes.append((3, (2 << 20) // getattr(ist, dtype).size + 77))
+    for shape in shapes:
+        values = rng.integers(1, 100, shape) / (1 if "int" in dtype else 7)
+
+        def run(name: str, device: str, threads: int = 1, values: np.ndarray = values) -> np.ndarray:
+            ist.set_num_threads(threads)
+            with ist.device(device):
+                x = ist.array(values, dtype=getattr(ist, dtype))[:, ::2]
+                return arrays.bits(getattr(ist, name)(x, axis=1))
+
+        for name in ("sum", "prod", "max"):
+            exact = run(name, "reference")
+            for threads in (1, 3):
+                np.testing.assert_array_equal(run(name, "cpu", threads), exact, str((name, shape)))
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 @given(
     blocks=st.integers(0, 80),

@@ -169,7 +169,7 @@ void run_elementwise_reduce(const Context& context, uint32_t first, uint32_t end
         if (!leaves && blocks.is_decided(i)) continue;
         if (whole) n_rows = std::min(rows_of_tile, end - i);
         program.run(frame, blocks.output(i) * length + blocks.position(i), n_rows * n);
-        reducer.rows(n_rows, n, frame.at[program.asked()], n, blocks.result(i));
+        reducer.rows[0](n_rows, n, frame.at[program.asked()], n, blocks.result(i));
         blocks.note(i);
       }
     });

@@ -59,7 +59,11 @@ struct Reduction {
       const int64_t streamed = suits_streams() ? in_streams(start, begin, end, results) : 0;
       results += streamed * acc_size;
       for (int64_t b = begin + streamed; b < end; ++b, results += acc_size) {
-        reducer.block(sequences.load(start, b * kBlock, size(b), memory), size(b), results);
+        if (is_in_place()) {
+          rows(1, size(b), start + (b * kBlock * step() << sequences.in.log2()), 0, results);
+        } else {
+          reducer.block(sequences.load(start, b * kBlock, size(b), memory), size(b), results);
+        }
       }
       return;
     }
@@ -83,9 +87,10 @@ struct Reduction {
   // The first of blocks [begin, end), from several places in turns. Returns how many.
   int64_t in_streams(const char* start, int64_t begin, int64_t end, char* results) const {
     const int64_t each = (std::min(end, sequences.length / kBlock) - begin) / kStreams;
-    const char* first = start + (begin * kBlock << sequences.in.log2());
+    const int64_t block = kBlock * step();  // elements from one block to the next
+    const char* first = start + (begin * block << sequences.in.log2());
     reduce_streams(each, acc_size, results, [&](int64_t b, void* to) {
-      reducer.rows(kStreams, kBlock, first + (b * kBlock << sequences.in.log2()), each * kBlock, to);
+      rows(kStreams, kBlock, first + (b * block << sequences.in.log2()), each * block, to);
     });
     return each * kStreams;
   }
@@ -97,7 +102,7 @@ struct Reduction {
       if (const int64_t pitch = row_pitch(); pitch != 0) {
         for (int64_t o = begin; o < end; ++o) {
           const int64_t n = std::min(kRows, end - o);
-          reducer.rows(n, sequences.length, sequences.in.data + ((o * pitch) << sequences.in.log2()), pitch, memory);
+          rows(n, sequences.length, sequences.in.data + ((o * pitch) << sequences.in.log2()), pitch, memory);
           store(n, memory, out.data + (o << out.log2()));
           o += n - 1;
         }
@@ -202,11 +207,20 @@ struct Reduction {
   }
 
   bool suits_streams() const {
-    return is_in_place() && (sequences.count * sequences.length << sequences.in.log2()) >= kStreamsFrom;
+    return is_in_place() && (sequences.count * sequences.length * step() << sequences.in.log2()) >= kStreamsFrom;
   }
 
-  // Are elements reduced where they lie, without a conversion before?
-  bool is_in_place() const { return sequences.dense() && sequences.in.dtype == sequences.acc; }
+  // From one element of a sequence to the next, where it is the same for all.
+  int64_t step() const { return sequences.reduced.rank == 1 ? sequences.reduced.strides[0][0] : 0; }
+
+  // Are elements reduced where they lie, without a copy or a conversion before?
+  bool is_in_place() const {
+    return sequences.in.dtype == sequences.acc && (step() == 1 || (step() == 2 && reducer.rows[1] != nullptr));
+  }
+
+  void rows(int64_t n_rows, int64_t n, const char* x, int64_t stride, void* results) const {
+    reducer.rows[step() - 1](n_rows, n, x, stride, results);
+  }
 
   // The elements from one output's sequence to the next one's, where sequences are single blocks in place; otherwise 0.
   int64_t row_pitch() const {

@@ -1,4 +1,7 @@
 // Reductions of dense blocks in the contract's order: 32 lanes, folded by halving.
+#include <utility>
+
+#include "backends/cpu/compiler_vectors.h"
 #include "backends/cpu/isa_common.h"
 #include "backends/cpu/reduce_kernels.h"
 #include "backends/cpu/reduce_ops.h"
@@ -90,23 +93,52 @@ inline const T* widened(const T* x, T*) {
 inline const float* widened(const float16* x, float* memory) { return convert_lanes(x, memory); }
 inline const float* widened(const bfloat16* x, float* memory) { return convert_lanes(x, memory); }
 
+// kLanes elements that are kStep apart; every second one is taken to `memory`, and the one behind the last is read,
+// too.
+template <int kStep, class E>
+inline const E* neighbours(const E* x, E* memory) {
+  if constexpr (kStep == 1) {
+    return x;
+  } else {
+    using Bits = std::conditional_t<sizeof(E) == 4, uint32_t, uint64_t>;
+    constexpr int W = kWidth<Bits>;
+    using V = Elements<Bits>;
+    const auto even_elements = []<int... i>(V a, V b, std::integer_sequence<int, i...>)
+                                   __attribute__((always_inline)) { return __builtin_shufflevector(a, b, 2 * i...); };
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes; i += W) {
+      const V even =
+          even_elements(load_as<V>(x + 2 * i), load_as<V>(x + 2 * i + W), std::make_integer_sequence<int, W>());
+      __builtin_memcpy(memory + i, &even, sizeof(even));
+    }
+    return memory;
+  }
+}
+
+// Whether kLanes elements from j on may be read, of n.
+template <int kStep>
+inline bool holds_lanes(int64_t j, int64_t n) {
+  return j + kLanes <= n - (kStep - 1);
+}
+
 // F over elements E in accumulators T.
-template <class F, class T, class E>
+template <class F, class T, class E, int kStep = 1>
 void block(const void* data, int64_t n, void* result) {
   const E* __restrict x = static_cast<const E*>(data);
   T lane[kLanes], memory[kLanes];
+  E taken[kLanes];
   for (int i = 0; i < kLanes; ++i) lane[i] = F::template identity<T>();
   int64_t j = 0;
-  for (; j + kLanes <= n; j += kLanes) {
-    const T* wide = widened(x + j, memory);
+  for (; holds_lanes<kStep>(j, n); j += kLanes) {
+    const T* wide = widened(neighbours<kStep>(x + j * kStep, taken), memory);
     for (int i = 0; i < kLanes; ++i) lane[i] = F::apply(lane[i], wide[i]);
   }
-  for (int64_t i = 0; i < n - j; ++i) lane[i] = F::apply(lane[i], widened(x[j + i]));
+  for (int64_t i = 0; i < n - j; ++i) lane[i] = F::apply(lane[i], widened(x[(j + i) * kStep]));
   *static_cast<T*>(result) = kIsNeutral<F, T> && n < kLanes ? fold<F, T>(lane, n) : fold_all<F, T>(lane);
 }
 
 // Several rows at a time: the lanes of one alone would wait for each other's additions.
-template <class F, class T, class E>
+template <class F, class T, class E, int kStep>
 void rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, void* results) {
   constexpr int kTogether = sizeof(T) <= 4 ? 4 : 2;
   const E* __restrict x = static_cast<const E*>(data);
@@ -114,37 +146,38 @@ void rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, void* res
   int64_t r = 0;
   for (; n >= kLanes && r + kTogether <= n_rows; r += kTogether, x += kTogether * stride) {
     T lane[kTogether][kLanes], memory[kLanes];
+    E taken[kLanes];
 #pragma GCC unroll 4
     for (int k = 0; k < kTogether; ++k) {
       for (int i = 0; i < kLanes; ++i) lane[k][i] = F::template identity<T>();
     }
     int64_t j = 0;
-    for (; j + kLanes <= n; j += kLanes) {
+    for (; holds_lanes<kStep>(j, n); j += kLanes) {
 #pragma GCC unroll 4
       for (int k = 0; k < kTogether; ++k) {
-        const T* wide = widened(x + k * stride + j, memory);
+        const T* wide = widened(neighbours<kStep>(x + k * stride + j * kStep, taken), memory);
         for (int i = 0; i < kLanes; ++i) lane[k][i] = F::apply(lane[k][i], wide[i]);
       }
     }
     // Whole vectors may be read where the next rows are.
     const int rest = static_cast<int>(n - j);
-    const bool may_pass = rest > 0 && stride >= n && r + kTogether < n_rows;
+    const bool may_pass = rest > 0 && stride >= n * kStep && r + kTogether < n_rows;
 #pragma GCC unroll 4
     for (int k = 0; k < kTogether; ++k) {
-      const E* last = x + k * stride + j;
+      const E* last = x + k * stride + j * kStep;
       if (may_pass) {
-        const T* wide = widened(last, memory);
+        const T* wide = widened(neighbours<kStep>(last, taken), memory);
         for (int i = 0; i < kLanes; ++i) {
           const T value = F::apply(lane[k][i], wide[i]);
           lane[k][i] = i < rest ? value : lane[k][i];
         }
       } else {
-        for (int i = 0; i < rest; ++i) lane[k][i] = F::apply(lane[k][i], widened(last[i]));
+        for (int i = 0; i < rest; ++i) lane[k][i] = F::apply(lane[k][i], widened(last[i * kStep]));
       }
       out[r + k] = fold_all<F, T>(lane[k]);
     }
   }
-  for (; r < n_rows; ++r, x += stride) block<F, T, E>(x, n, &out[r]);
+  for (; r < n_rows; ++r, x += stride) block<F, T, E, kStep>(x, n, &out[r]);
 }
 
 // kTogether rows at a time, so that reading and writing the accumulators counts for little.
@@ -220,8 +253,13 @@ template <class F, int D>
 constexpr Reducer reducer() {
   using T = typename Storage<D>::compute;
   using E = Type<D>;
-  return {&block<F, T, E>, &rows<F, T, E>,   &columns<F, T, E>,     &fold_rows<F, T, E>, &combine<F, T>,
-          &identity<F, T>, kIsNeutral<F, T>, std::is_integral_v<T>, kDeciding<F>};
+  decltype(&rows<F, T, E, 1>) every_second = nullptr;
+  if constexpr (std::is_floating_point_v<E>) every_second = &rows<F, T, E, 2>;  // the others are not worth their size
+  return {&block<F, T, E>,   {&rows<F, T, E, 1>, every_second},
+          &columns<F, T, E>, &fold_rows<F, T, E>,
+          &combine<F, T>,    &identity<F, T>,
+          kIsNeutral<F, T>,  std::is_integral_v<T>,
+          kDeciding<F>};
 }
 
 constexpr ReduceTable make_table() {

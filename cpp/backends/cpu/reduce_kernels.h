@@ -8,8 +8,9 @@ namespace ist::cpu {
 // One reduction of elements of one dtype, in accumulators of its compute type (float32 for half types).
 struct Reducer {
   void (*block)(const void* x, int64_t n, void* result);  // n <= 4096 dense elements: 32 lanes, folded
-  // Blocks of n elements, `stride` elements apart.
-  void (*rows)(int64_t n_rows, int64_t n, const void* x, int64_t stride, void* results);
+  // Blocks of n elements that begin `stride` elements apart: rows[0] of neighbours, rows[1] of every
+  // second element, null but for float32 and float64.
+  void (*rows[2])(int64_t n_rows, int64_t n, const void* x, int64_t stride, void* results);
   // acc[i] = acc[i] # x[i] # x[stride + i] # ... over n_rows rows.
   void (*columns)(int64_t n, void* acc, const void* x, int64_t stride, int64_t n_rows);
   // acc[i] = the fold of n_rows <= 4 lanes, of which lane k is identity # x[k * stride + i].

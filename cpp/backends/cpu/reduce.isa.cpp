@@ -137,6 +137,12 @@ void block(const void* data, int64_t n, void* result) {
   *static_cast<T*>(result) = kIsNeutral<F, T> && n < kLanes ? fold<F, T>(lane, n) : fold_all<F, T>(lane);
 }
 
+// The last elements of a row, less than kLanes: rare enough for a function of its own, which is less to compile.
+template <class F, int kStep, class T, class E>
+__attribute__((noinline)) void add_rest(const E* __restrict x, int n, T* __restrict lane) {
+  for (int i = 0; i < n; ++i) lane[i] = F::apply(lane[i], widened(x[i * kStep]));
+}
+
 // Several rows at a time: the lanes of one alone would wait for each other's additions.
 template <class F, class T, class E, int kStep>
 void rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, void* results) {
@@ -171,8 +177,8 @@ void rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, void* res
           const T value = F::apply(lane[k][i], wide[i]);
           lane[k][i] = i < rest ? value : lane[k][i];
         }
-      } else {
-        for (int i = 0; i < rest; ++i) lane[k][i] = F::apply(lane[k][i], widened(last[i * kStep]));
+      } else if (rest > 0) {
+        add_rest<F, kStep>(last, rest, lane[k]);
       }
       out[r + k] = fold_all<F, T>(lane[k]);
     }
@@ -180,27 +186,53 @@ void rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, void* res
   for (; r < n_rows; ++r, x += stride) block<F, T, E, kStep>(x, n, &out[r]);
 }
 
-// kTogether rows at a time, so that reading and writing the accumulators counts for little.
-template <int kTogether, class F, class T, class E>
-inline void add_rows(int64_t n, T* __restrict acc, const E* __restrict x, int64_t stride) {
+template <class F, class T, class E>
+__attribute__((noinline)) void combine(int64_t n, void* into, const void* from) {
+  T* __restrict acc = static_cast<T*>(into);
+  const E* __restrict x = static_cast<const E*>(from);
   int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    // Not copied to lanes and back: copies are made by halves of vectors, which stores cannot hand to whole loads.
-    T value[kLanes], memory[kLanes];
-#pragma GCC unroll 8
-    for (int k = 0; k < kTogether; ++k) {
-      const T* wide = widened(x + k * stride + i, memory);
-      const T* before = k == 0 ? acc + i : value;
-      T* after = k + 1 == kTogether ? acc + i : value;
-      for (int l = 0; l < kLanes; ++l) after[l] = F::apply(before[l], wide[l]);
+  if constexpr (!std::is_same_v<T, E>) {
+    for (; i + kLanes <= n; i += kLanes) {
+      T memory[kLanes];
+      const T* wide = widened(x + i, memory);
+      for (int l = 0; l < kLanes; ++l) acc[i + l] = F::apply(acc[i + l], wide[l]);
     }
   }
-  for (; i < n; ++i) {
+  for (; i < n; ++i) acc[i] = F::apply(acc[i], widened(x[i]));
+}
+
+template <int kTogether, class F, class T, class E>
+inline void add_chain(int64_t first, int64_t n, T* __restrict acc, const E* __restrict x, int64_t stride) {
+  for (int64_t i = first; i < n; ++i) {
     T value = acc[i];
 #pragma GCC unroll 8
     for (int k = 0; k < kTogether; ++k) value = F::apply(value, widened(x[k * stride + i]));
     acc[i] = value;
   }
+}
+
+// kTogether rows at a time, so that reading and writing the accumulators counts for little.
+template <int kTogether, class F, class T, class E>
+inline void add_rows(int64_t n, T* __restrict acc, const E* __restrict x, int64_t stride) {
+  constexpr bool kIsExtreme = (std::is_same_v<F, Max> || std::is_same_v<F, Min>) && !std::is_integral_v<T>;
+  int64_t i = 0;
+  if constexpr (kIsExtreme || !std::is_same_v<T, E>) {
+    for (; i + kLanes <= n; i += kLanes) {
+      // Not copied to lanes and back: copies are made by halves of vectors, which stores cannot hand to whole loads.
+      T value[kLanes], memory[kLanes];
+#pragma GCC unroll 8
+      for (int k = 0; k < kTogether; ++k) {
+        const T* wide = widened(x + k * stride + i, memory);
+        const T* before = k == 0 ? acc + i : value;
+        T* after = k + 1 == kTogether ? acc + i : value;
+        for (int l = 0; l < kLanes; ++l) after[l] = F::apply(before[l], wide[l]);
+      }
+    }
+  }
+  // Long chains of extremes take GCC seconds each: to it they are branches, in which a NaN passes by the rest.
+  constexpr int kChain = kIsExtreme && kTogether == 8 ? 4 : kTogether;
+  add_chain<kChain, F>(i, n, acc, x, stride);
+  if constexpr (kChain < kTogether) add_chain<kTogether - kChain, F>(i, n, acc, x + kChain * stride, stride);
 }
 
 template <class F, class T, class E>
@@ -212,7 +244,7 @@ void columns(int64_t n, void* into, const void* from, int64_t stride, int64_t n_
   }
   // Of 32 rows the first starts the lanes, so seven are left over.
   for (; n_rows >= 3; n_rows -= 3, x += 3 * stride) add_rows<3, F>(n, acc, x, stride);
-  for (; n_rows > 0; --n_rows, x += stride) add_rows<1, F>(n, acc, x, stride);
+  for (; n_rows > 0; --n_rows, x += stride) combine<F, T, E>(n, acc, x);
 }
 
 // The fold of up to four lanes that have one element each.
@@ -242,13 +274,6 @@ void fold_rows(int64_t n, void* into, const void* from, int64_t stride, int64_t 
   }
 }
 
-template <class F, class T>
-void combine(int64_t n, void* into, const void* from) {
-  T* __restrict acc = static_cast<T*>(into);
-  const T* __restrict x = static_cast<const T*>(from);
-  for (int64_t i = 0; i < n; ++i) acc[i] = F::apply(acc[i], x[i]);
-}
-
 template <class F, int D>
 constexpr Reducer reducer() {
   using T = typename Storage<D>::compute;
@@ -257,7 +282,7 @@ constexpr Reducer reducer() {
   if constexpr (std::is_floating_point_v<E>) every_second = &rows<F, T, E, 2>;  // the others are not worth their size
   return {&block<F, T, E>,   {&rows<F, T, E, 1>, every_second},
           &columns<F, T, E>, &fold_rows<F, T, E>,
-          &combine<F, T>,    &identity<F, T>,
+          &combine<F, T, T>, &identity<F, T>,
           kIsNeutral<F, T>,  std::is_integral_v<T>,
           kDeciding<F>};
 }

@@ -154,24 +154,24 @@ def test_batches(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", [*SHAPES, (3, 0, 7), (700, 40, 300)], ids=str)
+@pytest.mark.parametrize("shape", [*SHAPES, (3, 0, 7), (700, 40, 300), (40, 33, 512), (40, 33, 513)], ids=str)
 def test_elementwise_ops_on_the_product(dtype: str, shape: tuple[int, int, int]) -> None:
     """They run on strips of the product: in one program, one op at a time, with and without the product as a result."""
     m, k, n = shape
     rng = np.random.default_rng(m + k + n)
-    values = rng.standard_normal((2, m, k)), rng.standard_normal((k, n)), rng.standard_normal(n)
+    values = [rng.standard_normal(s) for s in ((2, m, k), (k, n), (n,), (m, 1))]
 
     def run(device: str, threads: int, keeps_product: bool = False, one_at_a_time: bool = False) -> list[np.ndarray]:
         ist.set_num_threads(threads)
         with ist.device(device):
-            a, b, bias = (ist.array(v.astype(np.float32)).astype(getattr(ist, dtype)) for v in values)
+            a, b, bias, scale = (ist.array(v.astype(np.float32)).astype(getattr(ist, dtype)) for v in values)
             if threads == 1:  # columns that are dense in memory are packed several strips at a time
                 a = ist.swapaxes(ist.contiguous(ist.swapaxes(a, 1, 2)), 1, 2)
                 b = ist.broadcast_to(b, (2, k, n))
             product = a @ b
             if one_at_a_time:
                 ist.eval(product)
-            y = ist.exp(product + bias) * ist.swapaxes(product, 0, 1).swapaxes(0, 1)
+            y = ist.exp(product + bias) * scale * ist.swapaxes(product, 0, 1).swapaxes(0, 1)
             ist.eval([y, product] if keeps_product else [y])
             return [arrays.bits(y), arrays.bits(product)]
 

@@ -13,7 +13,7 @@ constexpr int64_t kTasks = 4;                // for each thread, at most
 constexpr int64_t kBlockSide = 2048;         // of blocks of C that are worth more tasks than threads
 constexpr int64_t kPackCost = 16;            // multiply-adds that take as long as packing an element
 constexpr int64_t kSharedLine = 5000;        // those that take as long as a line that two threads write
-constexpr int64_t kTailTile = 1024;          // elements of a row that elementwise nodes take at a time
+constexpr int64_t kTailTile = 1024;          // elements that elementwise nodes take at a time
 
 // Multiply-adds that are worth another thread. Where C is narrow, fast kernels wait for memory like any other.
 int64_t thread_work(const Product& product) {
@@ -48,6 +48,9 @@ Grid choose_grid(const Product& product, int64_t batches) {
   }
   return best;
 }
+
+// Whole rows so short are taken several at a time by elementwise nodes.
+bool share_tiles(int64_t row_length) { return 2 * row_length <= kTailTile; }
 
 // `program` may be null.
 void multiply(const Call& call, const TileProgram* program) {
@@ -104,9 +107,11 @@ void multiply(const Call& call, const TileProgram* program) {
 void Tail::run(int64_t row, int64_t n_rows, int64_t column, int64_t n) const {
   TileProgram::Frame frame;
   program->enter(frame);
-  for (int64_t i = row; i < row + n_rows; ++i) {
-    for (int64_t j = 0; j < n; j += program->tile()) {
-      program->run(frame, i * row_length + column + j, std::min(program->tile(), n - j));
+  const bool together = n == row_length && share_tiles(row_length);
+  const int64_t runs = together ? 1 : n_rows, length = together ? n_rows * n : n;
+  for (int64_t i = 0; i < runs; ++i) {
+    for (int64_t j = 0; j < length; j += program->tile()) {
+      program->run(frame, (row + i) * row_length + column + j, std::min(program->tile(), length - j));
     }
   }
 }
@@ -124,7 +129,8 @@ void run_matmul_elementwise(const Context& context, uint32_t first, uint32_t end
   const auto plan = [&](TileProgram& program) {
     // A single column is computed as a row.
     const int64_t m = out.shape[out.rank - 2], n = out.shape[out.rank - 1];
-    program.finish(std::min<int64_t>(kTailTile, out.count()), n > 1 ? n : m);
+    const int64_t row = n > 1 ? n : m;
+    program.finish(std::min<int64_t>(kTailTile, out.count()), share_tiles(row) ? out.count() : row);
   };
   run_planned(context, first + 1, end, end - 1, plan, [&](const TileProgram& program) { multiply(call, &program); });
 }

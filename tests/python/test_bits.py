@@ -374,18 +374,24 @@ def test_reductions_of_every_second_element(dtype: str) -> None:
     shapes = [(rows, 2 * n - without) for n in lengths for rows in (1, 5, 9) for without in (0, 1)]
     shapes.append((3, (2 << 20) // getattr(ist, dtype).size + 77))
     for shape in shapes:
-        values = rng.integers(1, 100, shape) / (1 if "int" in dtype else 7)
+        of_sums = rng.integers(-100, 100, shape) / (1 if "int" in dtype else 7)
+        # Odd, or so near 1 that thousands of them stay finite.
+        of_products = 2 * rng.integers(0, 50, shape) + 1 if "int" in dtype else np.exp(rng.normal(0, 0.02, shape))
+        of_extremes = of_sums.copy()
+        if "int" not in dtype:
+            of_extremes[rng.random(shape) < 0.3] *= 0.0  # of both signs
+            of_extremes[rng.random(shape) < 0.2 / shape[1]] = np.nan
 
-        def run(name: str, device: str, threads: int = 1, values: np.ndarray = values) -> np.ndarray:
+        def run(name: str, device: str, values: np.ndarray, threads: int = 1) -> np.ndarray:
             ist.set_num_threads(threads)
             with ist.device(device):
                 x = ist.array(values, dtype=getattr(ist, dtype))[:, ::2]
                 return arrays.bits(getattr(ist, name)(x, axis=1))
 
-        for name in ("sum", "prod", "max"):
-            exact = run(name, "reference")
+        for name, values in (("sum", of_sums), ("prod", of_products), ("max", of_extremes), ("min", of_extremes)):
+            exact = run(name, "reference", values)
             for threads in (1, 3):
-                np.testing.assert_array_equal(run(name, "cpu", threads), exact, str((name, shape)))
+                np.testing.assert_array_equal(run(name, "cpu", values, threads), exact, str((name, shape)))
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])

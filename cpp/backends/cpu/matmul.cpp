@@ -130,7 +130,7 @@ void run_matmul_elementwise(const Context& context, uint32_t first, uint32_t end
     // A single column is computed as a row.
     const int64_t m = out.shape[out.rank - 2], n = out.shape[out.rank - 1];
     const int64_t row = n > 1 ? n : m;
-    program.finish(std::min<int64_t>(kTailTile, out.count()), share_tiles(row) ? out.count() : row);
+    program.finish(std::min<int64_t>(kTailTile, out.count()), share_tiles(row) ? m * n : row);
   };
   run_planned(context, first + 1, end, end - 1, plan, [&](const TileProgram& program) { multiply(call, &program); });
 }

@@ -1,4 +1,4 @@
-// Reductions of dense blocks in the contract's order: 32 lanes, folded by halving.
+// Reductions of blocks that are dense, or every second element, in the contract's order: 32 lanes, folded by halving.
 #include <utility>
 
 #include "backends/cpu/compiler_vectors.h"
@@ -96,7 +96,7 @@ inline const float* widened(const bfloat16* x, float* memory) { return convert_l
 // kLanes elements that are kStep apart; every second one is taken to `memory`, and the one behind the last is read,
 // too.
 template <int kStep, class E>
-inline const E* neighbours(const E* x, E* memory) {
+inline const E* lanes_at(const E* x, E* memory) {
   if constexpr (kStep == 1) {
     return x;
   } else {
@@ -130,14 +130,14 @@ void block(const void* data, int64_t n, void* result) {
   for (int i = 0; i < kLanes; ++i) lane[i] = F::template identity<T>();
   int64_t j = 0;
   for (; holds_lanes<kStep>(j, n); j += kLanes) {
-    const T* wide = widened(neighbours<kStep>(x + j * kStep, taken), memory);
+    const T* wide = widened(lanes_at<kStep>(x + j * kStep, taken), memory);
     for (int i = 0; i < kLanes; ++i) lane[i] = F::apply(lane[i], wide[i]);
   }
   for (int64_t i = 0; i < n - j; ++i) lane[i] = F::apply(lane[i], widened(x[(j + i) * kStep]));
   *static_cast<T*>(result) = kIsNeutral<F, T> && n < kLanes ? fold<F, T>(lane, n) : fold_all<F, T>(lane);
 }
 
-// The last elements of a row, less than kLanes: rare enough for a function of its own, which is less to compile.
+// The last elements of a row, at most kLanes: rare enough for a function of its own, which is less to compile.
 template <class F, int kStep, class T, class E>
 __attribute__((noinline)) void add_rest(const E* __restrict x, int n, T* __restrict lane) {
   for (int i = 0; i < n; ++i) lane[i] = F::apply(lane[i], widened(x[i * kStep]));
@@ -161,7 +161,7 @@ void rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, void* res
     for (; holds_lanes<kStep>(j, n); j += kLanes) {
 #pragma GCC unroll 4
       for (int k = 0; k < kTogether; ++k) {
-        const T* wide = widened(neighbours<kStep>(x + k * stride + j * kStep, taken), memory);
+        const T* wide = widened(lanes_at<kStep>(x + k * stride + j * kStep, taken), memory);
         for (int i = 0; i < kLanes; ++i) lane[k][i] = F::apply(lane[k][i], wide[i]);
       }
     }
@@ -172,7 +172,7 @@ void rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, void* res
     for (int k = 0; k < kTogether; ++k) {
       const E* last = x + k * stride + j * kStep;
       if (may_pass) {
-        const T* wide = widened(neighbours<kStep>(last, taken), memory);
+        const T* wide = widened(lanes_at<kStep>(last, taken), memory);
         for (int i = 0; i < kLanes; ++i) {
           const T value = F::apply(lane[k][i], wide[i]);
           lane[k][i] = i < rest ? value : lane[k][i];

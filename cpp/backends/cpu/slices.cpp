@@ -14,7 +14,7 @@ namespace {
 
 void keep(ist_buffer*) {}
 
-// For slices of one length, and one thread.
+// For slices of one length, and one thread at a time.
 class SliceProgram {
  public:
   // `node`: the one that is being planned or run, or has failed.
@@ -236,8 +236,10 @@ void run_slices(const Stretch& stretch, const Context& context, uint32_t& failed
         std::unique_ptr<SliceProgram> program = take();
         if (program == nullptr) program = std::make_unique<SliceProgram>(stretch, context, parts, node);
         for (int64_t i = begin; i < std::min(end, full) && !fails; ++i) program->run(i * parts, node);
-        const std::lock_guard lock(mutex);
-        idle.push_back(std::move(program));
+        if (end <= full) {  // otherwise its memory is freed before the shorter slice takes some
+          const std::lock_guard lock(mutex);
+          idle.push_back(std::move(program));
+        }
       }
       if (end > full) SliceProgram(stretch, context, rest, node).run(full * parts, node);
     } catch (const Error& e) {

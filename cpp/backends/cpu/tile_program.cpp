@@ -21,6 +21,13 @@ TileFn half_kernel_of(const Kernels& kernels, uint32_t op, uint32_t n_inputs, ui
   return n_inputs == 1 ? kernels.unary->fn[op][dtype] : kernels.binary->fn[op][dtype];
 }
 
+// Of a power, or 0.
+int factors_of(const char* exponent) {
+  float value;
+  std::memcpy(&value, exponent, sizeof(value));
+  return value == 2.0f ? 2 : value == 3.0f ? 3 : 0;
+}
+
 }  // namespace
 
 int64_t cost_of(uint32_t op) {
@@ -105,10 +112,9 @@ int TileProgram::factors_of_power(const ist_node& node, const uint16_t* in) {
   if (node.op != static_cast<uint32_t>(Op::power) || node.output.dtype != IST_FLOAT32) return 0;
   const Register& exponent = registers_[in[1]];
   if (exponent.place != Place::filled || registers_[in[0]].place == Place::filled) return 0;
-  float value;
-  std::memcpy(&value, exponent.base, sizeof(value));
-  exponents_[n_exponents_++] = {in[1], value};
-  return value == 2.0f ? 2 : value == 3.0f ? 3 : 0;
+  const int factors = factors_of(exponent.base);
+  exponents_[n_exponents_++] = {in[1], factors};
+  return factors;
 }
 
 void TileProgram::add_node(uint32_t i) {
@@ -206,8 +212,7 @@ bool TileProgram::move() {
     if (address_of(*alike_[i].operand) != registers_[alike_[i].reg].base) return false;
   }
   for (uint32_t i = 0; i < n_exponents_; ++i) {
-    const auto& exponent = exponents_[i];
-    if (std::memcmp(registers_[exponent.reg].base, &exponent.value, sizeof(float)) != 0) return false;
+    if (factors_of(registers_[exponents_[i].reg].base) != exponents_[i].factors) return false;
   }
   return true;
 }

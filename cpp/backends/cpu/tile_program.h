@@ -207,7 +207,7 @@ class TileProgram {
   } alike_[kMaxOperands];
   struct {
     uint16_t reg;
-    float value;
+    int factors;
   } exponents_[kMaxRunNodes];
   uint32_t n_alike_ = 0, n_exponents_ = 0;
   bool slot_used_[kMaxSlots] = {}, slot_is_bool_[kMaxSlots] = {};

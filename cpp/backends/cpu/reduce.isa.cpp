@@ -137,10 +137,23 @@ void block(const void* data, int64_t n, void* result) {
   *static_cast<T*>(result) = kIsNeutral<F, T> && n < kLanes ? fold<F, T>(lane, n) : fold_all<F, T>(lane);
 }
 
-// The last elements of a row, at most kLanes: rare enough for a function of its own, which is less to compile.
-template <class F, int kStep, class T, class E>
-__attribute__((noinline)) void add_rest(const E* __restrict x, int n, T* __restrict lane) {
-  for (int i = 0; i < n; ++i) lane[i] = F::apply(lane[i], widened(x[i * kStep]));
+// The last elements of rows, at most kLanes; `may_pass`: as many may be read. A function of its own is less to compile.
+template <class F, int kStep, int kRows, class T, class E>
+__attribute__((noinline)) void add_rests(const E* __restrict x, int64_t stride, int n, bool may_pass,
+                                         T (*__restrict lane)[kLanes]) {
+  for (int k = 0; k < kRows; ++k, x += stride) {
+    if (may_pass) {
+      T memory[kLanes];
+      E taken[kLanes];
+      const T* wide = widened(lanes_at<kStep>(x, taken), memory);
+      for (int i = 0; i < kLanes; ++i) {
+        const T value = F::apply(lane[k][i], wide[i]);
+        lane[k][i] = i < n ? value : lane[k][i];
+      }
+    } else {
+      for (int i = 0; i < n; ++i) lane[k][i] = F::apply(lane[k][i], widened(x[i * kStep]));
+    }
+  }
 }
 
 // Several rows at a time: the lanes of one alone would wait for each other's additions.
@@ -167,21 +180,10 @@ void rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, void* res
     }
     // Whole vectors may be read where the next rows are.
     const int rest = static_cast<int>(n - j);
-    const bool may_pass = rest > 0 && stride >= n * kStep && r + kTogether < n_rows;
+    const bool may_pass = stride >= n * kStep && r + kTogether < n_rows;
+    if (rest > 0) add_rests<F, kStep, kTogether>(x + j * kStep, stride, rest, may_pass, lane);
 #pragma GCC unroll 4
-    for (int k = 0; k < kTogether; ++k) {
-      const E* last = x + k * stride + j * kStep;
-      if (may_pass) {
-        const T* wide = widened(lanes_at<kStep>(last, taken), memory);
-        for (int i = 0; i < kLanes; ++i) {
-          const T value = F::apply(lane[k][i], wide[i]);
-          lane[k][i] = i < rest ? value : lane[k][i];
-        }
-      } else if (rest > 0) {
-        add_rest<F, kStep>(last, rest, lane[k]);
-      }
-      out[r + k] = fold_all<F, T>(lane[k]);
-    }
+    for (int k = 0; k < kTogether; ++k) out[r + k] = fold_all<F, T>(lane[k]);
   }
   for (; r < n_rows; ++r, x += stride) block<F, T, E, kStep>(x, n, &out[r]);
 }
@@ -247,30 +249,36 @@ void columns(int64_t n, void* into, const void* from, int64_t stride, int64_t n_
   for (; n_rows > 0; --n_rows, x += stride) combine<F, T, E>(n, acc, x);
 }
 
-// The fold of up to four lanes that have one element each.
+// acc[i] = x[i] # y[i], each alone in its lane; `y` may be null.
+template <class F, class T, class E>
+__attribute__((noinline)) void fold_two(int64_t n, T* __restrict acc, const E* __restrict x, const E* __restrict y) {
+  const auto lane = [](E value) { return F::apply(F::template identity<T>(), widened(value)); };
+  int64_t i = 0;
+  if (y != nullptr) {
+    for (; i < n; ++i) acc[i] = F::apply(lane(x[i]), lane(y[i]));
+    return;
+  }
+  for (; i + kLanes <= n; i += kLanes) {
+    T memory[kLanes];
+    const T* wide = widened(x + i, memory);
+    for (int l = 0; l < kLanes; ++l) acc[i + l] = F::apply(F::template identity<T>(), wide[l]);
+  }
+  for (; i < n; ++i) acc[i] = lane(x[i]);
+}
+
+// The fold of up to four lanes that have one element each: the first and third, the second and fourth, and both.
 template <class F, class T, class E>
 void fold_rows(int64_t n, void* into, const void* from, int64_t stride, int64_t n_rows) {
-  T* __restrict acc = static_cast<T*>(into);
-  const E* __restrict x = static_cast<const E*>(from);
-  const auto lane = [&](int64_t row, int64_t i) {
-    return F::apply(F::template identity<T>(), widened(x[row * stride + i]));
-  };
-  if (n_rows == 1) {
-    int64_t i = 0;
-    for (; i + kLanes <= n; i += kLanes) {
-      T memory[kLanes];
-      const T* wide = widened(x + i, memory);
-      for (int l = 0; l < kLanes; ++l) acc[i + l] = F::apply(F::template identity<T>(), wide[l]);
-    }
-    for (; i < n; ++i) acc[i] = lane(0, i);
-  } else if (n_rows == 2) {
-    for (int64_t i = 0; i < n; ++i) acc[i] = F::apply(lane(0, i), lane(1, i));
-  } else if (n_rows == 3) {
-    for (int64_t i = 0; i < n; ++i) acc[i] = F::apply(F::apply(lane(0, i), lane(2, i)), lane(1, i));
-  } else {
-    for (int64_t i = 0; i < n; ++i) {
-      acc[i] = F::apply(F::apply(lane(0, i), lane(2, i)), F::apply(lane(1, i), lane(3, i)));
-    }
+  constexpr int64_t kChunk = 256;
+  T* acc = static_cast<T*>(into);
+  const E* x = static_cast<const E*>(from);
+  if (n_rows <= 2) return fold_two<F>(n, acc, x, n_rows == 2 ? x + stride : nullptr);
+  for (int64_t i = 0; i < n; i += kChunk, acc += kChunk, x += kChunk) {
+    const int64_t together = n - i < kChunk ? n - i : kChunk;
+    T others[kChunk];
+    fold_two<F>(together, acc, x, x + 2 * stride);
+    fold_two<F>(together, others, x + stride, n_rows == 4 ? x + 3 * stride : nullptr);
+    combine<F, T, T>(together, acc, others);
   }
 }
 

@@ -166,9 +166,9 @@ void rows(int64_t count, int64_t n, int64_t step, const void* data, void* result
   chains<F>(count, n, step, x, out, pitch);
 }
 
-// out[i] = left[i] # right[i]; `out` is one of them or apart from both.
+// out[i] = left[i] # right[i]; `out` is one of them or apart from both. Compiled once for all who call it.
 template <class F, class T>
-inline void combine_into(int64_t n, const T* left, const T* right, T* out) {
+__attribute__((noinline)) void combine_into(int64_t n, const T* left, const T* right, T* out) {
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) out[i] = F::apply(left[i], right[i]);
 }
@@ -186,7 +186,9 @@ void join(int64_t n, const void* left, void* data) {
   T offsets[kChunk];
   for (int64_t i = 0; i < kChunk; ++i) offsets[i] = *static_cast<const T*>(left);
   T* x = static_cast<T*>(data);
-  for (; n >= kChunk; n -= kChunk, x += kChunk) combine_into<F>(kChunk, offsets, x, x);
+  for (; n >= kChunk; n -= kChunk, x += kChunk) {
+    for (int64_t i = 0; i < kChunk; ++i) x[i] = F::apply(offsets[i], x[i]);
+  }
   combine_into<F>(n, offsets, x, x);
 }
 

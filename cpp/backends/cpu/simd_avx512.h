@@ -107,7 +107,7 @@ struct VecF32 {
     const __m512i bits = _mm512_castps_si512(a.v);
     return {_mm512_castsi512_ps(_mm512_alignr_epi32(bits, bits, 15))};
   }
-  static inline void transpose(VecF32 (&rows)[16]) {
+  [[gnu::always_inline]] static inline void transpose(VecF32 (&rows)[16]) {
     __m512 pairs[16], r[16];
 #pragma GCC unroll 8
     for (int i = 0; i < 16; i += 2) {
@@ -160,7 +160,7 @@ struct VecF64 {
     const __m512i bits = _mm512_castpd_si512(a.v);
     return {_mm512_castsi512_pd(_mm512_alignr_epi64(bits, bits, 7))};
   }
-  static inline void transpose(VecF64 (&rows)[8]) {
+  [[gnu::always_inline]] static inline void transpose(VecF64 (&rows)[8]) {
     __m512d r[8];
 #pragma GCC unroll 4
     for (int i = 0; i < 8; i += 2) {

@@ -48,7 +48,7 @@ struct VecF32 {
     return {vbslq_f32(vld1q_u32(lanes), b.v, a.v)};
   }
   static inline VecF32 rotate(VecF32 a) { return {vextq_f32(a.v, a.v, 3)}; }
-  static inline void transpose(VecF32 (&rows)[4]) {
+  [[gnu::always_inline]] static inline void transpose(VecF32 (&rows)[4]) {
     const float32x4x2_t p = vtrnq_f32(rows[0].v, rows[1].v), q = vtrnq_f32(rows[2].v, rows[3].v);
     rows[0].v = vcombine_f32(vget_low_f32(p.val[0]), vget_low_f32(q.val[0]));
     rows[1].v = vcombine_f32(vget_low_f32(p.val[1]), vget_low_f32(q.val[1]));
@@ -84,7 +84,7 @@ struct VecF64 {
     return {vcombine_f64(vget_low_f64(kLanes & 1u ? b.v : a.v), vget_high_f64(kLanes & 2u ? b.v : a.v))};
   }
   static inline VecF64 rotate(VecF64 a) { return {vextq_f64(a.v, a.v, 1)}; }
-  static inline void transpose(VecF64 (&rows)[2]) {
+  [[gnu::always_inline]] static inline void transpose(VecF64 (&rows)[2]) {
     const float64x2_t low = vzip1q_f64(rows[0].v, rows[1].v);
     rows[1].v = vzip2q_f64(rows[0].v, rows[1].v);
     rows[0].v = low;

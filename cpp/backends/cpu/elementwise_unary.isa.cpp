@@ -2,7 +2,7 @@
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/isa_common.h"
 #include "backends/cpu/simd_math_long.h"
-#include "backends/cpu/simd_near.h"
+#include "backends/cpu/simd_near_double.h"
 #include "kernels/scalar_ops.h"
 
 namespace ist::cpu {
@@ -65,6 +65,39 @@ template <TileFn kTile>
 }
 template <int D, TileFn kTile>
 constexpr TileFn kFlat = D == IST_FLOAT64 || D == IST_COMPLEX64 ? &flat<kTile> : kTile;
+
+#if defined(IST_NEAR_FOUR)
+template <class T>
+using Four = std::conditional_t<sizeof(T) == 4, NearFour, NearFourDouble>;
+template <class Body, int D>
+concept HasFourBody = (D == IST_FLOAT32 || D == IST_FLOAT64) && requires(Four<Type<D>> x) { Body::vector_apply(x); };
+
+// The same with four vectors at a time, whose operations alternate.
+template <class Body, class T>
+void near_four_tile(int64_t n, void* out, const void* const* in) {
+  constexpr int64_t W = Four<T>::kWidth, kFarPiece = 64;
+  const T* __restrict a = static_cast<const T*>(in[0]);
+  T* __restrict r = static_cast<T*>(out);
+  int64_t i = 0;
+  while (n - i >= W) {
+    for (; n - i >= W; i += W) {
+      const Four<T> x = Four<T>::load(a + i);
+      if (Body::any_far(x)) break;
+      Body::vector_apply(x).store(r + i);
+    }
+    const int64_t end = n - i < kFarPiece ? n / W * W : i + kFarPiece;
+    for (; i < end; ++i) r[i] = Body::apply(a[i]);
+  }
+  if (i == n) return;
+  T part[W];
+  for (T& x : part) x = 1;  // near
+  const size_t bytes = sizeof(T) * static_cast<size_t>(n - i);
+  __builtin_memcpy(part, a + i, bytes);
+  const void* const rest[1] = {part};
+  flat<&near_four_tile<Body, T>>(W, part, rest);
+  __builtin_memcpy(r + i, part, bytes);
+}
+#endif
 
 #if defined(IST_VECTOR_MATH)
 template <class Body>
@@ -181,6 +214,9 @@ constexpr TileFn unary_fn() {
 #if defined(IST_VECTOR_MATH)
   if constexpr (D == IST_FLOAT32 && HasVectorBody<Body, VecMath>) return &vector_tile<Body, VecF32, float>;
   if constexpr (D == IST_FLOAT64 && HasVectorBody<Body, VecF64>) return &vector_tile<Body, VecF64, double>;
+#endif
+#if defined(IST_NEAR_FOUR)
+  if constexpr (HasFourBody<Body, D>) return &flat<&near_four_tile<Body, Type<D>>>;
 #endif
   if constexpr (HasNearBody<Body, D>) {
     return &flat<&near_tile<Body, Type<D>>>;

@@ -63,8 +63,8 @@ inline double negate_lower(double quadrant, double y) {
 }
 inline double negate_if_negative(double x, double y) { return double_of(bits_of(y) ^ (bits_of(x) & kSign)); }
 
-// |x| up to this takes a few subtractions. The head is a multiple of 2^-53 less than 1, and so exact; and what the next
-// difference loses is exact because the product has its last place further down.
+// |x| up to this takes a few subtractions. The head is a multiple of 2^-53 less than 1, and so exact; head - hi is
+// exact because the product has its last place further down, and what hi has lost is rounded once.
 inline constexpr double kNearTrig = 0x1p30;
 inline bool is_near(double x) { return fabs(x) <= kNearTrig; }
 template <class D>

@@ -72,12 +72,21 @@ using Four = std::conditional_t<sizeof(T) == 4, NearFour, NearFourDouble>;
 template <class Body, int D>
 concept HasFourBody = (D == IST_FLOAT32 || D == IST_FLOAT64) && requires(Four<Type<D>> x) { Body::vector_apply(x); };
 
-// The same with four vectors at a time, whose operations alternate.
+// The same with four vectors at a time, whose operations alternate. The last four begin where others have been before;
+// they are kept from the start, because the result may take the place of the operand.
 template <class Body, class T>
 void near_four_tile(int64_t n, void* out, const void* const* in) {
   constexpr int64_t W = Four<T>::kWidth, kFarPiece = 64;
   const T* __restrict a = static_cast<const T*>(in[0]);
   T* __restrict r = static_cast<T*>(out);
+  const size_t bytes = sizeof(T) * static_cast<size_t>(n);
+  T last[W];
+  if (n < W) {
+    for (T& x : last) x = 1;  // near
+    __builtin_memcpy(last, a, bytes);
+  } else {
+    Four<T>::load(a + n - W).store(last);
+  }
   int64_t i = 0;
   while (n - i >= W) {
     for (; n - i >= W; i += W) {
@@ -85,17 +94,13 @@ void near_four_tile(int64_t n, void* out, const void* const* in) {
       if (Body::any_far(x)) break;
       Body::vector_apply(x).store(r + i);
     }
-    const int64_t end = n - i < kFarPiece ? n / W * W : i + kFarPiece;
+    const int64_t end = n - i < W ? i : n - i < kFarPiece ? n : i + kFarPiece;
     for (; i < end; ++i) r[i] = Body::apply(a[i]);
   }
   if (i == n) return;
-  T part[W];
-  for (T& x : part) x = 1;  // near
-  const size_t bytes = sizeof(T) * static_cast<size_t>(n - i);
-  __builtin_memcpy(part, a + i, bytes);
-  const void* const rest[1] = {part};
-  flat<&near_four_tile<Body, T>>(W, part, rest);
-  __builtin_memcpy(r + i, part, bytes);
+  const void* const operand[1] = {last};
+  flat<&near_four_tile<Body, T>>(W, n < W ? last : r + n - W, operand);
+  if (n < W) __builtin_memcpy(r, last, bytes);
 }
 #endif
 

@@ -56,6 +56,7 @@ struct Reduced {
   D hi, lo, quadrant;
 };
 inline constexpr uint64_t kSign = 0x8000000000000000ull;
+// A choice by the quadrant, between the odd ones and the others; the other sign in the lower half, quadrants 2 and 3.
 inline double next_quadrant(double quadrant) { return double_of(bits_of(quadrant) + 1); }
 inline double select_odd(double quadrant, double odd, double even) { return (bits_of(quadrant) & 1) != 0 ? odd : even; }
 inline double negate_lower(double quadrant, double y) {

@@ -145,9 +145,7 @@ inline auto beyond(NearPairOf<V, T> x, T limit) {
 inline bool any_far_sin(NearFour x) { return any(beyond(x, scalar::kNear)); }
 inline bool any_far_cos(NearFour x) { return any(beyond(x, scalar::kNear)); }
 inline bool any_far_tan(NearFour x) { return any(beyond(x, scalar::kNear)); }
-inline bool any_beyond(VecMath a, VecMath b, float limit) {
-  return any(beyond(NearPair(a, b), limit));
-}
+inline bool any_beyond(VecMath a, VecMath b, float limit) { return any(beyond(NearPair(a, b), limit)); }
 inline __m256 is_near_log(VecMath x) {
   const __m256 normal = _mm256_cmp_ps(x.v, _mm256_set1_ps(0x1p-126f), _CMP_GE_OQ);
   return _mm256_and_ps(normal, _mm256_cmp_ps(x.v, _mm256_set1_ps(scalar::kInfF), _CMP_LT_OQ));

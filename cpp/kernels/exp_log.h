@@ -19,28 +19,32 @@ inline constexpr double kLn2Low = 0x1.abc9e3b39803fp-56;
 inline constexpr double kLn2Short = 0x1.62e42fefa3800p-1;
 inline constexpr double kLn2ShortLow = 0x1.ef35793c76730p-45;
 
+// Functions of D are for double and for vectors of it, which have their own times_power() and normalize_normal(), and
+// the same bits. `D(constant)` fills a vector.
+
 // x = k * ln 2 + r with |r| <= ln(2) / 2; k also lies in the low bits of `shifted`.
+template <class D>
 struct ReducedExpDouble {
-  double r, k;
-  uint64_t shifted;
+  D r, k, shifted;
 };
-inline ReducedExpDouble reduce_exp(double x) {
-  const double shifted = fma(x, kLog2E, kRoundMagic), k = shifted - kRoundMagic;
-  return {fma(-k, kLn2Low, fma(-k, kLn2, x)), k, bits_of(shifted)};
+template <class D>
+inline ReducedExpDouble<D> reduce_exp_double(D x) {
+  const D shifted = fma(x, D(kLog2E), D(kRoundMagic)), k = shifted - D(kRoundMagic);
+  return {fma(k, D(-kLn2Low), fma(k, D(-kLn2), x)), k, shifted};
 }
 
 // exp(r) - 1 for |r| <= ln(2) / 2.
-inline double expm1_reduced(double r) {
-  const double p =
-      polynomial(r, 0x1.1f730349868cep-29, 0x1.af4de97ca4194p-26, 0x1.27e4db646b17ep-22, 0x1.71de0231960ebp-19,
-                 0x1.a01a01a6d889cp-16, 0x1.a01a01abe7fe1p-13, 0x1.6c16c16c162d4p-10, 0x1.11111111100dcp-7,
-                 0x1.5555555555556p-5, 0x1.5555555555557p-3, 0x1.0000000000000p-1);
+template <class D>
+inline D expm1_reduced(D r) {
+  const D p = polynomial(r, D(0x1.1f730349868cep-29), 0x1.af4de97ca4194p-26, 0x1.27e4db646b17ep-22,
+                         0x1.71de0231960ebp-19, 0x1.a01a01a6d889cp-16, 0x1.a01a01abe7fe1p-13, 0x1.6c16c16c162d4p-10,
+                         0x1.11111111100dcp-7, 0x1.5555555555556p-5, 0x1.5555555555557p-3, 0x1.0000000000000p-1);
   return fma(r * r, p, r);
 }
 
 // exp(hi + lo) * 2^offset for hi in [-800, 800]; two factors of the scale keep subnormals and the last binade right.
 inline double exp_core(double hi, double lo, double offset) {
-  const auto [r, k, shifted] = reduce_exp(hi);
+  const auto [r, k, shifted] = reduce_exp_double(hi);
   const double y = 1.0 + expm1_reduced(r + lo);
   const double half = fma(k, 0.5, kRoundMagic) - kRoundMagic;
   return y * exp2_integer(half) * exp2_integer(k - half + offset);
@@ -57,9 +61,9 @@ inline double exp_clamp(double x) {
 // and the sum has it in its low bits.
 inline double exp_below(double x) {
   constexpr int64_t smallest = 0x0010000000000000ll, infinity = 0x7ff0000000000000ll;
-  const ReducedExpDouble e = reduce_exp(x < -746.0 ? -746.0 : x);
+  const ReducedExpDouble<double> e = reduce_exp_double(x < -746.0 ? -746.0 : x);
   const double y = 1.0 + expm1_reduced(e.r);  // in [0.7, 1.42]
-  const uint64_t k = e.shifted << 52, unit = smallest - k;
+  const uint64_t k = bits_of(e.shifted) << 52, unit = smallest - k;
   const auto normal = static_cast<int64_t>(bits_of(y) + k);
   const auto subnormal = static_cast<int64_t>(bits_of(y + double_of(unit)) - unit);
   const int64_t bits = normal < smallest ? subnormal : normal;
@@ -67,17 +71,20 @@ inline double exp_below(double x) {
 }
 inline double exp(double x) { return exp_below(x > 710.0 ? 710.0 : x); }
 // The same where results are normal.
-inline bool is_near_exp(double x) { return fabs(x) <= 708.0; }
-inline double exp_near(double x) {
-  const ReducedExpDouble e = reduce_exp(x);
-  return double_of(bits_of(1.0 + expm1_reduced(e.r)) + (e.shifted << 52));
+inline constexpr double kNearExpDouble = 708.0;
+inline bool is_near_exp(double x) { return fabs(x) <= kNearExpDouble; }
+template <class D>
+inline D exp_near_double(D x) {
+  const ReducedExpDouble<D> e = reduce_exp_double(x);
+  return times_power(D(1.0) + expm1_reduced(e.r), e.shifted);
 }
+inline double exp_near(double x) { return exp_near_double(x); }
 
 // expm1(x) * 2^offset.
 inline double expm1_core(double x, double offset) {
   double c = x > 750.0 ? 750.0 : x;
   c = c < -45.0 ? -45.0 : c;
-  const auto [r, k, shifted] = reduce_exp(c);
+  const auto [r, k, shifted] = reduce_exp_double(c);
   const double inverse = exp2_integer(k > 100.0 ? -100.0 : -k);
   // 2^k (p + 1 - 2^-k): both terms are exact before the sum unless 2^-k is out of its reach.
   const double sum = expm1_reduced(r) + (1.0 - inverse);
@@ -91,29 +98,31 @@ inline double expm1(double x) {
 }
 
 // x = 2^k * m with m in [sqrt(1/2), sqrt(2)), for positive finite x.
+template <class D>
 struct Normalized {
-  double m, k;
+  D m, k;
 };
-inline Normalized normalize_normal(double x) {
+inline Normalized<double> normalize_normal(double x) {
   // Adding the distance from sqrt(1/2) to 1 carries into the exponent exactly when the mantissa is past sqrt(2).
   const uint64_t shifted = bits_of(x) + (0x3ff0000000000000ull - 0x3fe6a09e667f3bcdull);
   const double exponent = double_of((shifted >> 52) | 0x4330000000000000ull) - (0x1p52 + 1023.0);
   return {double_of((shifted & 0x000fffffffffffffull) + 0x3fe6a09e667f3bcdull), exponent};
 }
-inline Normalized normalize(double x) {
+inline Normalized<double> normalize(double x) {
   const bool subnormal = x < 0x1p-1022;
-  const Normalized n = normalize_normal(subnormal ? x * 0x1p54 : x);
+  const Normalized<double> n = normalize_normal(subnormal ? x * 0x1p54 : x);
   return {n.m, n.k - (subnormal ? 54.0 : 0.0)};
 }
 
 // log(1 + f) as f - (f^2/2 - rest), for 1 + f in [sqrt(1/2), sqrt(2)].
-inline Pair log_reduced(double f) {
-  const double s = f / (2.0 + f);
-  const double z = s * s;
-  const double r =
-      z * polynomial(z, 0x1.0c0aff044a970p-3, 0x1.0fbde0f4ad17bp-3, 0x1.3b1c3c1c81c8fp-3, 0x1.745cf8e4bba1bp-3,
+template <class D>
+inline PairOf<D> log_reduced(D f) {
+  const D s = f / (D(2.0) + f);
+  const D z = s * s;
+  const D r =
+      z * polynomial(z, D(0x1.0c0aff044a970p-3), 0x1.0fbde0f4ad17bp-3, 0x1.3b1c3c1c81c8fp-3, 0x1.745cf8e4bba1bp-3,
                      0x1.c71c7201a55d7p-3, 0x1.2492492476a1ap-2, 0x1.9999999999a39p-2, 0x1.5555555555555p-1);
-  const double half_square = 0.5 * f * f;
+  const D half_square = D(0.5) * f * f;
   return {half_square, s * (half_square + r)};
 }
 
@@ -124,24 +133,30 @@ inline double log_special(double x, double y) {
   return x < 0.0 ? kNan : y;
 }
 
-inline double log_natural(Normalized n) {
-  const double f = n.m - 1.0;
-  const Pair r = log_reduced(f);
-  return n.k * kLn2Short - ((r.hi - (r.lo + n.k * kLn2ShortLow)) - f);
+template <class D>
+inline D log_natural(Normalized<D> n) {
+  const D f = n.m - D(1.0);
+  const PairOf<D> r = log_reduced(f);
+  return n.k * D(kLn2Short) - ((r.hi - (r.lo + n.k * D(kLn2ShortLow))) - f);
 }
 // k * unit + log(m) * factor, the product in twice the precision.
-inline double log_scaled(Normalized n, double unit_hi, double unit_lo, double factor_hi, double factor_lo) {
-  const double f = n.m - 1.0;
-  const Pair r = log_reduced(f);
-  const Pair head = quick_two_sum(f, -r.hi);  // f^2 / 2
-  const Pair l = quick_two_sum(head.hi, head.lo + r.lo);
-  const Pair product = two_product(l.hi, factor_hi);
-  const double low = product.lo + fma(l.hi, factor_lo, l.lo * factor_hi);
-  const Pair sum = quick_two_sum(n.k * unit_hi, product.hi);  // at most half a unit
-  return sum.hi + (sum.lo + fma(n.k, unit_lo, low));
+template <class D>
+inline D log_scaled(Normalized<D> n, double unit_hi, double unit_lo, double factor_hi, double factor_lo) {
+  const D f = n.m - D(1.0);
+  const PairOf<D> r = log_reduced(f);
+  const PairOf<D> head = quick_two_sum(f, -r.hi);  // f^2 / 2
+  const PairOf<D> l = quick_two_sum(head.hi, head.lo + r.lo);
+  const PairOf<D> product = two_product(l.hi, D(factor_hi));
+  const D low = product.lo + fma(l.hi, D(factor_lo), l.lo * D(factor_hi));
+  const PairOf<D> sum = quick_two_sum(n.k * D(unit_hi), product.hi);  // at most half a unit
+  return sum.hi + (sum.lo + fma(n.k, D(unit_lo), low));
 }
-inline double log_binary(Normalized n) { return log_scaled(n, 1.0, 0.0, kLog2E, 0x1.777d0ffda0d24p-56); }
-inline double log_decimal(Normalized n) {
+template <class D>
+inline D log_binary(Normalized<D> n) {
+  return log_scaled(n, 1.0, 0.0, kLog2E, 0x1.777d0ffda0d24p-56);
+}
+template <class D>
+inline D log_decimal(Normalized<D> n) {
   return log_scaled(n, 0x1.34413509f7800p-2, 0x1.fef311f12b358p-46, 0x1.bcb7b1526e50ep-2, 0x1.95355baaafad3p-57);
 }
 
@@ -156,7 +171,7 @@ inline double log10_near(double x) { return log_decimal(normalize_normal(x)); }
 
 inline double log1p(double x) {
   const double u = 1.0 + x;
-  const Normalized n = normalize(u);
+  const Normalized<double> n = normalize(u);
   // What the sum 1 + x lost, relative to u; where u is in the first binade x itself is exact.
   const double lost = (x < 1.0 ? x - (u - 1.0) : 1.0 - (u - x)) / u;
   const double f = n.k == 0.0 ? x : n.m - 1.0;
@@ -168,7 +183,7 @@ inline double log1p(double x) {
 
 // log(x) to about 2^-65 of its value, for positive finite x.
 inline Pair log_pair(double x) {
-  const Normalized n = normalize(x);
+  const Normalized<double> n = normalize(x);
   const double f = n.m - 1.0;
   const Pair d = two_sum(n.m, 1.0);
   const double s = f / d.hi;
@@ -234,20 +249,27 @@ inline double tanh(double x) {
   const double a = fabs(x);
   // expm1_core() for small numbers, where 2^k is one factor.
   const double c = a > 22.0 ? 44.0 : 2.0 * a;
-  const auto [r, k, shifted] = reduce_exp(c);
+  const auto [r, k, shifted] = reduce_exp_double(c);
   const double t = (expm1_reduced(r) + (1.0 - exp2_integer(-k))) * exp2_integer(k);
   return a < 0x1p-28 ? x : copysign(t / (t + 2.0), x);
 }
-inline double sigmoid_by_exp(double x, double e) { return (x >= 0.0 ? 1.0 : e) / (1.0 + e); }
+// By the sign bit of x.
+inline double select_by_sign(double x, double positive, double negative) {
+  return static_cast<int64_t>(bits_of(x)) < 0 ? negative : positive;
+}
+template <class D>
+inline D sigmoid_by_exp_double(D x, D e) {
+  return select_by_sign(x, D(1.0), e) / (D(1.0) + e);
+}
 // A small e is the result itself, or 1 is: no division has to do with subnormal numbers.
 inline double sigmoid(double x) {
   const double e = exp_below(-fabs(x));
   const double large = e < 0x1p-60 ? 0.0 : e;
-  const double y = sigmoid_by_exp(x, large);
+  const double y = sigmoid_by_exp_double(x, large);
   return x >= 0.0 ? y : y + (e - large);
 }
 inline bool is_near_sigmoid(double x) { return is_near_exp(x); }
-inline double sigmoid_near(double x) { return sigmoid_by_exp(x, exp_near(-fabs(x))); }
+inline double sigmoid_near(double x) { return sigmoid_by_exp_double(x, exp_near(-fabs(x))); }
 
 inline double arcsinh(double x) {
   const double a = fabs(x);

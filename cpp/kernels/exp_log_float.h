@@ -68,7 +68,7 @@ inline constexpr float kNearExp = 87.0f;
 inline bool is_near_exp(float x) { return fabs(x) <= kNearExp; }
 inline float exp_near(float x) {
   const ReducedExp<float> e = reduce_exp(x);
-  return float_of(bits_of(exp_reduced(e.r)) + (bits_of(e.shifted) << 23));
+  return times_power(exp_reduced(e.r), e.shifted);
 }
 inline float scaled_down(float y, ReducedExp<float> e) { return float_of(scaled_bits(y, e)) + (y - y); }
 // exp(x) for x of 0 or less. What is below the limit is 0, as it is there.

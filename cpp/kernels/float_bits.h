@@ -44,27 +44,34 @@ inline T polynomial(T x, T highest, Rest... rest) {
 }
 
 // An unevaluated sum: hi is the rounded value, lo what the rounding left over.
-struct Pair {
-  double hi, lo;
+template <class T>
+struct PairOf {
+  T hi, lo;
 };
+using Pair = PairOf<double>;
 inline Pair two_sum(double a, double b) {
   const double sum = a + b;
   const double b_part = sum - a;
   return {sum, (a - (sum - b_part)) + (b - b_part)};
 }
 // Needs |a| >= |b| or a == 0.
-inline Pair quick_two_sum(double a, double b) {
-  const double sum = a + b;
+template <class T>
+inline PairOf<T> quick_two_sum(T a, T b) {
+  const T sum = a + b;
   return {sum, b - (sum - a)};
 }
-inline Pair two_product(double a, double b) {
-  const double product = a * b;
+template <class T>
+inline PairOf<T> two_product(T a, T b) {
+  const T product = a * b;
   return {product, fma(a, b, -product)};
 }
 
 // 2^k for an integer k in [-1022, 1023].
 inline double exp2_integer(double k) { return double_of(bits_of(k + (kRoundMagic + 1023.0)) << 52); }
 inline float exp2_integer(float k) { return float_of(bits_of(k + (kRoundMagicF + 127.0f)) << 23); }
+// y * 2^k for an integer k in the low bits of `shifted`, where y and the result are normal.
+inline double times_power(double y, double shifted) { return double_of(bits_of(y) + (bits_of(shifted) << 52)); }
+inline float times_power(float y, float shifted) { return float_of(bits_of(y) + (bits_of(shifted) << 23)); }
 
 }  // namespace scalar
 }  // namespace

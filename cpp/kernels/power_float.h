@@ -9,12 +9,6 @@ namespace scalar {
 
 inline float trunc_of(float x) { return __builtin_truncf(x); }
 
-// Pair, of floats.
-template <class F>
-struct PairOf {
-  F hi, lo;
-};
-
 // log2(x) to 2^-33 of its value, for positive finite x. A float would do for small results alone: the error of an
 // exponent of 128 is 128 times as large in the power, relative to it.
 template <class F>

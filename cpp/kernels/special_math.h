@@ -23,7 +23,7 @@ inline double erf(double x) {
                  0x1.b294912c6bbe5p-16, 0x1.bca68fdb4124fp-10, -0x1.3966859118433p-6, 0x1.45f306dc9c8bcp-1);
   constexpr double slope = 0x1.20dd750429b6dp+0, slope_lo = 0x1.1ae3a914fed80p-56;  // 2 / sqrt(pi)
   const double minus_q = fma(-a, slope, -a * fma(z, even, fma(a, odd, slope_lo)));
-  const auto [r, k, shifted] = reduce_exp(minus_q);
+  const auto [r, k, shifted] = reduce_exp_double(minus_q);
   const double scale = exp2_integer(k);
   return copysign(fma(-scale, expm1_reduced(r), 1.0 - scale), x);
 }
@@ -31,7 +31,7 @@ inline double erf(double x) {
 // w = -log(1 - x^2) for |x| < 1, to an error of a unit in the last place of 1: that is what counts for the functions
 // below, which grow slowly.
 inline double erfinv_argument(double x) {
-  const Normalized n = normalize_normal(fma(-x, x, 1.0));
+  const Normalized<double> n = normalize_normal(fma(-x, x, 1.0));
   const double s = (1.0 - n.m) / (1.0 + n.m);
   const double z = s * s;
   const double p = polynomial(z, 0x1.5a0d66dfcbe17p-3, 0x1.7306e0bb9a7d0p-3, 0x1.c723c32dc347ap-3, 0x1.24923ecbee05fp-2,

@@ -50,25 +50,32 @@ inline constexpr double kHalfPi = 0x1.921fb54442d18p+0, kHalfPiLow = 0x1.1a62633
                         kHalfPiLowest = -0x1.f1976b7ed8fbcp-110;
 inline constexpr double kQuarterPi = 0x1.921fb54442d18p-1, kQuarterPiLow = 0x1.1a62633145c07p-55;
 
-// x = quadrant * pi/2 + hi + lo, |hi| <= pi/4; the quadrant modulo 4 lies in the low two bits.
+// x = quadrant * pi/2 + hi + lo, |hi| <= pi/4; the quadrant modulo 4 lies in the low two bits of a number.
+template <class D>
 struct Reduced {
-  double hi, lo;
-  uint64_t quadrant;
+  D hi, lo, quadrant;
 };
 inline constexpr uint64_t kSign = 0x8000000000000000ull;
+// A choice by the quadrant, between the odd ones and the others; the other sign in the lower half, quadrants 2 and 3.
+inline double next_quadrant(double quadrant) { return double_of(bits_of(quadrant) + 1); }
+inline double select_odd(double quadrant, double odd, double even) { return (bits_of(quadrant) & 1) != 0 ? odd : even; }
+inline double negate_lower(double quadrant, double y) {
+  return double_of(bits_of(y) ^ ((bits_of(quadrant) & 2) << 62));
+}
+inline double negate_if_negative(double x, double y) { return double_of(bits_of(y) ^ (bits_of(x) & kSign)); }
 
-// |x| up to this takes a few subtractions. The head is a multiple of 2^-53 less than 1, and so exact; and what the next
-// difference loses is exact because the product has its last place further down.
+// |x| up to this takes a few subtractions. The head is a multiple of 2^-53 less than 1, and so exact; head - hi is
+// exact because the product has its last place further down, and what hi has lost is rounded once.
 inline constexpr double kNearTrig = 0x1p30;
 inline bool is_near(double x) { return fabs(x) <= kNearTrig; }
-inline Reduced reduce_near(double x) {
-  const double shifted = fma(x, 0x1.45f306dc9c883p-1, kRoundMagic);
-  const double k = shifted - kRoundMagic;
-  const double head = fma(-k, kHalfPi, x);
-  const double product = k * kHalfPiLow;
-  const double hi = head - product;
-  const double lost = ((head - hi) - product) - fma(k, kHalfPiLow, -product);
-  return {hi, fma(-k, kHalfPiLowest, lost), bits_of(shifted)};
+template <class D>
+inline Reduced<D> reduce_near_double(D x) {
+  const D shifted = fma(x, D(0x1.45f306dc9c883p-1), D(kRoundMagic));
+  const D k = shifted - D(kRoundMagic);
+  const D head = fma(k, D(-kHalfPi), x);
+  const D hi = head - k * D(kHalfPiLow);
+  const D lost = fma(k, D(-kHalfPiLow), head - hi);
+  return {hi, fma(k, D(-kHalfPiLowest), lost), shifted};
 }
 
 // x less a multiple of 4; numbers of 2^54 and more are multiples of 4 themselves.
@@ -79,7 +86,7 @@ inline double modulo_4(double x) {
 }
 
 // Any x; NaN for what is not finite.
-inline Reduced reduce_far(double argument) {
+inline Reduced<double> reduce_far(double argument) {
   const double a = fabs(argument);
   const uint64_t exponent = bits_of(a) >> 52;
   const uint64_t above = exponent < 1023 ? 0 : exponent - 1023;
@@ -103,59 +110,62 @@ inline Reduced reduce_far(double argument) {
   const double hi = exponent == 2047 ? kNan : r.hi;
   const double lo = r.lo + fma(f.hi, kHalfPiLow, f.lo * kHalfPi);
   const uint64_t sign = bits_of(argument) & kSign, minus = 0 - (sign >> 63);
-  return {double_of(bits_of(hi) ^ sign), double_of(bits_of(lo) ^ sign), (bits_of(shifted) ^ minus) - minus};
+  return {double_of(bits_of(hi) ^ sign), double_of(bits_of(lo) ^ sign), double_of((bits_of(shifted) ^ minus) - minus)};
 }
 
-inline Reduced reduce_quadrant(double x) {
+inline Reduced<double> reduce_quadrant(double x) {
   const bool near = is_near(x);
-  const Reduced a = reduce_near(x), b = reduce_far(x);
+  const Reduced<double> a = reduce_near_double(x), b = reduce_far(x);
   return {near ? a.hi : b.hi, near ? a.lo : b.lo, near ? a.quadrant : b.quadrant};
 }
 
-inline double sin_reduced(const Reduced& x) {
-  const double z = x.hi * x.hi;
-  const double p =
-      polynomial(z, -0x1.ab17bdcbd3414p-41, 0x1.61217ee5cca1bp-33, -0x1.ae64541295cdfp-26, 0x1.71de3a54607a5p-19,
-                 -0x1.a01a01a019937p-13, 0x1.1111111111110p-7, -0x1.5555555555555p-3);
-  return x.hi + fma(x.hi * z, p, fma(x.lo, -0.5 * z, x.lo));
+template <class D>
+inline D sin_reduced(const Reduced<D>& x) {
+  const D z = x.hi * x.hi;
+  const D p = polynomial(z, D(-0x1.ab17bdcbd3414p-41), 0x1.61217ee5cca1bp-33, -0x1.ae64541295cdfp-26,
+                         0x1.71de3a54607a5p-19, -0x1.a01a01a019937p-13, 0x1.1111111111110p-7, -0x1.5555555555555p-3);
+  return x.hi + fma(x.hi * z, p, fma(x.lo, D(-0.5) * z, x.lo));
 }
-inline double cos_reduced(const Reduced& x) {
-  const double z = x.hi * x.hi;
-  const double p =
-      polynomial(z, 0x1.ab78473be59d7p-45, -0x1.9394b9eb4d56dp-37, 0x1.1eed8deb82809p-29, -0x1.27e4fb7712ca2p-22,
-                 0x1.a01a01a019d0ap-16, -0x1.6c16c16c16c16p-10, 0x1.5555555555555p-5);
-  const double head = fma(-0.5, z, 1.0);
-  return head + (fma(-0.5, z, 1.0 - head) + fma(z * z, p, -x.hi * x.lo));
+template <class D>
+inline D cos_reduced(const Reduced<D>& x) {
+  const D z = x.hi * x.hi;
+  const D p = polynomial(z, D(0x1.ab78473be59d7p-45), -0x1.9394b9eb4d56dp-37, 0x1.1eed8deb82809p-29,
+                         -0x1.27e4fb7712ca2p-22, 0x1.a01a01a019d0ap-16, -0x1.6c16c16c16c16p-10, 0x1.5555555555555p-5);
+  const D head = fma(D(-0.5), z, D(1.0));
+  return head + (fma(D(-0.5), z, D(1.0) - head) + fma(z * z, p, -x.hi * x.lo));
 }
 
-inline double sin_of(double x, const Reduced& r) {
-  const double y = (r.quadrant & 1) != 0 ? cos_reduced(r) : sin_reduced(r);
-  return x == 0.0 ? x : double_of(bits_of(y) ^ ((r.quadrant & 2) << 62));
+template <class D>
+inline D sin_of(D x, const Reduced<D>& r) {
+  const D y = select_odd(r.quadrant, cos_reduced(r), sin_reduced(r));
+  return negate_if_negative(x, negate_lower(r.quadrant, y));
 }
-inline double cos_of(const Reduced& r) {
-  const double y = (r.quadrant & 1) != 0 ? sin_reduced(r) : cos_reduced(r);
-  return double_of(bits_of(y) ^ (((r.quadrant + 1) & 2) << 62));
+template <class D>
+inline D cos_of(const Reduced<D>& r) {
+  const D y = select_odd(r.quadrant, sin_reduced(r), cos_reduced(r));
+  return negate_lower(next_quadrant(r.quadrant), y);
 }
-inline double tan_of(double x, const Reduced& r) {
-  const double z = r.hi * r.hi;
-  const double p = polynomial(z, 0x1.5dc8a60428b63p-16, -0x1.77f1b63f1d97cp-15, 0x1.76b7febc0c399p-14,
-                              -0x1.b8a063c2e8411p-16, 0x1.1e219994533a8p-13, 0x1.d27437f065f37p-13,
-                              0x1.37fa45cc2bcefp-11, 0x1.7d5b63fcb2a04p-10, 0x1.d6d93333b036fp-9, 0x1.226e125d2bc62p-7,
-                              0x1.664f49a861453p-6, 0x1.ba1ba1b46b3b1p-5, 0x1.11111111182eap-3, 0x1.55555555554f2p-2);
+template <class D>
+inline D tan_of(D x, const Reduced<D>& r) {
+  const D z = r.hi * r.hi;
+  const D p = polynomial(z, D(0x1.5dc8a60428b63p-16), -0x1.77f1b63f1d97cp-15, 0x1.76b7febc0c399p-14,
+                         -0x1.b8a063c2e8411p-16, 0x1.1e219994533a8p-13, 0x1.d27437f065f37p-13, 0x1.37fa45cc2bcefp-11,
+                         0x1.7d5b63fcb2a04p-10, 0x1.d6d93333b036fp-9, 0x1.226e125d2bc62p-7, 0x1.664f49a861453p-6,
+                         0x1.ba1ba1b46b3b1p-5, 0x1.11111111182eap-3, 0x1.55555555554f2p-2);
   // The derivative, by which the low part grows, is near enough to 1 + 1.5 z.
-  const Pair t = quick_two_sum(r.hi, fma(r.hi * z, p, fma(r.lo, 1.5 * z, r.lo)));
-  const double q = -1.0 / t.hi;
-  const double cotangent = fma(q, fma(q, t.lo, fma(q, t.hi, 1.0)), q);
-  return x == 0.0 ? x : ((r.quadrant & 1) != 0 ? cotangent : t.hi);
+  const PairOf<D> t = quick_two_sum(r.hi, fma(r.hi * z, p, fma(r.lo, D(1.5) * z, r.lo)));
+  const D q = D(-1.0) / t.hi;
+  const D cotangent = fma(q, fma(q, t.lo, fma(q, t.hi, D(1.0))), q);
+  return negate_if_negative(x, select_odd(r.quadrant, cotangent, t.hi));
 }
 
-inline double sin(double x) { return sin_of(x, reduce_quadrant(x)); }
+inline double sin(double x) { return sin_of(x, reduce_quadrant(fabs(x))); }
 inline double cos(double x) { return cos_of(reduce_quadrant(x)); }
-inline double tan(double x) { return tan_of(x, reduce_quadrant(x)); }
+inline double tan(double x) { return tan_of(x, reduce_quadrant(fabs(x))); }
 // The same bits for arguments that are near.
-inline double sin_near(double x) { return sin_of(x, reduce_near(x)); }
-inline double cos_near(double x) { return cos_of(reduce_near(x)); }
-inline double tan_near(double x) { return tan_of(x, reduce_near(x)); }
+inline double sin_near(double x) { return sin_of(x, reduce_near_double(fabs(x))); }
+inline double cos_near(double x) { return cos_of(reduce_near_double(x)); }
+inline double tan_near(double x) { return tan_of(x, reduce_near_double(fabs(x))); }
 
 // arctan(t) - t for |t| <= tan(pi/8).
 inline double arctan_tail(double t) {

@@ -69,51 +69,61 @@ inline constexpr float kNear = 0x1p13f;
 inline bool is_near(float x) { return fabs(x) <= kNear; }
 
 // x = k * pi/2 + r + low, |r| <= pi/4, for |x| <= kNear; k lies in the low bits of `shifted`.
+template <class F>
 struct ReducedNear {
-  float r, low;
-  uint32_t shifted;
+  F r, low, shifted;
 };
-inline ReducedNear reduce_near(float x) {
+inline float next_quadrant(float quadrant) { return float_of(bits_of(quadrant) + 1); }
+inline float select_odd(float quadrant, float odd, float even) { return (bits_of(quadrant) & 1) != 0 ? odd : even; }
+inline float negate_lower(float quadrant, float y) { return float_of(bits_of(y) ^ ((bits_of(quadrant) & 2) << 30)); }
+inline float negate_if_negative(float x, float y) { return float_of(bits_of(y) ^ (bits_of(x) & 0x80000000u)); }
+template <class F>
+inline ReducedNear<F> reduce_near(F x) {
   constexpr float first = 0x1.921fb6p+0f, second = -0x1.777a5cp-25f, third = -0x1.ee59dap-50f;  // pi/2
-  const float shifted = fma(x, 0x1.45f306p-1f, kRoundMagicF);
-  const float k = shifted - kRoundMagicF;
-  const float head = fma(-k, first, x);  // exact
-  const float product = k * second;
-  const float r = head - product;
-  const float lost = ((head - r) - product) - fma(k, second, -product);
-  return {r, fma(-k, third, lost), bits_of(shifted)};
+  const F shifted = fma(x, F(0x1.45f306p-1f), F(kRoundMagicF));
+  const F k = shifted - F(kRoundMagicF);
+  const F head = fma(k, F(-first), x);  // exact
+  const F r = head - k * F(second);
+  const F lost = fma(k, F(-second), head - r);  // one rounding
+  return {r, fma(k, F(-third), lost), shifted};
 }
-inline float sin_reduced_near(const ReducedNear& x) {
-  const float z = x.r * x.r;
-  const float p = polynomial(z, -0x1.9920bap-13f, 0x1.1106d4p-7f, -0x1.555544p-3f);
+template <class F>
+inline F sin_reduced_near(const ReducedNear<F>& x) {
+  const F z = x.r * x.r;
+  const F p = polynomial(z, F(-0x1.9920bap-13f), 0x1.1106d4p-7f, -0x1.555544p-3f);
   return x.r + fma(x.r * z, p, x.low);
 }
-inline float cos_reduced_near(const ReducedNear& x) {
-  const float z = x.r * x.r;
-  const float p = polynomial(z, 0x1.99cb76p-16f, -0x1.6c0bc4p-10f, 0x1.55554ap-5f, -0.5f);
-  return 1.0f + fma(z, p, -x.r * x.low);
+template <class F>
+inline F cos_reduced_near(const ReducedNear<F>& x) {
+  const F z = x.r * x.r;
+  const F p = polynomial(z, F(0x1.99cb76p-16f), -0x1.6c0bc4p-10f, 0x1.55554ap-5f, -0.5f);
+  return F(1.0f) + fma(z, p, -(x.r * x.low));
 }
-inline float sin_near(float x) {
-  const ReducedNear r = reduce_near(x);
-  const float y = (r.shifted & 1) != 0 ? cos_reduced_near(r) : sin_reduced_near(r);
-  return x == 0.0f ? x : float_of(bits_of(y) ^ ((r.shifted & 2) << 30));
+template <class F>
+inline F sin_near_float(F x) {
+  const ReducedNear<F> r = reduce_near(fabs(x));
+  const F y = select_odd(r.shifted, cos_reduced_near(r), sin_reduced_near(r));
+  return negate_if_negative(x, negate_lower(r.shifted, y));
 }
-inline float cos_near(float x) {
-  const ReducedNear r = reduce_near(x);
-  const float y = (r.shifted & 1) != 0 ? sin_reduced_near(r) : cos_reduced_near(r);
-  return float_of(bits_of(y) ^ (((r.shifted + 1) & 2) << 30));
+template <class F>
+inline F cos_near_float(F x) {
+  const ReducedNear<F> r = reduce_near(x);
+  const F y = select_odd(r.shifted, sin_reduced_near(r), cos_reduced_near(r));
+  return negate_lower(next_quadrant(r.shifted), y);
 }
-
-inline float tan_near(float x) {
-  const ReducedNear r = reduce_near(x);
-  const float z = r.r * r.r;
-  const float p = polynomial(z, 0x1.1f7884p-8f, 0x1.236438p-14f, 0x1.63924cp-7f, 0x1.5c97d6p-6f, 0x1.bade22p-5f,
-                             0x1.110d82p-3f, 0x1.555560p-2f);
-  const float head = r.r * z;
-  const float t = r.r + fma(head, p, fma(r.low, z, r.low));  // tan(r + low) = tan(r) + low * (1 + tan^2(r))
-  const float y = (r.shifted & 1) != 0 ? -1.0f / t : t;
-  return x == 0.0f ? x : y;
+template <class F>
+inline F tan_near_float(F x) {
+  const ReducedNear<F> r = reduce_near(fabs(x));
+  const F z = r.r * r.r;
+  const F p = polynomial(z, F(0x1.1f7884p-8f), 0x1.236438p-14f, 0x1.63924cp-7f, 0x1.5c97d6p-6f, 0x1.bade22p-5f,
+                         0x1.110d82p-3f, 0x1.555560p-2f);
+  const F head = r.r * z;
+  const F t = r.r + fma(head, p, fma(r.low, z, r.low));  // tan(r + low) = tan(r) + low * (1 + tan^2(r))
+  return negate_if_negative(x, select_odd(r.shifted, F(-1.0f) / t, t));
 }
+inline float sin_near(float x) { return sin_near_float(x); }
+inline float cos_near(float x) { return cos_near_float(x); }
+inline float tan_near(float x) { return tan_near_float(x); }
 
 inline float sin(float x) { return is_near(x) ? sin_near(x) : sin_far(x); }
 inline float cos(float x) { return is_near(x) ? cos_near(x) : cos_far(x); }

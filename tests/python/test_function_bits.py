@@ -40,6 +40,26 @@ def test_the_way_of_a_function_depends_on_its_element_alone(name: str, dtype: st
     np.testing.assert_array_equal(arrays.bits(alone), arrays.bits(expected))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["sin", "cos", "tan", "exp", "sigmoid", "log", "log2", "log10"])
+def test_functions_of_any_length(name: str, dtype: str) -> None:
+    """With and without an argument of the rarer kind, and where the result may take the operand's place."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0.1, 9, 140).astype(dtype)
+    function = getattr(ist, name)
+    for far in (None, 5, 70, 135):
+        values = x.copy()
+        if far is not None:
+            values[far] = -1e12 if name in ("sin", "cos", "tan") else -1000
+        with ist.device("reference"):
+            expected = arrays.bits(function(ist.array(values, getattr(ist, dtype))))
+        for start in (0, 3):
+            for end in range(start + 1, x.size):
+                part = ist.array(values[start:end], getattr(ist, dtype))
+                np.testing.assert_array_equal(arrays.bits(function(part)), expected[start:end])
+                np.testing.assert_array_equal(arrays.bits(function(ist.negative(-part))), expected[start:end])
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("name", ["exp", "sigmoid", "log", "tanh", "erf"])
 def test_functions_of_every_half_number(name: str, dtype: str) -> None:

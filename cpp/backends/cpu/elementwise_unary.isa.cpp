@@ -2,7 +2,7 @@
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/isa_common.h"
 #include "backends/cpu/simd_math_long.h"
-#include "backends/cpu/simd_near.h"
+#include "backends/cpu/simd_near_double.h"
 #include "kernels/scalar_ops.h"
 
 namespace ist::cpu {
@@ -65,6 +65,44 @@ template <TileFn kTile>
 }
 template <int D, TileFn kTile>
 constexpr TileFn kFlat = D == IST_FLOAT64 || D == IST_COMPLEX64 ? &flat<kTile> : kTile;
+
+#if defined(IST_NEAR_FOUR)
+template <class T>
+using Four = std::conditional_t<sizeof(T) == 4, NearFour, NearFourDouble>;
+template <class Body, int D>
+concept HasFourBody = (D == IST_FLOAT32 || D == IST_FLOAT64) && requires(Four<Type<D>> x) { Body::vector_apply(x); };
+
+// The same with four vectors at a time, whose operations alternate. The last four begin where others have been before;
+// they are kept from the start, because the result may take the place of the operand.
+template <class Body, class T>
+void near_four_tile(int64_t n, void* out, const void* const* in) {
+  constexpr int64_t W = Four<T>::kWidth, kFarPiece = 64;
+  const T* __restrict a = static_cast<const T*>(in[0]);
+  T* __restrict r = static_cast<T*>(out);
+  const size_t bytes = sizeof(T) * static_cast<size_t>(n);
+  T last[W];
+  if (n < W) {
+    for (T& x : last) x = 1;  // near
+    __builtin_memcpy(last, a, bytes);
+  } else {
+    Four<T>::load(a + n - W).store(last);
+  }
+  int64_t i = 0;
+  while (n - i >= W) {
+    for (; n - i >= W; i += W) {
+      const Four<T> x = Four<T>::load(a + i);
+      if (Body::any_far(x)) break;
+      Body::vector_apply(x).store(r + i);
+    }
+    const int64_t end = n - i < W ? i : n - i < kFarPiece ? n : i + kFarPiece;
+    for (; i < end; ++i) r[i] = Body::apply(a[i]);
+  }
+  if (i == n) return;
+  const void* const operand[1] = {last};
+  flat<&near_four_tile<Body, T>>(W, n < W ? last : r + n - W, operand);
+  if (n < W) __builtin_memcpy(r, last, bytes);
+}
+#endif
 
 #if defined(IST_VECTOR_MATH)
 template <class Body>
@@ -181,6 +219,9 @@ constexpr TileFn unary_fn() {
 #if defined(IST_VECTOR_MATH)
   if constexpr (D == IST_FLOAT32 && HasVectorBody<Body, VecMath>) return &vector_tile<Body, VecF32, float>;
   if constexpr (D == IST_FLOAT64 && HasVectorBody<Body, VecF64>) return &vector_tile<Body, VecF64, double>;
+#endif
+#if defined(IST_NEAR_FOUR)
+  if constexpr (HasFourBody<Body, D>) return &flat<&near_four_tile<Body, Type<D>>>;
 #endif
   if constexpr (HasNearBody<Body, D>) {
     return &flat<&near_tile<Body, Type<D>>>;

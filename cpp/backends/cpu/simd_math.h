@@ -19,6 +19,9 @@ struct VecMath {
   explicit inline VecMath(VecF32 x) : v(x.v) {}
   explicit inline VecMath(decltype(VecF32::v) x) : v(x) {}
   explicit inline VecMath(float x) : v(VecF32::broadcast(x).v) {}
+  static constexpr int kWidth = VecF32::kWidth;
+  static inline VecMath load(const float* p) { return VecMath(VecF32::load(p)); }
+  inline void store(float* p) const { VecF32{v}.store(p); }
 };
 
 inline VecMath operator+(VecMath a, VecMath b) { return VecMath(a.v + b.v); }

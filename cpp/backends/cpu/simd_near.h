@@ -1,4 +1,4 @@
-// exp, sigmoid and logarithms of two vectors whose numbers are near: usual ones, for which the shorter of the bodies in
+// Functions of two vectors, or four, whose numbers are near: usual ones, for which the shorter of the bodies in
 // scalar_math.h is enough.
 #pragma once
 
@@ -9,40 +9,103 @@
 namespace ist::cpu {
 namespace {
 
-struct NearPair {
-  VecMath first, second;
-  NearPair() = default;
-  inline NearPair(VecMath a, VecMath b) : first(a), second(b) {}
-  explicit inline NearPair(float x) : first(x), second(x) {}
+// V may be a pair itself: a pair of four vectors.
+template <class V, class T>
+struct NearPairOf {
+  static constexpr int kWidth = 2 * V::kWidth;
+  V first, second;
+  NearPairOf() = default;
+  inline NearPairOf(V a, V b) : first(a), second(b) {}
+  explicit inline NearPairOf(T x) : first(x), second(x) {}
+  static inline NearPairOf load(const T* p) { return {V::load(p), V::load(p + V::kWidth)}; }
+  inline void store(T* p) const { first.store(p), second.store(p + V::kWidth); }
 };
+using NearPair = NearPairOf<VecMath, float>;
 
 #if defined(__AVX512F__)
 inline NearPair exp(NearPair x) { return {exp_near(x.first), exp_near(x.second)}; }
 inline NearPair sigmoid(NearPair x) { return {sigmoid_near(x.first), sigmoid_near(x.second)}; }
 inline bool any_beyond(VecMath a, VecMath b, float limit) { return any_beyond(a, limit) | any_beyond(b, limit); }
 #else
+#define IST_NEAR_FOUR 1
+using NearFour = NearPairOf<NearPair, float>;
 // The operations of the two alternate, because each waits for the one before: the schedulers of Zen are full of one
 // vector's before they have many of the next.
-inline NearPair operator+(NearPair a, NearPair b) { return {a.first + b.first, a.second + b.second}; }
-inline NearPair operator-(NearPair a, NearPair b) { return {a.first - b.first, a.second - b.second}; }
-inline NearPair operator*(NearPair a, NearPair b) { return {a.first * b.first, a.second * b.second}; }
-inline NearPair fma(NearPair a, NearPair b, NearPair c) {
+template <class V, class T>
+inline NearPairOf<V, T> operator+(NearPairOf<V, T> a, NearPairOf<V, T> b) {
+  return {a.first + b.first, a.second + b.second};
+}
+template <class V, class T>
+inline NearPairOf<V, T> operator-(NearPairOf<V, T> a, NearPairOf<V, T> b) {
+  return {a.first - b.first, a.second - b.second};
+}
+template <class V, class T>
+inline NearPairOf<V, T> operator*(NearPairOf<V, T> a, NearPairOf<V, T> b) {
+  return {a.first * b.first, a.second * b.second};
+}
+template <class V, class T>
+inline NearPairOf<V, T> operator/(NearPairOf<V, T> a, NearPairOf<V, T> b) {
+  return {a.first / b.first, a.second / b.second};
+}
+template <class V, class T>
+inline NearPairOf<V, T> operator-(NearPairOf<V, T> a) {
+  return {-a.first, -a.second};
+}
+template <class V, class T>
+inline NearPairOf<V, T> fma(NearPairOf<V, T> a, NearPairOf<V, T> b, NearPairOf<V, T> c) {
   return {fma(a.first, b.first, c.first), fma(a.second, b.second, c.second)};
 }
-inline VecMath operator-(VecMath a) { return VecMath(_mm256_xor_ps(a.v, _mm256_set1_ps(-0.0f))); }
-inline NearPair operator-(NearPair a) { return {-a.first, -a.second}; }
-inline NearPair fabs(NearPair a) { return {fabs(a.first), fabs(a.second)}; }
+template <class V, class T>
+inline NearPairOf<V, T> times_power(NearPairOf<V, T> y, NearPairOf<V, T> shifted) {
+  return {times_power(y.first, shifted.first), times_power(y.second, shifted.second)};
+}
+template <class V, class T>
+inline NearPairOf<V, T> next_quadrant(NearPairOf<V, T> quadrant) {
+  return {next_quadrant(quadrant.first), next_quadrant(quadrant.second)};
+}
+template <class V, class T>
+inline NearPairOf<V, T> select_odd(NearPairOf<V, T> quadrant, NearPairOf<V, T> odd, NearPairOf<V, T> even) {
+  return {select_odd(quadrant.first, odd.first, even.first), select_odd(quadrant.second, odd.second, even.second)};
+}
+template <class V, class T>
+inline NearPairOf<V, T> negate_lower(NearPairOf<V, T> quadrant, NearPairOf<V, T> y) {
+  return {negate_lower(quadrant.first, y.first), negate_lower(quadrant.second, y.second)};
+}
+template <class V, class T>
+inline NearPairOf<V, T> negate_if_negative(NearPairOf<V, T> x, NearPairOf<V, T> y) {
+  return {negate_if_negative(x.first, y.first), negate_if_negative(x.second, y.second)};
+}
+
+inline VecMath operator-(VecMath a) { return VecMath(-a.v); }
+template <class V, class T>
+inline NearPairOf<V, T> fabs(NearPairOf<V, T> a) {
+  return {fabs(a.first), fabs(a.second)};
+}
 inline VecMath select_by_sign(VecMath x, VecMath positive, VecMath negative) {
   return VecMath(_mm256_blendv_ps(positive.v, negative.v, x.v));
 }
-inline NearPair select_by_sign(NearPair x, NearPair positive, NearPair negative) {
+template <class V, class T>
+inline NearPairOf<V, T> select_by_sign(NearPairOf<V, T> x, NearPairOf<V, T> positive, NearPairOf<V, T> negative) {
   return {select_by_sign(x.first, positive.first, negative.first),
           select_by_sign(x.second, positive.second, negative.second)};
 }
-// y * 2^k, with k in the low bits of `shifted`.
 inline VecMath times_power(VecMath y, VecMath shifted) {
   const __m256i k = _mm256_slli_epi32(_mm256_castps_si256(shifted.v), 23);
   return VecMath(_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(y.v), k)));
+}
+inline VecMath next_quadrant(VecMath quadrant) {
+  return VecMath(_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(quadrant.v), _mm256_set1_epi32(1))));
+}
+inline VecMath select_odd(VecMath quadrant, VecMath odd, VecMath even) {
+  const __m256i to_sign = _mm256_slli_epi32(_mm256_castps_si256(quadrant.v), 31);
+  return VecMath(_mm256_blendv_ps(even.v, odd.v, _mm256_castsi256_ps(to_sign)));
+}
+inline VecMath negate_lower(VecMath quadrant, VecMath y) {
+  const __m256 to_sign = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(quadrant.v), 30));
+  return VecMath(_mm256_xor_ps(y.v, _mm256_and_ps(to_sign, _mm256_set1_ps(-0.0f))));
+}
+inline VecMath negate_if_negative(VecMath x, VecMath y) {
+  return VecMath(_mm256_xor_ps(y.v, _mm256_and_ps(x.v, _mm256_set1_ps(-0.0f))));
 }
 inline scalar::Split<VecMath> split_normal(VecMath x) {
   const __m256i three_quarters = _mm256_set1_epi32(0x3f400000), magic = _mm256_set1_epi32(0x4b000000);
@@ -59,20 +122,30 @@ inline scalar::Split<NearPair> split_normal(NearPair x) {
 
 inline NearPair exp(NearPair x) {
   const scalar::ReducedExp<NearPair> e = scalar::reduce_exp(x);
-  const NearPair y = scalar::exp_reduced(e.r);
-  return {times_power(y.first, e.shifted.first), times_power(y.second, e.shifted.second)};
+  return times_power(scalar::exp_reduced(e.r), e.shifted);
 }
 inline NearPair sigmoid(NearPair x) { return scalar::sigmoid_by_exp(x, exp(-fabs(x))); }
 inline NearPair log(NearPair x) { return scalar::log_natural(split_normal(x)); }
 inline NearPair log2(NearPair x) { return scalar::log_binary(split_normal(x)); }
 inline NearPair log10(NearPair x) { return scalar::log_decimal(split_normal(x)); }
+inline NearFour sin(NearFour x) { return scalar::sin_near_float(x); }
+inline NearFour cos(NearFour x) { return scalar::cos_near_float(x); }
+inline NearFour tan(NearFour x) { return scalar::tan_near_float(x); }
 
-inline bool any_beyond(VecMath a, VecMath b, float limit) {
-  const __m256 limits = _mm256_set1_ps(limit);
-  const __m256 first = _mm256_cmp_ps(fabs(a).v, limits, _CMP_NLE_UQ);
-  const __m256 second = _mm256_cmp_ps(fabs(b).v, limits, _CMP_NLE_UQ);
-  return _mm256_movemask_ps(_mm256_or_ps(first, second)) != 0;
+// Lanes that are further from 0 than the limit, or NaN, of any of the vectors.
+inline VecMath beyond(VecMath x, float limit) {
+  return VecMath(_mm256_cmp_ps(fabs(x).v, _mm256_set1_ps(limit), _CMP_NLE_UQ));
 }
+inline VecMath operator|(VecMath a, VecMath b) { return VecMath(_mm256_or_ps(a.v, b.v)); }
+inline bool any(VecMath lanes) { return _mm256_movemask_ps(lanes.v) != 0; }
+template <class V, class T>
+inline auto beyond(NearPairOf<V, T> x, T limit) {
+  return beyond(x.first, limit) | beyond(x.second, limit);
+}
+inline bool any_far_sin(NearFour x) { return any(beyond(x, scalar::kNear)); }
+inline bool any_far_cos(NearFour x) { return any(beyond(x, scalar::kNear)); }
+inline bool any_far_tan(NearFour x) { return any(beyond(x, scalar::kNear)); }
+inline bool any_beyond(VecMath a, VecMath b, float limit) { return any(beyond(NearPair(a, b), limit)); }
 inline __m256 is_near_log(VecMath x) {
   const __m256 normal = _mm256_cmp_ps(x.v, _mm256_set1_ps(0x1p-126f), _CMP_GE_OQ);
   return _mm256_and_ps(normal, _mm256_cmp_ps(x.v, _mm256_set1_ps(scalar::kInfF), _CMP_LT_OQ));

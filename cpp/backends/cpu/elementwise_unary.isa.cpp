@@ -232,8 +232,8 @@ constexpr TileFn unary_fn() {
   }
 }
 
-// vector_apply is there for the functions that simd_math.h or simd_math_long.h has under this name, near_apply for
-// those above.
+// vector_apply and any_far are there for the functions that simd_math.h, simd_math_long.h or simd_near.h has under this
+// name, near_apply for those above.
 #define IST_BODY_ROW(id, name, dtypes)    \
   struct Body_##name {                    \
     template <class T>                    \

@@ -1,7 +1,7 @@
 // Transcendental functions of whole vectors, where the level has instructions that no loop over the scalar bodies is
 // compiled to: looking up eight numbers by lane, and with AVX-512 scaling by a power of two with one rounding
-// (IST_VECTOR_SCALE: all that is made of it); or where a vector may take a shorter way (IST_VECTOR_EXP: exp). The
-// bodies are those of scalar_math.h.
+// (IST_VECTOR_SCALE: all that is made of it); or where a vector may take a shorter way (IST_VECTOR_EXP: exp, which with
+// AVX2 is in simd_near.h). The bodies are those of scalar_math.h.
 #pragma once
 
 #include "backends/cpu/simd_sqrt.h"
@@ -136,14 +136,16 @@ inline __m256i scaled_bits(VecMath y, scalar::ReducedExp<VecMath> e) {
   const __m256i subnormal = _mm256_sub_epi32(_mm256_castps_si256(y.v + _mm256_castsi256_ps(unit)), unit);
   return _mm256_blendv_epi8(normal, subnormal, _mm256_cmpgt_epi32(smallest, normal));
 }
+inline VecMath times_power(VecMath y, VecMath shifted) {
+  const __m256i k = _mm256_slli_epi32(_mm256_castps_si256(shifted.v), 23);
+  return VecMath(_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(y.v), k)));
+}
 // 2^k is an addition to the exponent, but where that does not do.
 inline VecMath scaled_down(VecMath y, scalar::ReducedExp<VecMath> e) {
   constexpr float kNormalFrom = -125.0f;
   const __m256 normal = _mm256_cmp_ps(e.k.v, _mm256_set1_ps(kNormalFrom), _CMP_GE_OQ);
-  if (_mm256_movemask_ps(normal) == 0xff) [[likely]] {
-    const __m256i k = _mm256_slli_epi32(_mm256_castps_si256(e.shifted.v), 23);
-    return VecMath(_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(y.v), k)));
-  }
+  if (_mm256_movemask_ps(normal) == 0xff) [[likely]]
+    return times_power(y, e.shifted);
   return VecMath(_mm256_castsi256_ps(scaled_bits(y, e)) + (y.v - y.v));
 }
 inline VecMath sqrt(VecMath a) { return VecMath(_mm256_sqrt_ps(a.v)); }

@@ -1,5 +1,5 @@
 // Functions of two vectors, or four, whose numbers are near: usual ones, for which the shorter of the bodies in
-// scalar_math.h is enough.
+// scalar_math.h is enough. And for AVX2, those of one vector of any numbers that are made of the same parts.
 #pragma once
 
 #include "backends/cpu/simd_math.h"
@@ -88,10 +88,6 @@ template <class V, class T>
 inline NearPairOf<V, T> select_by_sign(NearPairOf<V, T> x, NearPairOf<V, T> positive, NearPairOf<V, T> negative) {
   return {select_by_sign(x.first, positive.first, negative.first),
           select_by_sign(x.second, positive.second, negative.second)};
-}
-inline VecMath times_power(VecMath y, VecMath shifted) {
-  const __m256i k = _mm256_slli_epi32(_mm256_castps_si256(shifted.v), 23);
-  return VecMath(_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(y.v), k)));
 }
 inline VecMath next_quadrant(VecMath quadrant) {
   return VecMath(_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(quadrant.v), _mm256_set1_epi32(1))));
@@ -186,9 +182,11 @@ inline VecMath log2(VecMath x) { return scalar::log2_of(x); }
 inline VecMath log10(VecMath x) { return scalar::log10_of(x); }
 #endif
 
-// Are there numbers that are not near, or NaN, in two vectors or in what they are loaded from?
+// Are there numbers that are not near in two vectors or in what they are loaded from? A NaN is near in vectors of
+// AVX-512 alone.
 inline bool any_far_exp(VecMath a, VecMath b) { return any_beyond(a, b, scalar::kNearExp); }
 inline bool any_far_sigmoid(VecMath a, VecMath b) { return any_beyond(a, b, scalar::kNearSigmoid); }
+static_assert(scalar::kNearSigmoid == 64.0f);
 template <class Half>
 constexpr int16_t kNearHalf = std::is_same_v<Half, bfloat16> ? 0x4280 : 0x5400;  // kNearSigmoid, less than kNearExp
 template <class Half>

@@ -98,10 +98,11 @@ double below_one(DType dtype) {
   }
 }
 
-// Uniform in [0, 1): 32 bits over 2^32 in float32, kept below 1 in `dtype`, then rounded to it.
+// Uniform in [0, 1): 32 bits over 2^32 in float32, kept below 1 in `dtype`, then rounded to it. (The product is exact,
+// and faster than a division.)
 Tensor unit_uniform(const Tensor& key, const Dims& shape, DType dtype) {
   const Tensor bits = ops::astype(ops::random_bits(key, shape, DType::uint32), DType::float32);
-  const Tensor unit = ops::divide(bits, ops::scalar_like(0x1p32, bits));
+  const Tensor unit = ops::multiply(bits, ops::scalar_like(0x1p-32, bits));
   return ops::astype(ops::minimum(unit, ops::scalar_like(below_one(dtype), unit)), dtype);
 }
 

@@ -24,9 +24,8 @@ namespace {
 // Every vector type V of T has
 //   zero() load(p) load(p, mask) broadcast(x) store(p) store(p, mask)   with mask(n): the first n lanes, 1 at least
 //   fma(a, b, c) = a * b + c, fnma(a, b, c) = -a * b + c, add(a, b)
-//   transpose(rows): kWidth vectors as a square; always inlined, for a large file would have the compiler call it, and
-//   the
-//     vectors would go through memory
+//   transpose(rows): kWidth vectors as a square. Always inlined: in a large file the compiler would call it, and the
+//     vectors go through memory
 //   transpose_halves(rows), with AVX2 for float: the lower halves of kWidth / 2 vectors as a square, the upper ones too
 //   transpose_six(rows), with AVX2: the same numbers by columns, six of the first lanes, six of the second and so on
 // all but OneElement,

@@ -44,11 +44,12 @@ inline double cos_reduced_float(double r) {
       polynomial(z, -0x1.25243c2f39550p-22, 0x1.a015c4462d9e2p-16, -0x1.6c16bf54be1f5p-10, 0x1.5555555502c6dp-5);
   return fma(z * z, p, fma(-0.5, z, 1.0));
 }
+inline float negate_if_negative(float x, float y) { return float_of(bits_of(y) ^ (bits_of(x) & 0x80000000u)); }
 inline float sin_far(float x) {
   const ReducedFloat r = reduce_quadrant_float(fabs(static_cast<double>(x)));
   const double y = (r.quadrant & 1) != 0 ? cos_reduced_float(r.r) : sin_reduced_float(r.r);
   const uint64_t sign = (r.quadrant & 2) << 62;
-  return float_of(bits_of(static_cast<float>(double_of(bits_of(y) ^ sign))) ^ (bits_of(x) & 0x80000000u));
+  return negate_if_negative(x, static_cast<float>(double_of(bits_of(y) ^ sign)));
 }
 inline float cos_far(float x) {
   const ReducedFloat r = reduce_quadrant_float(fabs(static_cast<double>(x)));
@@ -61,7 +62,7 @@ inline float tan_far(float x) {
   const double c = cos_reduced_float(r.r);
   const bool odd = (r.quadrant & 1) != 0;
   const double y = (odd ? -c : s) / (odd ? s : c);
-  return float_of(bits_of(static_cast<float>(y)) ^ (bits_of(x) & 0x80000000u));
+  return negate_if_negative(x, static_cast<float>(y));
 }
 
 // |x| up to this is reduced in float.
@@ -76,7 +77,6 @@ struct ReducedNear {
 inline float next_quadrant(float quadrant) { return float_of(bits_of(quadrant) + 1); }
 inline float select_odd(float quadrant, float odd, float even) { return (bits_of(quadrant) & 1) != 0 ? odd : even; }
 inline float negate_lower(float quadrant, float y) { return float_of(bits_of(y) ^ ((bits_of(quadrant) & 2) << 30)); }
-inline float negate_if_negative(float x, float y) { return float_of(bits_of(y) ^ (bits_of(x) & 0x80000000u)); }
 template <class F>
 inline ReducedNear<F> reduce_near(F x) {
   constexpr float first = 0x1.921fb6p+0f, second = -0x1.777a5cp-25f, third = -0x1.ee59dap-50f;  // pi/2

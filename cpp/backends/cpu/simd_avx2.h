@@ -137,7 +137,7 @@ struct VecF32 {
     rows[2].v = _mm256_castpd_ps(_mm256_unpacklo_pd(c, d));
     rows[3].v = _mm256_castpd_ps(_mm256_unpackhi_pd(c, d));
   }
-  static inline void transpose(VecF32 (&rows)[8]) {
+  [[gnu::always_inline]] static inline void transpose(VecF32 (&rows)[8]) {
     VecF32 first[4] = {rows[0], rows[1], rows[2], rows[3]}, last[4] = {rows[4], rows[5], rows[6], rows[7]};
     transpose_halves(first), transpose_halves(last);
 #pragma GCC unroll 4

@@ -26,6 +26,13 @@ Tensor parameter(const Placement& place, py::handle object, DType dtype, const c
   return place(operand(object, nullptr, op, argument));
 }
 
+// Nothing if it is this int, which stands for the default.
+std::optional<Tensor> parameter_unless(int standard, const Placement& place, py::handle object, DType dtype,
+                                       const char* op, const char* argument) {
+  if (PyLong_CheckExact(object.ptr()) && object.equal(py::int_(standard))) return std::nullopt;
+  return parameter(place, object, dtype, op, argument);
+}
+
 std::optional<Tensor> optional_parameter(const Placement& place, py::handle object, DType dtype, const char* op,
                                          const char* argument) {
   if (object.is_none()) return std::nullopt;
@@ -66,7 +73,8 @@ void bind_random(py::module_& m) {
         const char* op = "random.uniform";
         const Placement place(stream, device, op);
         const DType type = optional_dtype(dtype, op).value_or(DType::float32);
-        return random::uniform(parameter(place, low, type, op, "low"), parameter(place, high, type, op, "high"),
+        return random::uniform(parameter_unless(0, place, low, type, op, "low"),
+                               parameter_unless(1, place, high, type, op, "high"),
                                dims_argument(shape, op, "shape", true), type, key_argument(place, key, op));
       },
       py::arg("low") = 0, py::arg("high") = 1, py::arg("shape") = py::tuple(), py::arg("dtype") = py::none(),

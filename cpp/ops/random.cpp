@@ -157,13 +157,19 @@ Tensor bits(const Dims& shape, int width, const std::optional<Tensor>& key) {
   return ops::random_bits(key_or_next(key), shape, dtype);
 }
 
-Tensor uniform(const Tensor& low, const Tensor& high, const Dims& shape, DType dtype,
+Tensor uniform(const std::optional<Tensor>& low, const std::optional<Tensor>& high, const Dims& shape, DType dtype,
                const std::optional<Tensor>& key) {
   const LabelScope label("random.uniform");
   if (dtype != DType::float32 && dtype != DType::float16 && dtype != DType::bfloat16)
     fail(Code::value, "random.uniform", "dtype must be float32, float16 or bfloat16, but is ", dtype);
-  check_parameters(shape, low, high, "random.uniform");
-  return scaled_uniform(low, high, shape, dtype, key_or_next(key));
+  // Neither a product with 1 nor a sum with 0 would change a bit.
+  if (!low && !high) {
+    element_count(shape, "random.uniform");
+    return unit_uniform(key_or_next(key), shape, dtype);
+  }
+  const Tensor from = low ? *low : ops::scalar_like(0, *high), to = high ? *high : ops::scalar_like(1, *low);
+  check_parameters(shape, from, to, "random.uniform");
+  return scaled_uniform(from, to, shape, dtype, key_or_next(key));
 }
 
 Tensor normal(const Dims& shape, DType dtype, const std::optional<Tensor>& loc, const std::optional<Tensor>& scale,

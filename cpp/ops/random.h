@@ -15,7 +15,8 @@ void seed(uint64_t seed);
 Tensor next_key();
 Tensor split(const Tensor& key, int64_t num = 2);  // (num, 2)
 Tensor bits(const Dims& shape, int width = 4, const std::optional<Tensor>& key = std::nullopt);
-Tensor uniform(const Tensor& low, const Tensor& high, const Dims& shape, DType dtype,
+// In [low, high), [0, 1) without them.
+Tensor uniform(const std::optional<Tensor>& low, const std::optional<Tensor>& high, const Dims& shape, DType dtype,
                const std::optional<Tensor>& key = std::nullopt);
 Tensor normal(const Dims& shape, DType dtype, const std::optional<Tensor>& loc, const std::optional<Tensor>& scale,
               const std::optional<Tensor>& key = std::nullopt);

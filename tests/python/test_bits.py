@@ -472,6 +472,28 @@ def test_reductions_that_end_where_the_answer_is_known(
     np.testing.assert_array_equal(np.array(answer), np.any(x != 0, axis=1))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+@pytest.mark.parametrize("name", ["cumsum", "cumprod", "cummax", "cummin"])
+def test_scans_of_rows_that_end_anywhere(name: str, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    for rows in (1, 3, 8, 17):
+        for n in (1, 7, 8, 15, 16, 17, 24, 31, 33, 4097):
+            values = rng.standard_normal((rows, n))
+            values.flat[5::31] = -0.0
+            values.flat[::97] = np.nan if n % 2 else np.inf
+
+            def run(device: str, reverse: bool, inclusive: bool, values: np.ndarray = values) -> np.ndarray:
+                with ist.device(device):
+                    x = ist.array(values.astype("float64" if dtype == "float64" else "float32"))
+                    x = x.astype(getattr(ist, dtype))
+                    return arrays.bits(getattr(ist, name)(x, axis=1, reverse=reverse, inclusive=inclusive))
+
+            for reverse in (False, True):
+                for inclusive in (False, True):
+                    expected = run("reference", reverse, inclusive)
+                    np.testing.assert_array_equal(run("cpu", reverse, inclusive), expected)
+
+
 def test_a_row_has_the_same_bits_alone_and_in_a_batch() -> None:
     rng = np.random.default_rng(3)
     batch = rng.standard_normal((64, 300)).astype(np.float32)

@@ -257,7 +257,9 @@ bool updates_first_operand(const ist_node& node) {
 }
 
 bool is_in_memory(const ist_program& program, const Step& step, uint32_t i) {
-  if (i + 1 == step.end || (i == step.first && step.run_together == &run_matmul_elementwise)) return true;
+  const bool is_behind_first =
+      step.run_together == &run_matmul_elementwise || step.run_together == &run_random_elementwise;
+  if (i + 1 == step.end || (i == step.first && is_behind_first)) return true;
   return outlives(value_at(program, node_at(program, i).output.value), step.end - 1);
 }
 
@@ -267,7 +269,7 @@ Step plan_step(const Kernels& kernels, const ist_program& program, uint32_t firs
     fail(Code::backend, "", "the cpu backend has no kernel for this op and dtype");
   }
   const RunFn run = is_elementwise(node) ? nullptr : driver(node, program.tensor_size);
-  if (run != nullptr && run != &run_matmul) return {first, first + 1, run, nullptr};
+  if (run != nullptr && run != &run_matmul && run != &run_random_bits) return {first, first + 1, run, nullptr};
   uint32_t end = first + 1;
   uint32_t lowest = node.output.value;
   const int64_t count = element_count(node.output);
@@ -279,8 +281,10 @@ Step plan_step(const Kernels& kernels, const ist_program& program, uint32_t firs
     ++end;
   }
   if (run != nullptr) {
-    if (end > first + 1 && reads_first(program, first, end)) return {first, end, nullptr, &run_matmul_elementwise};
-    return {first, first + 1, run, nullptr};
+    const Step alone = {first, first + 1, run, nullptr};
+    if (end == first + 1 || !reads_first(program, first, end)) return alone;
+    if (run == &run_matmul) return {first, end, nullptr, &run_matmul_elementwise};
+    return reads_across(program, first + 1, end) ? alone : Step{first, end, nullptr, &run_random_elementwise};
   }
   if (end < program.n_nodes) {
     const ist_node& next = node_at(program, end);

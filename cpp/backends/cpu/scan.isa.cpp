@@ -82,25 +82,39 @@ inline void chains(int64_t count, int64_t n, int64_t step, const T* x, T* out, i
 template <class F, int kStep, class V, class T>
 inline void squares(int64_t count, int64_t n, const T* x, T* out, int64_t pitch) {
   constexpr int kWidth = V::kWidth;
+  // Where a line is two vectors, rows a power of two apart would drive it out of the first-level cache between the two:
+  // lines go whole, by way of rows that lie close together.
+  constexpr bool kByLines = kAvx2Alone && sizeof(T) == 4;  // (float64 would take compilers as long again)
+  constexpr int kColumns = kByLines ? 2 * kWidth : kWidth;
+  alignas(64) T line[kWidth][kByLines ? kColumns + kWidth : 1];
   int64_t row[kWidth];
   for (int r = 0; r < kWidth; ++r) row[r] = (r < count ? r : count - 1) * pitch;
   V acc = V::zero();
   int64_t done = 0;
-  for (; done + kWidth <= n; done += kWidth) {
-    const int64_t at = kStep > 0 ? done : -done - (kWidth - 1);
-    V square[kWidth];
-#pragma GCC unroll 16
-    for (int r = 0; r < kWidth; ++r) square[r] = V::load(x + row[r] + at);
-    V::transpose(square);
-#pragma GCC unroll 16
-    for (int i = 0; i < kWidth; ++i) {
-      V& column = square[kStep > 0 ? i : kWidth - 1 - i];
-      acc = done + i == 0 ? column : F::lanes(acc, column);
-      column = acc;
+  for (; done + kColumns <= n; done += kColumns) {
+    const int64_t at = kStep > 0 ? done : -done - (kColumns - 1);
+    for (int r = 0; kByLines && r < kWidth; ++r) {
+      for (int s = 0; s < kColumns; s += kWidth) V::load(x + row[r] + at + s).store(line[r] + s);
     }
-    V::transpose(square);
+    for (int s = 0; s < kColumns; s += kWidth) {
+      const int start = kStep > 0 ? s : kColumns - kWidth - s;
+      V square[kWidth];
 #pragma GCC unroll 16
-    for (int r = 0; r < kWidth; ++r) square[r].store(out + row[r] + at);
+      for (int r = 0; r < kWidth; ++r) square[r] = V::load(kByLines ? line[r] + start : x + row[r] + at);
+      V::transpose(square);
+#pragma GCC unroll 16
+      for (int i = 0; i < kWidth; ++i) {
+        V& column = square[kStep > 0 ? i : kWidth - 1 - i];
+        acc = done + s + i == 0 ? column : F::lanes(acc, column);
+        column = acc;
+      }
+      V::transpose(square);
+#pragma GCC unroll 16
+      for (int r = 0; r < kWidth; ++r) square[r].store(kByLines ? line[r] + start : out + row[r] + at);
+    }
+    for (int r = 0; kByLines && r < kWidth; ++r) {
+      for (int s = 0; s < kColumns; s += kWidth) V::load(line[r] + s).store(out + row[r] + at + s);
+    }
   }
   T last[kWidth];
   acc.store(last);

@@ -242,6 +242,9 @@ void run_elementwise(const Context& context, uint32_t first, uint32_t end);
 // The same for nodes [first + 1, end); node `first` is the matrix product that they go on with, strip by strip.
 void run_matmul_elementwise(const Context& context, uint32_t first, uint32_t end);
 
+// The same where node `first` makes random bits.
+void run_random_elementwise(const Context& context, uint32_t first, uint32_t end);
+
 // The same for nodes [first, end - 1); node end - 1 reduces the last axes of a value of theirs.
 void run_elementwise_reduce(const Context& context, uint32_t first, uint32_t end);
 

@@ -73,7 +73,9 @@ test-arm64: test-c
     for tool in aarch64-linux-gnu-g++ qemu-aarch64; do
       command -v "$tool" >/dev/null || { echo "$tool is missing; on Debian: apt-get install g++-aarch64-linux-gnu qemu-user" >&2; exit 1; }
     done
+    # One by one: each source has to stand by itself.
     cmake -G Ninja -S . -B build/arm64 -DCMAKE_BUILD_TYPE=Release -DISTHMUS_PYTHON=OFF -DISTHMUS_TESTS=ON \
+      -DISTHMUS_UNITY=OFF \
       -DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake -DCMAKE_MAKE_PROGRAM="$(command -v ninja)"
     cmake --build build/arm64 --target digest
     cmake -DPROGRAM="$PWD/build/release/tests/c/digest" -DEMULATOR="qemu-aarch64;-L;/usr/aarch64-linux-gnu" \

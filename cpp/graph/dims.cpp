@@ -46,6 +46,12 @@ bool is_row_major(const Dims& shape, const Dims& strides) {
   return true;
 }
 
+Dims with_last(Dims shape, std::initializer_list<int64_t> last) {
+  shape.pop_back();
+  for (const int64_t extent : last) shape.push_back(extent);
+  return shape;
+}
+
 Dims broadcast_shapes(const Dims& a, const Dims& b, const char* op) {
   const Dims& longer = a.size() >= b.size() ? a : b;
   const Dims& shorter = a.size() >= b.size() ? b : a;

@@ -121,6 +121,8 @@ int64_t element_count(const Dims& shape, const char* op = "");
 // Strides of a dense row-major layout, in elements.
 Dims row_major_strides(const Dims& shape);
 bool is_row_major(const Dims& shape, const Dims& strides);
+// The extents with those of `last` in place of the last one.
+Dims with_last(Dims shape, std::initializer_list<int64_t> last);
 // NumPy's rule; raises IST_ERROR_SHAPE naming both shapes.
 Dims broadcast_shapes(const Dims& a, const Dims& b, const char* op);
 // Maps an axis in [-rank, rank) to [0, rank); raises IST_ERROR_INDEX.

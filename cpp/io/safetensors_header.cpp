@@ -5,6 +5,7 @@
 
 #include "io/json.h"
 #include "io/safetensors.h"
+#include "io/safetensors_format.h"
 #include "runtime/error.h"
 
 namespace ist {
@@ -12,28 +13,13 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the format stores little-endian elements");
 
-constexpr const char* kLoad = "load_safetensors";
-constexpr uint64_t kLengthSize = 8;
-constexpr uint64_t kMaxHeader = 100'000'000;
-
-struct FormatDType {
-  const char* name;
-  DType dtype;
-};
-constexpr FormatDType kDTypes[] = {
-    {"BOOL", DType::bool_},  {"U8", DType::uint8},      {"I8", DType::int8},       {"U16", DType::uint16},
-    {"I16", DType::int16},   {"U32", DType::uint32},    {"I32", DType::int32},     {"U64", DType::uint64},
-    {"I64", DType::int64},   {"F16", DType::float16},   {"BF16", DType::bfloat16}, {"F32", DType::float32},
-    {"F64", DType::float64}, {"C64", DType::complex64},
-};
-
 template <class... Parts>
 [[noreturn]] void malformed(const std::string& path, const Parts&... parts) {
-  fail(Code::format, kLoad, "'", path, "': ", parts...);
+  fail(Code::format, safetensors::kLoad, "'", path, "': ", parts...);
 }
 
 DType dtype_of(const std::string& text, const std::string& path, const std::string& tensor) {
-  for (const FormatDType& known : kDTypes)
+  for (const safetensors::NamedDType& known : safetensors::kDTypes)
     if (text == known.name) return known.dtype;
   malformed(path, "tensor '", tensor, "' has dtype '", text,
             "'; supported are BOOL, U8, I8, U16, I16, U32, I32, U64, I64, F16, BF16, F32, F64, C64");
@@ -155,18 +141,20 @@ void read_metadata(json::Cursor& cursor, Metadata& metadata, const std::string& 
 
 SafetensorsHeader parse_header(std::string_view bytes, uint64_t file_size, const std::string& path) {
   bytes = bytes.substr(0, static_cast<size_t>(std::min<uint64_t>(bytes.size(), file_size)));
-  if (bytes.size() < kLengthSize)
+  if (bytes.size() < safetensors::kLengthSize)
     malformed(path, "has ", bytes.size(), " bytes; a safetensors file starts with the 8-byte length of its header");
   uint64_t length;
-  std::memcpy(&length, bytes.data(), kLengthSize);
-  if (length > kMaxHeader) malformed(path, "the header's length is ", length, ", at most ", kMaxHeader, " is allowed");
-  if (length > bytes.size() - kLengthSize)
-    malformed(path, "the header's length is ", length, ", but only ", bytes.size() - kLengthSize, " bytes follow");
+  std::memcpy(&length, bytes.data(), safetensors::kLengthSize);
+  if (length > safetensors::kMaxHeader)
+    malformed(path, "the header's length is ", length, ", at most ", safetensors::kMaxHeader, " is allowed");
+  if (length > bytes.size() - safetensors::kLengthSize)
+    malformed(path, "the header's length is ", length, ", but only ", bytes.size() - safetensors::kLengthSize,
+              " bytes follow");
 
-  const std::string_view text = bytes.substr(kLengthSize, static_cast<size_t>(length));
+  const std::string_view text = bytes.substr(safetensors::kLengthSize, static_cast<size_t>(length));
   if (text.empty() || text[0] != '{') malformed(path, "the header does not start with '{'");
   SafetensorsHeader header;
-  header.data_start = kLengthSize + length;
+  header.data_start = safetensors::kLengthSize + length;
   json::Cursor cursor(text);
   std::unordered_set<std::string> names;
   try {

@@ -4,13 +4,12 @@
 
 #include "io/mapped_file.h"
 #include "io/safetensors.h"
+#include "io/safetensors_format.h"
 #include "runtime/memory.h"
 #include "runtime/registry.h"
 
 namespace ist {
 namespace {
-
-constexpr const char* kLoad = "load_safetensors";
 
 // One mapping, shared by the tensors of a file.
 BufferRef share_mapping(std::unique_ptr<MappedFile> file) {
@@ -25,7 +24,7 @@ BufferRef share_mapping(std::unique_ptr<MappedFile> file) {
 
 Tensor copied(const SafetensorsEntry& entry, const unsigned char* source) {
   void* data = nullptr;
-  Tensor tensor = make_empty(entry.dtype, entry.shape, &data, kLoad);
+  Tensor tensor = make_empty(entry.dtype, entry.shape, &data, safetensors::kLoad);
   const size_t bytes = static_cast<size_t>(entry.end - entry.begin);
   if (bytes == 0) return tensor;
   if (is_bool(entry.dtype)) {
@@ -44,7 +43,7 @@ bool is_clean_bool(const unsigned char* data, uint64_t n) {
 }  // namespace
 
 SafetensorsFile load_safetensors(const std::string& path) {
-  auto file = std::make_unique<MappedFile>(path, kLoad);
+  auto file = std::make_unique<MappedFile>(path, safetensors::kLoad);
   SafetensorsHeader header = parse_header(file->bytes(), file->size(), path);
   const unsigned char* const base = file->data();
   const BufferRef mapping = share_mapping(std::move(file));

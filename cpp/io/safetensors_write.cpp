@@ -11,55 +11,25 @@
 
 #include "io/json.h"
 #include "io/safetensors.h"
+#include "io/safetensors_format.h"
 #include "runtime/error.h"
 #include "runtime/scheduler.h"
 
 namespace ist {
 namespace {
 
-constexpr const char* kSave = "save_safetensors";
-constexpr uint64_t kLengthSize = 8;
-constexpr uint64_t kMaxHeader = 100'000'000;
-
 const char* format_name(DType dtype) {
-  switch (dtype) {
-    case DType::bool_:
-      return "BOOL";
-    case DType::uint8:
-      return "U8";
-    case DType::uint16:
-      return "U16";
-    case DType::uint32:
-      return "U32";
-    case DType::uint64:
-      return "U64";
-    case DType::int8:
-      return "I8";
-    case DType::int16:
-      return "I16";
-    case DType::int32:
-      return "I32";
-    case DType::int64:
-      return "I64";
-    case DType::float16:
-      return "F16";
-    case DType::bfloat16:
-      return "BF16";
-    case DType::float32:
-      return "F32";
-    case DType::float64:
-      return "F64";
-    case DType::complex64:
-      return "C64";
+  for (const safetensors::NamedDType& known : safetensors::kDTypes) {
+    if (known.dtype == dtype) return known.name;
   }
-  fail(Code::dtype, kSave, "a tensor has an unknown dtype");
+  fail(Code::dtype, safetensors::kSave, "a tensor has an unknown dtype");
 }
 
 std::string quoted(const std::string& text, const char* what) {
   try {
     return json::quote(text);
   } catch (const std::invalid_argument&) {
-    fail(Code::value, kSave, what, " '", text, "' is not UTF-8");
+    fail(Code::value, safetensors::kSave, what, " '", text, "' is not UTF-8");
   }
 }
 
@@ -104,7 +74,7 @@ class TemporaryFile {
 
  private:
   [[noreturn]] void failed(const char* what) const {
-    fail(Code::io, kSave, what, " '", destination_, "': ", std::generic_category().message(errno));
+    fail(Code::io, safetensors::kSave, what, " '", destination_, "': ", std::generic_category().message(errno));
   }
 
   std::string destination_;
@@ -136,7 +106,7 @@ void save_safetensors(const std::string& path, std::span<const std::pair<std::st
   if (!metadata.empty()) {
     header += "\"__metadata__\":{";
     for (const auto& [key, value] : metadata) {
-      if (!seen.insert(key).second) fail(Code::value, kSave, "the metadata has the key '", key, "' twice");
+      if (!seen.insert(key).second) fail(Code::value, safetensors::kSave, "the metadata has the key '", key, "' twice");
       if (header.back() != '{') header += ',';
       header += quoted(key, "the metadata key") + ":" + quoted(value, "the metadata value");
     }
@@ -145,8 +115,8 @@ void save_safetensors(const std::string& path, std::span<const std::pair<std::st
   }
   for (size_t i = 0; i < tensors.size(); ++i) {
     const auto& [name, tensor] = tensors[i];
-    if (name == "__metadata__") fail(Code::value, kSave, "a tensor cannot be called '__metadata__'");
-    if (!seen.insert(name).second) fail(Code::value, kSave, "the name '", name, "' is given twice");
+    if (name == "__metadata__") fail(Code::value, safetensors::kSave, "a tensor cannot be called '__metadata__'");
+    if (!seen.insert(name).second) fail(Code::value, safetensors::kSave, "the name '", name, "' is given twice");
     if (header.back() != '{') header += ',';
     header += quoted(name, "the name") + ":{\"dtype\":\"" + format_name(tensor.dtype()) + "\",\"shape\":[";
     for (int axis = 0; axis < tensor.rank(); ++axis) {
@@ -159,8 +129,9 @@ void save_safetensors(const std::string& path, std::span<const std::pair<std::st
   header += '}';
   header.resize((header.size() + 7) / 8 * 8, ' ');
   const uint64_t length = header.size();
-  if (length > kMaxHeader)
-    fail(Code::value, kSave, "the header would take ", length, " bytes, the format allows ", kMaxHeader);
+  if (length > safetensors::kMaxHeader)
+    fail(Code::value, safetensors::kSave, "the header would take ", length, " bytes, the format allows ",
+         safetensors::kMaxHeader);
 
   std::vector<Tensor> all;
   all.reserve(tensors.size());
@@ -168,7 +139,7 @@ void save_safetensors(const std::string& path, std::span<const std::pair<std::st
   eval(all);
 
   TemporaryFile file(path);
-  file.write(&length, kLengthSize);
+  file.write(&length, safetensors::kLengthSize);
   file.write(header.data(), length);
   for (const size_t i : placement) {
     const Tensor dense = evaluated_row_major(tensors[i].second);

@@ -1,7 +1,7 @@
 // scaled_dot_product_attention: inference and derivatives.
 #include <limits>
 
-#include "ops/op_table.h"
+#include "ops/derivative.h"
 #include "ops/ops.h"
 #include "runtime/error.h"
 #include "runtime/registry.h"
@@ -60,9 +60,6 @@ Tensor part_of_last(const Tensor& a, int64_t start, int64_t size) {
   sizes[a.rank() - 1] = size;
   return ops::slice(a, starts, steps, sizes);
 }
-
-// Derivatives of float16 and bfloat16 are computed in float32.
-Tensor widened(const Tensor& a) { return a.dtype() == DType::float64 ? a : ops::astype(a, DType::float32); }
 
 Tensor mask_of(std::span<const Tensor> inputs) {
   return inputs.size() > 3 && inputs[3].rank() == 4 ? inputs[3] : Tensor{};

@@ -35,6 +35,8 @@ Tensor apply_rule(const OpInfo& row, const RuleArgs& args, int i, const Tensor& 
 
 Tensor conjugate_if_complex(const Tensor& a) { return is_complex(a.dtype()) ? ops::conjugate(a) : a; }
 
+Tensor widened(const Tensor& a) { return a.dtype() == DType::float64 ? a : ops::astype(a, DType::float32); }
+
 Tensor Pullback::to_input(int i) {
   const Node& node = *output_.node();
   const OpInfo& row = info(node.op);

@@ -24,4 +24,7 @@ class Pullback {
 // For rules of complex ops: the transpose of a linear map is its conjugate here, as upstream has it.
 Tensor conjugate_if_complex(const Tensor& a);
 
+// For rules that compute derivatives of float16 and bfloat16 in float32.
+Tensor widened(const Tensor& a);
+
 }  // namespace ist

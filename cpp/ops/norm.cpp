@@ -1,5 +1,5 @@
 // layer_norm and rms_norm over the last axis: inference and derivatives.
-#include "ops/op_table.h"
+#include "ops/derivative.h"
 #include "ops/ops.h"
 #include "runtime/error.h"
 
@@ -26,9 +26,6 @@ Tensor parameter(const std::optional<Tensor>& given, double neutral, const Tenso
     fail(Code::value, op, what, " must have shape ", shape, " for x of shape ", x.shape(), ", got ", given->shape());
   return ops::astype(*given, x.dtype());
 }
-
-// Derivatives of float16 and bfloat16 are computed in float32.
-Tensor widened(const Tensor& a) { return a.dtype() == DType::float64 ? a : ops::astype(a, DType::float32); }
 
 Tensor row_mean(const Tensor& a) { return ops::mean(a, Dims{-1}, true); }
 

@@ -23,12 +23,6 @@ void check_parameters(const QuantizedAttrs& q, const char* op) {
     fail(Code::value, op, "bits must be 1, 2, 3, 4, 5, 6 or 8, got ", q.bits);
 }
 
-Dims with_last(Dims shape, std::initializer_list<int64_t> last) {
-  shape.pop_back();
-  for (const int64_t n : last) shape.push_back(n);
-  return shape;
-}
-
 Tensor words(Dims shape, const std::vector<uint32_t>& values) {
   void* data = nullptr;
   const Tensor made = make_empty(DType::uint32, std::move(shape), &data);

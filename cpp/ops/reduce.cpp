@@ -132,12 +132,6 @@ Tensor with_kept_axes(const RuleArgs& args, const Tensor& per_output) {
   return ops::reshape(per_output, reduced_shape(args.inputs[0].shape(), args.get<AxesAttrs>().axes, true));
 }
 
-Dims with_last(Dims shape, std::initializer_list<int64_t> last) {
-  shape.pop_back();
-  for (int64_t extent : last) shape.push_back(extent);
-  return shape;
-}
-
 Tensor slice_last(const Tensor& a, int64_t start, int64_t step, int64_t size) {
   Dims starts(a.rank(), 0), steps(a.rank(), 1), sizes = a.shape();
   starts.back() = start;

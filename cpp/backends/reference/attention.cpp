@@ -1,15 +1,13 @@
 // Attention, in the order of docs/bit_contract.md.
-#include <cmath>
 #include <limits>
 
+#include "backends/reference/dot.h"
 #include "backends/reference/fold.h"
 #include "backends/reference/kernel.h"
 #include "kernels/scalar_ops.h"
 
 namespace ist::reference {
 namespace {
-
-constexpr int64_t kProductBlock = 384;
 
 // Operand `view` as a dense array of the accumulator type A, row-major over its logical indices.
 template <class A>
@@ -28,11 +26,11 @@ std::vector<A> load(const View& view, uint32_t acc) {
 
 // The chain of a matrix product: a[i] against b[i * step].
 template <class A>
-A dot(const A* a, const A* b, int64_t step, int64_t n) {
+A strided_dot(const A* a, const A* b, int64_t step, int64_t n) {
   A sum = 0;
-  for (int64_t start = 0; start < n; start += kProductBlock) {
+  for (int64_t start = 0; start < n; start += kDotBlock) {
     A block = 0;
-    for (int64_t i = start; i < std::min(n, start + kProductBlock); ++i) block = std::fma(a[i], b[i * step], block);
+    for (int64_t i = start; i < std::min(n, start + kDotBlock); ++i) block = std::fma(a[i], b[i * step], block);
     sum = start == 0 ? block : sum + block;
   }
   return sum;
@@ -60,7 +58,7 @@ void attention(const Call& call, uint32_t acc) {
       for (int64_t t = 0; t < queries; ++t, ++row) {
         std::vector<A> p;
         for (int64_t j = 0; j < keys; ++j) {
-          A score = dot(&q[row * depth], &k[(kv + j) * depth], 1, depth);
+          A score = strided_dot(&q[row * depth], &k[(kv + j) * depth], 1, depth);
           const bool hidden = (attrs.causal && j > t + keys - queries) || (hides && mask[row * keys + j] == 0);
           if (has_mask && !hides) score = score + mask[row * keys + j];
           p.push_back(hidden ? std::numeric_limits<A>::lowest() : score);
@@ -71,7 +69,7 @@ void attention(const Call& call, uint32_t acc) {
         A total = fold(p, A(0), [](A a, A b) { return a + b; });
         if (has_sinks) total = total + scalar::exp(sinks[head] - m);
         for (int64_t i = 0; i < width; ++i) {
-          const A sum = dot(p.data(), &v[kv * width + i], width, keys);
+          const A sum = strided_dot(p.data(), &v[kv * width + i], width, keys);
           Slot wide, out;
           put<A>(wide, (sum + A(0)) / total);
           converter(acc, call.out.dtype)(wide, out);

@@ -1,42 +1,9 @@
 // Convolution, in the order of docs/bit_contract.md: one row of the im2col matrix at a time.
-#include <algorithm>
-#include <cmath>
-
+#include "backends/reference/dot.h"
 #include "backends/reference/kernel.h"
 
 namespace ist::reference {
 namespace {
-
-constexpr int64_t kBlock = 384;
-constexpr int64_t kGroup = 32;  // of a block of bfloat16
-
-template <class T>
-T chain(const T* a, const T* b, int64_t n, int64_t step) {
-  T sum = 0;
-  for (int64_t k = 0; k < n; k += step) sum = std::fma(a[k], b[k], sum);
-  return sum;
-}
-
-template <class T>
-T grouped(const T* a, const T* b, int64_t n) {
-  T sum = 0;
-  for (int64_t k = 0; k < n; k += kGroup) {
-    const int64_t count = std::min(kGroup, n - k);
-    sum = sum + (chain(a + k, b + k, count, 2) + chain(a + k + 1, b + k + 1, count - 1, 2));
-  }
-  return sum;
-}
-
-template <class T>
-T dot(const T* a, const T* b, int64_t n, bool groups) {
-  T sum = 0;
-  for (int64_t start = 0; start < n; start += kBlock) {
-    const int64_t count = std::min(n - start, kBlock);
-    const T block = groups ? grouped(a + start, b + start, count) : chain(a + start, b + start, count, 1);
-    sum = start == 0 ? block : sum + block;
-  }
-  return sum;
-}
 
 // The elements in row-major order, as the compute type.
 template <class T>
@@ -61,8 +28,9 @@ int64_t source(const ist_conv_attrs& conv, int axis, int64_t extent, int64_t o, 
   return i < extent ? i : -1;
 }
 
-template <class T>
+template <int D>
 void convolve(const Call& call) {
+  using T = typename Storage<D>::compute;
   const auto& conv = attributes<ist_conv_attrs>(call.node);
   const View &input = call.inputs[0], &weight = call.inputs[1];
   const std::vector<T> x = dense<T>(input), w = dense<T>(weight);
@@ -70,8 +38,7 @@ void convolve(const Call& call) {
   const int64_t channels = input.shape[spatial + 1], group_channels = weight.shape[spatial + 1];
   const int64_t outputs = weight.shape[0], group_outputs = outputs / conv.groups;
   const int64_t depth = count_of(spatial, weight.shape + 1) * group_channels;
-  const bool groups = call.out.dtype == IST_BFLOAT16;
-  const StoreFn store = storer(call.out.dtype);
+  const StoreFn store = storer(D);
   std::vector<T> row(static_cast<size_t>(depth));
   int64_t position = 0;
   for (Walk at(spatial + 1, call.out.shape); !at.done(); at.next()) {  // (n, spatial...)
@@ -93,7 +60,7 @@ void convolve(const Call& call) {
         }
       }
       Slot result;
-      put<T>(result, dot(row.data(), w.data() + j * depth, depth, groups));
+      put<T>(result, dot<D, T>(row.data(), w.data() + j * depth, depth));
       store(result, call.out.at(position));
     }
   }
@@ -102,10 +69,15 @@ void convolve(const Call& call) {
 }  // namespace
 
 void run_conv_general(const Call& call) {
-  if (call.out.dtype == IST_FLOAT64) {
-    convolve<double>(call);
-  } else {
-    convolve<float>(call);  // 16-bit elements are loaded as float32, and the sum is rounded once
+  switch (call.out.dtype) {
+    case IST_FLOAT16:
+      return convolve<IST_FLOAT16>(call);
+    case IST_BFLOAT16:
+      return convolve<IST_BFLOAT16>(call);
+    case IST_FLOAT32:
+      return convolve<IST_FLOAT32>(call);
+    case IST_FLOAT64:
+      return convolve<IST_FLOAT64>(call);
   }
 }
 

@@ -1,13 +1,11 @@
 // Products with a quantized matrix, in the order of docs/bit_contract.md.
-#include <algorithm>
 #include <cmath>
 
+#include "backends/reference/dot.h"
 #include "backends/reference/kernel.h"
 
 namespace ist::reference {
 namespace {
-
-constexpr int64_t kBlock = 384;
 
 float number(const View& view, int64_t offset) {
   Slot in, out;
@@ -53,23 +51,16 @@ void run_quantized_matmul(const Call& call) {
   for (; !batch.done(); batch.next()) {
     const Matrix w = {call.inputs[1], call.inputs[2], call.inputs[3],   batch[1], batch[2],
                       batch[3],       attrs.bits,     attrs.group_size, rank};
-    std::vector<float> dense(static_cast<size_t>(columns * depth));
+    std::vector<float> row(static_cast<size_t>(depth)), dense(static_cast<size_t>(columns * depth));
     for (int64_t j = 0; j < columns; ++j) {
       for (int64_t k = 0; k < depth; ++k) dense[j * depth + k] = attrs.transpose ? w.at(j, k) : w.at(k, j);
     }
     for (int64_t i = 0; i < rows; ++i) {
+      for (int64_t k = 0; k < depth; ++k)
+        row[k] = number(x, batch[0] + i * x.strides[rank - 2] + k * x.strides[rank - 1]);
       for (int64_t j = 0; j < columns; ++j, ++position) {
-        float sum = 0;
-        for (int64_t start = 0; start < depth; start += kBlock) {
-          float block = 0;
-          for (int64_t k = start; k < std::min(depth, start + kBlock); ++k) {
-            const float a = number(x, batch[0] + i * x.strides[rank - 2] + k * x.strides[rank - 1]);
-            block = std::fma(a, dense[j * depth + k], block);
-          }
-          sum = start == 0 ? block : sum + block;
-        }
         Slot in, out;
-        put<float>(in, sum);
+        put<float>(in, dot<IST_FLOAT32>(row.data(), dense.data() + j * depth, depth));
         converter(IST_FLOAT32, call.out.dtype)(in, out);
         storer(call.out.dtype)(out, call.out.at(position));
       }

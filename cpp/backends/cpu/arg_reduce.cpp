@@ -11,8 +11,7 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kGrain = 64 * 1024;  // elements that are worth another thread
-constexpr int64_t kColumns = 512;      // outputs that are walked together
+constexpr int64_t kColumns = 512;  // outputs that are walked together
 
 struct ArgReduction {
   const Sequences& sequences;

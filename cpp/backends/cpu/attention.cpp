@@ -13,8 +13,7 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kThreadWork = 256 * 1024;  // multiply-adds that are worth another thread
-constexpr int64_t kLeastStrips = 4;          // for which a task packs keys of its own
+constexpr int64_t kLeastStrips = 4;  // for which a task packs keys of its own
 
 const char* at(const View& view, int64_t offset) { return view.data + offset * (int64_t{1} << view.log2()); }
 
@@ -62,7 +61,7 @@ class Attention {
     const int64_t pieces = std::clamp<int64_t>(strips / kLeastStrips, 1, wanted);
     const int64_t piece = divide_up(lines_, pieces);
     const int64_t work = std::max<int64_t>(1, piece * keys_ * (depth_ + width_));
-    parallel_for(threads, matrices * pieces, 1 + kThreadWork / work, [&](int64_t begin, int64_t end) {
+    parallel_for(threads, matrices * pieces, 1 + kProductGrain / work, [&](int64_t begin, int64_t end) {
       Memory memory = make_memory();
       int64_t packed = -1;
       for (int64_t task = begin; task < end; ++task) {

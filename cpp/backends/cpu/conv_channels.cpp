@@ -43,9 +43,9 @@ std::vector<int64_t> cuts(const ConvAxis& axis, const Inside& inside, int64_t le
 }
 
 // Rows of the input for some channels of a block of outputs.
-class Rows {
+class ChannelRows {
  public:
-  Rows(const Call& call, const ConvShape& shape, const View& input, int size)
+  ChannelRows(const Call& call, const ConvShape& shape, const View& input, int size)
       : shape_(shape), kernels_(call.kernels().conv->of[input.dtype - IST_FLOAT16]), input_(input), size_(size) {}
 
   int64_t row(int64_t width, int64_t channels) const { return shape_.w.reach(width) * channels; }
@@ -152,7 +152,7 @@ void convolve_channels(const Call& call, const ConvShape& shape, const View& inp
   Temporary copy;
   const char* weights = turned.dense() && !is_half(turned.dtype) ? turned.data : copy.make_row_major(call, turned);
 
-  const Rows input_rows(call, shape, input, size);
+  const ChannelRows input_rows(call, shape, input, size);
   const int64_t most = kernels.channel_pixels;
   // What lies inside is read where it is, where that is worth blocks of their own.
   Inside inside_h(shape.h), inside_w(shape.w);
@@ -203,7 +203,7 @@ void convolve_channels(const Call& call, const ConvShape& shape, const View& inp
                                across[x],           down[y + 1] - down[y], across[x + 1] - across[x]};
       const bool in_place = inside_h.begin <= down[y] && down[y + 1] <= inside_h.end && inside_w.begin <= across[x] &&
                             across[x + 1] <= inside_w.end;
-      const Rows::Steps steps = in_place ? input_rows.steps() : input_rows.steps(block, n);
+      const ChannelRows::Steps steps = in_place ? input_rows.steps() : input_rows.steps(block, n);
       input_rows.taps(steps, in_place ? input_rows.at(block, first) : window, table);
       const int64_t step = shape.w.stride * steps.column, pieces = divide_up(block.columns, most);
       std::vector<int64_t> bends(static_cast<size_t>(tile_rows > 1 ? tile_rows * block.columns : 0), step);

@@ -13,7 +13,7 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kTogether = 8;            // strips that are packed side by side
+constexpr int64_t kStripsTogether = 8;      // strips that are packed side by side
 constexpr int64_t kTurn = 32;               // rows of each in turn
 constexpr int64_t kLongLine = 16;           // elements that fill panels which pack lines as they lie in memory
 constexpr int64_t kMostColumns = 64;        // of the panels of any kernels
@@ -298,14 +298,14 @@ struct Images {
     const int64_t block_bytes = n_strips() * strip_bytes();
     Temporary memory;
     char* packed = memory.make(call, n_depths * block_bytes);
-    const int64_t across = divide_up(n_strips(), kTogether);
-    const int64_t work = depth_max * height * std::min(n_strips(), kTogether);
+    const int64_t across = divide_up(n_strips(), kStripsTogether);
+    const int64_t work = depth_max * height * std::min(n_strips(), kStripsTogether);
     parallel_for(call.threads(), n_depths * across, 1 + kConvThreadWork / work, [&](int64_t begin, int64_t end) {
       char* gathered = scratch(static_cast<size_t>(gathered_bytes()));
       for (int64_t i = begin; i < end; ++i) {
-        const int64_t first = i % across * kTogether;
+        const int64_t first = i % across * kStripsTogether;
         const ConvShape::Depth& depth = shape.depths[static_cast<size_t>(i / across)];
-        pack_strips(depth, first, std::min(n_strips(), first + kTogether), gathered,
+        pack_strips(depth, first, std::min(n_strips(), first + kStripsTogether), gathered,
                     packed + depth.index * block_bytes);
       }
     });

@@ -11,7 +11,7 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kTogether = 16;  // channels, or pixels, that are worth being read together
+constexpr int64_t kPixelsTogether = 16;  // channels, or pixels, that are worth being read together
 
 // The positions of an axis by their remainders of the stride.
 struct Remainders {
@@ -144,7 +144,7 @@ const char* pack_strips(const Call& call, const MatmulKernels& mm, int64_t strip
   int64_t steps[5];
   std::copy(filters.strides, filters.strides + 5, steps);
   const char* rows = filters.data;
-  const bool copies = is_half(filters.dtype) || (!filters.dense() && channels < kTogether);
+  const bool copies = is_half(filters.dtype) || (!filters.dense() && channels < kPixelsTogether);
   if (copies) {
     rows = copy.make_row_major(call, filters);
     row_major(5, filters.shape, steps);
@@ -203,17 +203,17 @@ void convolve_planes(const Call& call, std::span<const ConvShape> parts, const c
     return line * together * mm.size;
   };
   constexpr int64_t kRows = 8;
-  while (together * std::max(channels, outputs) > kTogether &&
-         nbytes(std::min(kRows, shape.h.out), std::min(kRows * kTogether, shape.w.out)) > kConvBlockBytes &&
+  while (together * std::max(channels, outputs) > kPixelsTogether &&
+         nbytes(std::min(kRows, shape.h.out), std::min(kRows * kPixelsTogether, shape.w.out)) > kConvBlockBytes &&
          together > 1) {
     together = divide_up(together, 2);
   }
   const int64_t slices = divide_up(shape.groups, together);
   const int64_t wanted = conv_tasks_wanted(call, slices);
-  const ConvGrid grid(shape, nbytes, kConvBlockBytes, kTogether, wanted);
+  const ConvGrid grid(shape, nbytes, kConvBlockBytes, kPixelsTogether, wanted);
 
   const int64_t plane = planes.plane(grid.height, grid.width);
-  const int64_t line = round_up(planes.pixels(grid.height, grid.width), kTogether);
+  const int64_t line = round_up(planes.pixels(grid.height, grid.width), kPixelsTogether);
   const int64_t plane_bytes = round_up(plane * channels * together * mm.size, 64);
   const int64_t line_bytes = round_up(line * outputs * together * mm.size, 64);
   const int64_t wide_bytes = half ? grid.height * grid.width * outputs * together * mm.size : 0;

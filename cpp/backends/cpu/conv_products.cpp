@@ -18,7 +18,7 @@ constexpr int64_t kLongRun = 16;            // elements that are worth a tile of
 constexpr int64_t kFewWeights = 24 * 1024;  // bytes that leave room for others in the first-level cache
 
 // A block of k and a range of the columns of a group.
-struct Part {
+struct ProductPart {
   int64_t group;
   ConvShape::Depth depth;
   int64_t j0, columns;
@@ -74,7 +74,7 @@ struct Product {
       RowPiece list[kMatmulBlock];
       const int n_pieces = windows.pieces(depth, runs, kMatmulBlock, list);
       for (int64_t j0 = begin; j0 < end; j0 += step) {
-        const Part part = {group, depth, j0, std::min(step, end - j0)};
+        const ProductPart part = {group, depth, j0, std::min(step, end - j0)};
         if (n_panes > 1 && are_small_images(panes[0].block)) {
           if (c_row == shape.w.out * c_pixel && c_image == shape.h.out * c_row) {
             multiply_gathered(panes, n_panes, list, n_pieces, part, panes[0].c + j0 * mm.size, strip);
@@ -123,7 +123,7 @@ struct Product {
   }
 
   // One pixel of all images after another: C need not be dense.
-  void multiply_across(const Pane* panes, int64_t n_panes, const RowPiece* list, int n_pieces, const Part& part,
+  void multiply_across(const Pane* panes, int64_t n_panes, const RowPiece* list, int n_pieces, const ProductPart& part,
                        char* c, char* strip) const {
     const RowPiece whole = {0, 0, part.depth.count};
     const int64_t height = strip_height(n_panes), step = (panes[1].window - panes[0].window) / element;
@@ -140,8 +140,8 @@ struct Product {
     }
   }
 
-  void multiply_gathered(const Pane* panes, int64_t n_panes, const RowPiece* list, int n_pieces, const Part& part,
-                         char* c, char* strip) const {
+  void multiply_gathered(const Pane* panes, int64_t n_panes, const RowPiece* list, int n_pieces,
+                         const ProductPart& part, char* c, char* strip) const {
     const RowPiece whole = {0, 0, part.depth.count};
     const int64_t width = panes->block.columns, image = panes->block.rows * width;
     const bool flat = c_row == width * c_pixel;  // strips may go over the ends of rows
@@ -166,7 +166,7 @@ struct Product {
 
   // Some pixels by the columns of a part, piece after piece, so that what strips share stays in the first-level cache.
   // Chains that go through several pieces wait in C, or in `next` until they are added to the blocks before.
-  void multiply(const Rows& a, const RowPiece* list, int n_pieces, int64_t pixels, const Part& part, char* c,
+  void multiply(const Rows& a, const RowPiece* list, int n_pieces, int64_t pixels, const ProductPart& part, char* c,
                 int64_t c_step, char* next) const {
     const bool adds_later = part.depth.begin > 0 && n_pieces > 1;
     const int64_t panel = filters.panel_width(), into_row = adds_later ? part.columns : c_step;

@@ -18,7 +18,7 @@ constexpr int64_t kGroupBytes = kMatmulGroup * 2;
 constexpr int64_t kGatheredBytes = kMostGroups * kGroupRows * kGroupBytes;
 
 // A block of outputs and its window.
-struct Pane {
+struct StripPane {
   ConvBlock block;
   const char* window;
 };
@@ -57,7 +57,7 @@ struct Strips {
 
   // All of k for the panes and columns of a task. Sums wait in `wide` for those of the last block. `end`: of what may
   // be read.
-  void run(const Pane* panes, const ConvTask& task, int32_t smallest, const char* end, char* gathered,
+  void run(const StripPane* panes, const ConvTask& task, int32_t smallest, const char* end, char* gathered,
            float* wide) const {
     const int64_t n_panes = task.n_panes, first = task.first_column, columns = task.n_columns, last = first + columns;
     const int64_t depth_max = std::min<int64_t>(shape.k(), kMatmulBlock);
@@ -74,7 +74,7 @@ struct Strips {
       for (int64_t j0 = first; j0 < last; j0 += step) {
         float* c = wide + j0 - first;
         for (int64_t line = 0; line < lines; ++line) {
-          const Pane* pane = over_images ? panes : panes + line * n_joined;
+          const StripPane* pane = over_images ? panes : panes + line * n_joined;
           const int64_t n = over_images ? n_panes : n_joined * pixels(pane->block);
           for (int64_t i = 0; i < n; i += mm.rows) {
             const int64_t rows = std::min<int64_t>(mm.rows, n - i);
@@ -117,7 +117,7 @@ struct Strips {
   }
 
   // The window of an output of a pane.
-  const char* at(const Pane& pane, int64_t pixel) const {
+  const char* at(const StripPane& pane, int64_t pixel) const {
     const int64_t y = pixel / pane.block.columns, x = pixel % pane.block.columns;
     return pane.window + (y * windows.row_step() + x * windows.column_step()) * 2;
   }
@@ -139,7 +139,8 @@ struct Strips {
   }
 
   // The same for rows that are outputs of some panes one after another, from output i on.
-  void gather(const Pane* pane, int64_t i, int64_t rows, const Pieces& pieces, char* gathered, RowGroup* strip) const {
+  void gather(const StripPane* pane, int64_t i, int64_t rows, const Pieces& pieces, char* gathered,
+              RowGroup* strip) const {
     const int64_t width = pane->block.columns, image = pane->block.rows * width;
     for (int g = 0; g < pieces.n_groups; ++g) {
       char* to = gathered + g * mm.rows * kGroupBytes;
@@ -155,7 +156,7 @@ struct Strips {
 
   // Where the rows of a strip belong, null for those between rows of outputs: output i of each of `images`, or the
   // outputs from i on.
-  void places(const Pane* pane, int64_t i, const Pane* images, int64_t rows, int64_t group, void** to) const {
+  void places(const StripPane* pane, int64_t i, const StripPane* images, int64_t rows, int64_t group, void** to) const {
     const int64_t width = pitch_of(pane->block), columns = pane->block.columns, height = pane->block.rows;
     const auto place = [&](const ConvBlock& block, int64_t y, int64_t x) {
       const int64_t first = shape.place(block) + group * shape.group_outputs();
@@ -240,7 +241,7 @@ void convolve_strips(const Call& call, const ConvShape& shape, const View& input
     char* memory = gathered + kGatheredBytes;
     const char* end_of_windows = direct ? input.data + input.count() * 2 : memory + together * window_bytes;
     float* wide = reinterpret_cast<float*>(memory + together * window_bytes);
-    Pane panes[kConvPanes];
+    StripPane panes[kConvPanes];
     for (int64_t i = begin; i < end; ++i) {
       const ConvTask task = tasks.task(i);
       int32_t smallest = INT32_MAX;

@@ -8,9 +8,8 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kGrain = 64 * 1024;  // elements that are worth another thread
-constexpr int64_t kShort = 8;          // rows shorter than this are units
-constexpr int64_t kUnit = 32;          // elements of the longest unit
+constexpr int64_t kShortRow = 8;      // rows shorter than this are units
+constexpr int64_t kLongestUnit = 32;  // elements of the longest unit
 
 // Dimensions [0, outer) are walked, the next one is that of rows, the rest are a row: one dimension, or a unit of
 // several short ones whose elements are neighbours in the target.
@@ -18,13 +17,13 @@ class StridedCopy {
  public:
   StridedCopy(const CopyTable& kernels, int log2, Nest<2>& nest, char* dst, const char* src)
       : kernels_(kernels), log2_(log2), nest_(nest), dst_(dst), src_(src), rows_end_(nest.rank - 1) {
-    if (nest.strides[0][rows_end_] == 1 && nest.shape[rows_end_] < kShort) make_unit();
+    if (nest.strides[0][rows_end_] == 1 && nest.shape[rows_end_] < kShortRow) make_unit();
     sort();
     if (unit_ > 0 || rows_end_ == 0) return;
     const int row = rows_end_ - 1, last = rows_end_;
     // Where the source runs along the rows, squares keep both sides in cache.
     transposes_ = nest.strides[0][last] == 1 && nest.strides[1][row] == 1 && nest.strides[1][last] != 0 &&
-                  nest.shape[row] >= kShort;
+                  nest.shape[row] >= kShortRow;
   }
 
   void run(int threads) const {
@@ -39,7 +38,7 @@ class StridedCopy {
   void make_unit() {
     unit_ = 1;
     table_[0] = 0;
-    while (rows_end_ >= 0 && nest_.strides[0][rows_end_] == unit_ && unit_ * nest_.shape[rows_end_] <= kUnit) {
+    while (rows_end_ >= 0 && nest_.strides[0][rows_end_] == unit_ && unit_ * nest_.shape[rows_end_] <= kLongestUnit) {
       const int64_t extent = nest_.shape[rows_end_], stride = nest_.strides[1][rows_end_];
       for (int64_t i = unit_; i < unit_ * extent; ++i) table_[i] = table_[i - unit_] + stride;
       unit_ *= extent;
@@ -103,7 +102,7 @@ class StridedCopy {
   const char* src_;
   int rows_end_;  // the dimensions that are not a row's
   int64_t unit_ = 0;
-  int64_t table_[kUnit];  // offsets of a unit's elements in the source
+  int64_t table_[kLongestUnit];  // offsets of a unit's elements in the source
   bool transposes_ = false;
 };
 

@@ -9,9 +9,8 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kGrain = 64 * 1024;
-constexpr int64_t kBlockCost = 8;    // of the cipher, in elements of a range
-constexpr int64_t kTailTile = 2048;  // elements that elementwise nodes take at a time
+constexpr int64_t kBlockCost = 8;      // of the cipher, in elements of a range
+constexpr int64_t kRandomTile = 2048;  // elements that elementwise nodes take at a time
 
 void run_tiles(const TileProgram& program, TileProgram::Frame& frame, int64_t begin, int64_t end) {
   for (int64_t start = begin; start < end; start += program.tile()) {
@@ -38,7 +37,7 @@ void make_bits(const Call& call, const TileProgram* program) {
   parallel_for(call.threads(), whole, 1 + kGrain / cost, [&](int64_t begin, int64_t end) {
     TileProgram::Frame frame;
     if (program != nullptr) program->enter(frame);
-    const int64_t step = program != nullptr ? kTailTile / per_word : end - begin;
+    const int64_t step = program != nullptr ? kRandomTile / per_word : end - begin;
     for (int64_t i = begin; i < end; i += step) {
       const int64_t n = std::min(step, end - i);
       threefry(n, key, static_cast<uint32_t>(i), static_cast<uint32_t>(i + half), out.data + 4 * i,
@@ -85,7 +84,7 @@ void run_random_elementwise(const Context& context, uint32_t first, uint32_t end
   const Call call = {context, node_at(context.program, first)};
   const int64_t n = call.output().count();
   if (n == 0) return;
-  const auto plan = [&](TileProgram& program) { program.finish(std::min(kTailTile, n), n); };
+  const auto plan = [&](TileProgram& program) { program.finish(std::min(kRandomTile, n), n); };
   run_planned(context, first + 1, end, end - 1, plan, [&](const TileProgram& program) { make_bits(call, &program); });
 }
 

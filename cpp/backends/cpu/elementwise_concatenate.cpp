@@ -8,8 +8,7 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kGrain = 64 * 1024;  // elements times their cost that are worth another thread
-constexpr int64_t kUnit = 1024;        // elements that threads share work in
+constexpr int64_t kSharedUnit = 1024;  // elements that threads share work in
 
 // A part's results in the whole: rows of `length`, one every `pitch`.
 struct Part {
@@ -63,13 +62,13 @@ void run_elementwise_concatenate(const Context& context, uint32_t first, uint32_
     parts[k] = {out.data + ((k * length) << out.log2()), length, n_parts * length, out.log2()};
   }
   program.finish();
-  const int64_t n = program.size(), grain = 1 + kGrain / ((program.cost() + n_parts) * kUnit);
-  parallel_for(context.threads, (n + kUnit - 1) / kUnit, grain, [&](int64_t begin, int64_t end) {
+  const int64_t n = program.size(), grain = 1 + kGrain / ((program.cost() + n_parts) * kSharedUnit);
+  parallel_for(context.threads, (n + kSharedUnit - 1) / kSharedUnit, grain, [&](int64_t begin, int64_t end) {
     TileProgram::Frame frame;
     program.enter(frame);
-    const int64_t stop = std::min(n, end * kUnit);
+    const int64_t stop = std::min(n, end * kSharedUnit);
     int64_t count = 0;
-    for (int64_t start = begin * kUnit; start < stop; start += count) {
+    for (int64_t start = begin * kSharedUnit; start < stop; start += count) {
       count = std::min(program.length_at(start), stop - start);
       program.run(frame, start, count);
       for (uint32_t k = 0; k < n_parts; ++k) parts[k].store(*context.kernels.copy, start, count, frame.at[made[k]]);

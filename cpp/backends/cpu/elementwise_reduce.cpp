@@ -15,8 +15,6 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kGrain = 64 * 1024;  // elements times their cost that are worth another thread
-
 // The results of blocks, each output being reduced from `length` neighbours, and what becomes of them.
 class Blocks {
  public:

@@ -15,7 +15,6 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kGrain = 64 * 1024;       // elements times their cost that are worth another thread
 constexpr int64_t kTile = 2048;             // elements
 constexpr int64_t kWidest = 1024;           // columns that lanes are kept for at a time
 constexpr int64_t kLaneBytes = 256 * 1024;  // of all lanes together, unless one matrix has more

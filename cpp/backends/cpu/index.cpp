@@ -10,7 +10,7 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kGrain = 16 * 1024;
+constexpr int64_t kGatherGrain = kGrain / 4;
 // Slices of a source, one behind another.
 class SliceReader {
  public:
@@ -99,14 +99,14 @@ void run_gather(const Call& call) {
   const int64_t bytes = int64_t{1} << data.log2();
   if (slice == 1) {
     const auto move = call.kernels().index->pick[data.log2()];
-    return parallel_for(call.threads(), offsets.count(), kGrain, [&](int64_t begin, int64_t end) {
+    return parallel_for(call.threads(), offsets.count(), kGatherGrain, [&](int64_t begin, int64_t end) {
       offsets.for_parts(begin, end, [&](int64_t i, int64_t n, const int64_t* from) {
         move(n, out.data + i * bytes, data.data, from, 0);
       });
     });
   }
   const SliceReader slices(call.kernels(), data, attrs.slice_sizes);
-  parallel_for(call.threads(), offsets.count(), 1 + kGrain / slice, [&](int64_t begin, int64_t end) {
+  parallel_for(call.threads(), offsets.count(), 1 + kGatherGrain / slice, [&](int64_t begin, int64_t end) {
     offsets.for_parts(begin, end, [&](int64_t first, int64_t n, const int64_t* from) {
       slices.run(n, out.data + first * slice * bytes, data.data, from);
     });
@@ -148,7 +148,7 @@ void run_take_along_axis(const Call& call) {
       std::copy_n(part, count, repeated.begin() + first);
     });
   }
-  parallel_for(call.threads(), n, kGrain, [&](int64_t begin, int64_t end) {
+  parallel_for(call.threads(), n, kGatherGrain, [&](int64_t begin, int64_t end) {
     Walk<1> walk(last, nest.shape, nest.strides, begin / width);
     int64_t column = begin % width;
     const auto move_rows = [&](int64_t first, int64_t n, const int64_t* along) {

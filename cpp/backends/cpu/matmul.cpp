@@ -8,16 +8,15 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kThreadWork = 256 * 1024;  // multiply-adds that are worth another thread
-constexpr int64_t kTasks = 4;                // for each thread, at most
-constexpr int64_t kBlockSide = 2048;         // of blocks of C that are worth more tasks than threads
-constexpr int64_t kPackCost = 16;            // multiply-adds that take as long as packing an element
-constexpr int64_t kSharedLine = 5000;        // those that take as long as a line that two threads write
-constexpr int64_t kTailTile = 1024;          // elements that elementwise nodes take at a time
+constexpr int64_t kTasks = 4;          // for each thread, at most
+constexpr int64_t kBlockSide = 2048;   // of blocks of C that are worth more tasks than threads
+constexpr int64_t kPackCost = 16;      // multiply-adds that take as long as packing an element
+constexpr int64_t kSharedLine = 5000;  // those that take as long as a line that two threads write
+constexpr int64_t kTailTile = 1024;    // elements that elementwise nodes take at a time
 
 // Multiply-adds that are worth another thread. Where C is narrow, fast kernels wait for memory like any other.
 int64_t thread_work(const Product& product) {
-  return kThreadWork * std::clamp<int64_t>(std::min(product.m, product.n) / 4, 1, product.mm.speed);
+  return kProductGrain * std::clamp<int64_t>(std::min(product.m, product.n) / 4, 1, product.mm.speed);
 }
 
 struct Grid {

@@ -10,7 +10,7 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kGrain = 32 * 1024;  // elements that are worth another thread
+constexpr int64_t kNormGrain = kGrain / 2;  // elements that are worth another thread
 
 Sequences rows_of(const Call& call, const View& view) {
   return Sequences(call.kernels(), view, compute_dtype(view.dtype), [&](int axis) { return axis == view.rank - 1; });
@@ -43,7 +43,7 @@ void normalize_rows(const Call& call, const std::vector<T>& weight, const std::v
   const T* addend = bias == nullptr ? nothing.data() : bias->data();
   const bool wide = rows.acc != out.dtype;
 
-  parallel_for(call.threads(), rows.count, 1 + kGrain / n, [&](int64_t begin, int64_t end) {
+  parallel_for(call.threads(), rows.count, 1 + kNormGrain / n, [&](int64_t begin, int64_t end) {
     char* memory = scratch(Sequences::kScratchBytes + kBlock * sizeof(T));
     char* converted = memory + Sequences::kScratchBytes;
     alignas(8) char levels[Tree::kDepth * 8];

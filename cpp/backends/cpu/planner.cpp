@@ -146,14 +146,14 @@ bool tensors_are_sane(const ist_node& node, size_t tensor_size) {
   return true;
 }
 
-int64_t element_count(const ist_tensor& t) { return cpu::element_count(static_cast<int>(t.rank), t.shape); }
+int64_t count_of(const ist_tensor& t) { return element_count(static_cast<int>(t.rank), t.shape); }
 
 // Is this operand, if nodes [first, end) make it, read in the order in which it was made, in whatever shape?
 bool is_read_as_made(const ist_program& program, uint32_t first, uint32_t end, const ist_tensor& t) {
   for (uint32_t m = end; m-- > first;) {
     const ist_tensor& made = node_at(program, m).output;
     if (made.value != t.value) continue;
-    return made.dtype == t.dtype && t.offset == 0 && element_count(made) == element_count(t) &&
+    return made.dtype == t.dtype && t.offset == 0 && count_of(made) == count_of(t) &&
            is_dense(static_cast<int>(t.rank), t.shape, t.strides);
   }
   return true;
@@ -163,7 +163,7 @@ bool is_read_as_made(const ist_program& program, uint32_t first, uint32_t end, c
 // `count` is that of the elements of each, `lowest` the lowest number of a value that the run makes.
 bool joins(const ist_program& program, uint32_t first, uint32_t end, int64_t count, uint32_t lowest,
            const ist_node& node) {
-  if (element_count(node.output) != count) return false;
+  if (count_of(node.output) != count) return false;
   for (uint32_t k = 0; k < node.n_inputs; ++k) {
     const ist_tensor& t = input_at(node, program.tensor_size, k);
     if (t.value >= lowest && !is_read_as_made(program, first, end, t)) return false;
@@ -194,7 +194,7 @@ bool makes(const ist_program& program, uint32_t first, uint32_t end, const ist_t
 // together.
 bool reads_across(const ist_program& program, uint32_t first, uint32_t end) {
   constexpr int64_t kLeast = 4096;  // elements
-  if (element_count(node_at(program, first).output) < kLeast) return false;
+  if (count_of(node_at(program, first).output) < kLeast) return false;
   for (uint32_t m = first; m < end; ++m) {
     const ist_node& node = node_at(program, m);
     for (uint32_t k = 0; k < node.n_inputs; ++k) {
@@ -272,7 +272,7 @@ Step plan_step(const Kernels& kernels, const ist_program& program, uint32_t firs
   if (run != nullptr && run != &run_matmul && run != &run_random_bits) return {first, first + 1, run, nullptr};
   uint32_t end = first + 1;
   uint32_t lowest = node.output.value;
-  const int64_t count = element_count(node.output);
+  const int64_t count = count_of(node.output);
   while (end < program.n_nodes && end - first < kMaxRunNodes) {
     const ist_node& next = node_at(program, end);
     if (!is_elementwise(next) || !supports_node(kernels, next, program.tensor_size)) break;

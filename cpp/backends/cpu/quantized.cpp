@@ -11,8 +11,6 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kThreadWork = 64 * 1024;  // elements of the matrix that are worth another thread
-
 // An operand with dense matrices over a batch, float16 and bfloat16 as float32.
 class Operand {
  public:
@@ -68,7 +66,7 @@ void run_quantized_matmul(const Call& call) {
   const QuantizedTable& table = *call.kernels().quantized;
   const auto unpack = (attrs.transpose ? table.rows : table.columns)[attrs.bits];
   const int64_t cols = tile.cols, panels = (n + cols - 1) / cols;
-  const int64_t grain = 1 + kThreadWork / (k * cols);
+  const int64_t grain = 1 + kGrain / (k * cols);
   parallel_for(call.threads(), element_count(outer, out.shape) * panels, grain, [&](int64_t begin, int64_t end) {
     float* panel =
         reinterpret_cast<float*>(scratch(static_cast<size_t>(std::min<int64_t>(k, kMatmulBlock) * cols * 4)));
@@ -94,7 +92,7 @@ void run_quantized_matmul(const Call& call) {
     }
   });
   if (!is_half(out.dtype)) return;
-  parallel_for(call.threads(), total, kThreadWork, [&](int64_t begin, int64_t end) {
+  parallel_for(call.threads(), total, kGrain, [&](int64_t begin, int64_t end) {
     const void* from = c + begin;
     call.kernels().cast->fn[IST_FLOAT32][out.dtype](end - begin, out.data + begin * 2, &from);
   });

@@ -13,12 +13,11 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kGrain = 64 * 1024;  // elements that are worth another thread
 // Of accumulators in one lane, when lanes run across outputs: long rows suit the prefetcher, threads need pieces.
 constexpr int64_t kColumnBytes = 4096, kColumnBytesMin = 512;
-constexpr int64_t kShort = kLanes;         // elements of sequences that are better transposed
-constexpr int64_t kSlabBytes = 32 * 1024;  // of them at a time, in the first-level cache
-constexpr int64_t kTogetherAcross = 16;    // blocks of sequences that lie across memory that are taken at a time
+constexpr int64_t kShortSequence = kLanes;  // elements of sequences that are better transposed
+constexpr int64_t kSlabBytes = 32 * 1024;   // of them at a time, in the first-level cache
+constexpr int64_t kTogetherAcross = 16;     // blocks of sequences that lie across memory that are taken at a time
 
 struct Reduction {
   const Sequences& sequences;
@@ -370,7 +369,7 @@ bool reduce(const Call& call, bool in_any_order) {
   if (sequences.count == 0) return false;
   int across = sequences.column_dimension(true);
   if (across < 0) across = sequences.split_columns();
-  const int transposed = across < 0 ? sequences.short_dimension(kShort) : -1;
+  const int transposed = across < 0 ? sequences.short_dimension(kShortSequence) : -1;
   if (transposed >= 0) {
     across = transposed;
   } else {

@@ -12,33 +12,6 @@ namespace {
 
 constexpr int kLanes = 32;
 
-struct All {
-  template <class T>
-  static inline T apply(T a, T b) {
-    return a & b;
-  }
-  template <class T>
-  static inline T identity() {
-    return T{true};
-  }
-};
-
-struct Any {
-  template <class T>
-  static inline T apply(T a, T b) {
-    return a | b;
-  }
-  template <class T>
-  static inline T identity() {
-    return T{false};
-  }
-};
-
-template <class F>
-constexpr int kDeciding = std::is_same_v<F, All>   ? 0
-                          : std::is_same_v<F, Any> ? 1
-                                                   : -1;
-
 // All lanes: loops of known length, so that they are vectors down to the last few.
 template <class F, class T>
 inline T fold_all(T* lane) {
@@ -288,11 +261,24 @@ constexpr Reducer reducer() {
   using E = Type<D>;
   decltype(&rows<F, T, E, 1>) every_second = nullptr;
   if constexpr (std::is_floating_point_v<E>) every_second = &rows<F, T, E, 2>;  // the others are not worth their size
-  return {&block<F, T, E>,   {&rows<F, T, E, 1>, every_second},
-          &columns<F, T, E>, &fold_rows<F, T, E>,
-          &combine<F, T, T>, &identity<F, T>,
-          kIsNeutral<F, T>,  std::is_integral_v<T>,
-          kDeciding<F>};
+  return {&block<F, T, E>,
+          {&rows<F, T, E, 1>, every_second},
+          &columns<F, T, E>,
+          &fold_rows<F, T, E>,
+          &combine<F, T, T>,
+          &identity<F, T>,
+          kIsNeutral<F, T>,
+          std::is_integral_v<T>,
+          -1};
+}
+
+// Extremes of bytes that are 0 or 1.
+template <class F>
+constexpr Reducer bool_reducer(int deciding) {
+  Reducer bools = reducer<F, IST_UINT8>();
+  bools.identity = &identity<F, bool>;
+  bools.deciding = deciding;
+  return bools;
 }
 
 constexpr ReduceTable make_table() {
@@ -315,10 +301,8 @@ constexpr ReduceTable make_table() {
   table.fn[kProd][dtype] = reducer<Prod, computed>();
   IST_FOR_ACCUMULATORS(IST_ENTRY)
 #undef IST_ENTRY
-  table.fn[kAll][IST_BOOL] = reducer<All, IST_UINT8>();
-  table.fn[kAny][IST_BOOL] = reducer<Any, IST_UINT8>();
-  table.fn[kMax][IST_BOOL] = table.fn[kAny][IST_BOOL];
-  table.fn[kMin][IST_BOOL] = table.fn[kAll][IST_BOOL];
+  table.fn[kMax][IST_BOOL] = table.fn[kAny][IST_BOOL] = bool_reducer<Max>(1);
+  table.fn[kMin][IST_BOOL] = table.fn[kAll][IST_BOOL] = bool_reducer<Min>(0);
   return table;
 }
 

@@ -13,7 +13,7 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kGrain = 16 * 1024;  // elements that are worth another thread
+constexpr int64_t kRowGrain = kGrain / 4;  // elements that are worth another thread
 
 // Rows in the accumulator type T.
 template <class T>
@@ -203,7 +203,7 @@ class ColumnRows {
   template <class Fn>
   void for_pieces(int64_t kept, Fn&& fn) const {
     const int64_t row_bytes = columns_.width() * kSize;
-    parallel_for(call_.threads(), columns_.count(), 1 + kGrain / (columns_.width() * n_),
+    parallel_for(call_.threads(), columns_.count(), 1 + kRowGrain / (columns_.width() * n_),
                  [&](int64_t begin, int64_t end) {
                    const size_t n_rows = static_cast<size_t>(2 + kLanes + Tree::kDepth + kept);
                    Memory memory;
@@ -224,7 +224,7 @@ void logsumexp(const Call& call, const Sequences& sequences) {
   if (across >= 0) return ColumnRows<T>(call, sequences, across, false).logsumexp();
   const View out = call.output();
   const Row<T> row(sequences);
-  parallel_for(call.threads(), sequences.count, 1 + kGrain / sequences.length, [&](int64_t begin, int64_t end) {
+  parallel_for(call.threads(), sequences.count, 1 + kRowGrain / sequences.length, [&](int64_t begin, int64_t end) {
     char* memory = scratch(kRowScratch);
     for (int64_t o = begin; o < end; ++o) {
       const char* start = sequences.start_of(o);
@@ -249,7 +249,7 @@ void softmax(const Call& call, const Sequences& sequences) {
   const int64_t n = sequences.length;
   const Row<T> row(sequences);
   const bool wide = sequences.acc != out.dtype;  // exponentials need room of their own
-  parallel_for(call.threads(), sequences.count, 1 + kGrain / n, [&](int64_t begin, int64_t end) {
+  parallel_for(call.threads(), sequences.count, 1 + kRowGrain / n, [&](int64_t begin, int64_t end) {
     char* memory = scratch(kRowScratch + (wide ? static_cast<size_t>(n) * sizeof(T) : 0));
     for (int64_t o = begin; o < end; ++o) {
       const char* start = sequences.start_of(o);

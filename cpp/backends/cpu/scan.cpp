@@ -11,10 +11,10 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kGrain = 32 * 1024;  // elements that are worth another thread
-constexpr int64_t kStrip = 1024;       // columns at a time
-constexpr int64_t kNarrowest = 64;     // columns that are worth another thread
-constexpr int64_t kTogether = 16;      // rows or blocks that kernels take at a time, or less
+constexpr int64_t kScanGrain = kGrain / 2;  // elements that are worth another thread
+constexpr int64_t kStrip = 1024;            // columns at a time
+constexpr int64_t kNarrowest = 64;          // columns that are worth another thread
+constexpr int64_t kScansTogether = 16;      // rows or blocks that kernels take at a time, or less
 
 ScanKind scan_kind(uint32_t op) {
   switch (static_cast<Op>(op)) {
@@ -59,17 +59,17 @@ struct Scan {
     }
     if (inner > 1) return by_columns();
     if (blocks() == 1) return by_rows();
-    if (outer < threads && length() >= 2 * kGrain) return by_blocks();
-    parallel_for(threads, outer, 1 + kGrain / length(), [&](int64_t begin, int64_t end) {
+    if (outer < threads && length() >= 2 * kScanGrain) return by_blocks();
+    parallel_for(threads, outer, 1 + kScanGrain / length(), [&](int64_t begin, int64_t end) {
       for (int64_t o = begin; o < end; ++o) long_row(o);
     });
   }
 
  private:
   void by_rows() const {
-    const int64_t groups = (outer + kTogether - 1) / kTogether;
-    parallel_for(threads, groups, 1 + kGrain / (kTogether * length()), [&](int64_t begin, int64_t end) {
-      const int64_t first = begin * kTogether, last = std::min(end * kTogether, outer);
+    const int64_t groups = (outer + kScansTogether - 1) / kScansTogether;
+    parallel_for(threads, groups, 1 + kScanGrain / (kScansTogether * length()), [&](int64_t begin, int64_t end) {
+      const int64_t first = begin * kScansTogether, last = std::min(end * kScansTogether, outer);
       scanner.rows(last - first, length(), step, element(first, 0), result(first, 0), extent);
     });
   }
@@ -93,8 +93,8 @@ struct Scan {
 
   // While blocks are in the cache. The last result of a joined block is the offset of the next.
   void long_row(int64_t o) const {
-    for (int64_t begin = 0; begin < blocks(); begin += kTogether) {
-      const int64_t end = std::min(begin + kTogether, blocks());
+    for (int64_t begin = 0; begin < blocks(); begin += kScansTogether) {
+      const int64_t end = std::min(begin + kScansTogether, blocks());
       start_blocks(o, begin, end);
       for (int64_t b = std::max<int64_t>(begin, 1); b < end; ++b) join_block(o, b, total(o, b - 1));
     }
@@ -104,16 +104,16 @@ struct Scan {
   void by_blocks() const {
     std::vector<char> offsets(static_cast<size_t>(blocks() * size));
     for (int64_t o = 0; o < outer; ++o) {
-      const int64_t groups = (blocks() + kTogether - 1) / kTogether;
+      const int64_t groups = (blocks() + kScansTogether - 1) / kScansTogether;
       parallel_for(threads, groups, 1, [&](int64_t begin, int64_t end) {
-        start_blocks(o, begin * kTogether, std::min(end * kTogether, blocks()));
+        start_blocks(o, begin * kScansTogether, std::min(end * kScansTogether, blocks()));
       });
       for (int64_t b = 1; b < blocks(); ++b) {
         char* offset = offsets.data() + b * size;
         std::memcpy(offset, total(o, b - 1), static_cast<size_t>(size));
         if (b > 1) scanner.combine(1, offset - size, offset);
       }
-      parallel_for(threads, blocks(), kGrain / kBlock, [&](int64_t begin, int64_t end) {
+      parallel_for(threads, blocks(), kScanGrain / kBlock, [&](int64_t begin, int64_t end) {
         for (int64_t b = std::max<int64_t>(begin, 1); b < end; ++b) join_block(o, b, offsets.data() + b * size);
       });
     }
@@ -123,7 +123,7 @@ struct Scan {
     const int64_t share = std::max((inner + threads - 1) / threads, kNarrowest);
     const int64_t width_max = std::min({inner, share, kStrip});
     const int64_t strips = (inner + width_max - 1) / width_max;
-    parallel_for(threads, outer * strips, 1 + kGrain / (width_max * length()), [&](int64_t begin, int64_t end) {
+    parallel_for(threads, outer * strips, 1 + kScanGrain / (width_max * length()), [&](int64_t begin, int64_t end) {
       const int64_t row_bytes = width_max * size;
       char* acc = scratch(static_cast<size_t>(2 * row_bytes));
       char* offset = acc + row_bytes;
@@ -159,7 +159,7 @@ void run_scan(const Call& call) {
   const int64_t step = attrs.reverse != 0 ? -1 : 1;
   Scan{scanner, call.threads(), x, y, size, outer, extent, count / outer / extent, step, attrs.inclusive != 0}.run();
   if (out.dtype == acc) return;
-  parallel_for(call.threads(), count, kGrain, [&](int64_t begin, int64_t end) {
+  parallel_for(call.threads(), count, kScanGrain, [&](int64_t begin, int64_t end) {
     const void* from = y + begin * size;
     call.kernels().cast->fn[acc][out.dtype](end - begin, out.data + (begin << out.log2()), &from);
   });

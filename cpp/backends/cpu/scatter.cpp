@@ -15,7 +15,7 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kGrain = 16 * 1024;
+constexpr int64_t kScatterGrain = kGrain / 4;
 constexpr int64_t kMinColumns = 64;  // of a slice that are worth another thread, however many slices there are
 
 // What a write does to one place.
@@ -231,7 +231,7 @@ void run_scatter(const Call& call) {
     });
   }
   copy_first_operand(call);
-  const int64_t grain = std::max(kMinColumns, kGrain / (n_slices * loop.rows()));
+  const int64_t grain = std::max(kMinColumns, kScatterGrain / (n_slices * loop.rows()));
   // One stretch of columns each: of shorter ones, far apart, memory delivers fewer.
   constexpr int kChunksEach = 1;
   parallel_for(
@@ -266,7 +266,7 @@ void run_put_along_axis(const Call& call) {
   const int64_t width = index.shape[last], rows = offsets.count() / width;
   // Rows along the last axis write to places of their own; those along others may meet.
   const int threads = axis == last ? call.threads() : 1;
-  parallel_for(threads, rows, 1 + kGrain / width, [&](int64_t begin, int64_t end) {
+  parallel_for(threads, rows, 1 + kScatterGrain / width, [&](int64_t begin, int64_t end) {
     offsets.for_parts(begin * width, end * width, [&](int64_t first, int64_t n, const int64_t* along) {
       for (int64_t i = first; i < first + n;) {
         const int64_t stop = std::min(first + n, (i / width + 1) * width);

@@ -4,11 +4,7 @@
 #include "backends/cpu/threads.h"
 
 namespace ist::cpu {
-namespace {
-
-constexpr int64_t kGrain = 64 * 1024;  // elements that are worth another thread
-
-}  // namespace
+namespace {}  // namespace
 
 char* Temporary::make(const Call& call, int64_t nbytes) {
   buffer_ = call.context.host.allocate(static_cast<uint64_t>(nbytes));

@@ -16,6 +16,9 @@ using RangeFn = void (*)(void* context, int64_t begin, int64_t end);
 // nothing else may be thrown in fn.
 void parallel_ranges(int threads, int64_t n, int64_t grain, int chunks_each, RangeFn fn, void* context);
 
+inline constexpr int64_t kGrain = 64 * 1024;          // elements times their cost that are worth another thread
+inline constexpr int64_t kProductGrain = 256 * 1024;  // multiply-adds of matrix products that are
+
 template <class Fn>
 void parallel_for(int threads, int64_t n, int64_t grain, Fn&& fn, int chunks_each = 4) {
   if (threads <= 1 || n < 2 * grain) {

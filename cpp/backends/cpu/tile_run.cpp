@@ -11,7 +11,7 @@ namespace ist::cpu {
 namespace {
 
 constexpr int64_t kShareMin = 512;       // elements that a thread takes at least
-constexpr int64_t kUnit = 64;            // elements that threads share work in
+constexpr int64_t kTileUnit = 64;        // elements that threads share work in
 constexpr int64_t kClaimedBytes = 1024;  // of a result that are asked for at a time
 constexpr int64_t kStreamedBytes = 512;  // that are stored past the caches at a time
 constexpr int64_t kBytesAhead = 2048;    // of operands that are on their way meanwhile
@@ -261,10 +261,10 @@ void run_all(const TileProgram& program, int threads) {
                  [&](int64_t begin, int64_t end) { run_bands(program, begin, end); });
   } else {
     // No two threads write to a cache line, and ranges begin where vectors are aligned.
-    const int64_t n = program.size(), units = divide_up(n, kUnit);
+    const int64_t n = program.size(), units = divide_up(n, kTileUnit);
     parallel_for(
-        alone ? 1 : threads, units, std::max<int64_t>(kShareMin, grain / program.cost()) / kUnit,
-        [&](int64_t begin, int64_t end) { run_tiles(program, begin * kUnit, std::min(n, end * kUnit)); },
+        alone ? 1 : threads, units, std::max<int64_t>(kShareMin, grain / program.cost()) / kTileUnit,
+        [&](int64_t begin, int64_t end) { run_tiles(program, begin * kTileUnit, std::min(n, end * kTileUnit)); },
         work < kLongWork ? 1 : 4);
   }
 }

@@ -10,8 +10,7 @@ namespace scalar {
 // Arguments of any size, in plain double. float's 24-bit significand makes the products with 28-bit pieces of 2/pi
 // exact.
 struct ReducedFloat {
-  double r;
-  uint64_t quadrant;
+  double r, quadrant;
 };
 inline double select_group(double a, double u0, double u1, double u2, double u3) {
   const double low = a < 0x1p32 ? u0 : u1;
@@ -30,7 +29,7 @@ inline ReducedFloat reduce_quadrant_float(double a) {
   const double p2 = x * u2;
   const double shifted = ((p0 + p1) + p2) + kRoundMagic;
   const double f = (((p0 - (shifted - kRoundMagic)) + p1) + p2) + x * u3;
-  return {(a < kInf ? f : kNan) * kHalfPi, bits_of(shifted)};
+  return {(a < kInf ? f : kNan) * kHalfPi, shifted};
 }
 inline double sin_reduced_float(double r) {
   const double z = r * r;
@@ -47,21 +46,19 @@ inline double cos_reduced_float(double r) {
 inline float negate_if_negative(float x, float y) { return float_of(bits_of(y) ^ (bits_of(x) & 0x80000000u)); }
 inline float sin_far(float x) {
   const ReducedFloat r = reduce_quadrant_float(fabs(static_cast<double>(x)));
-  const double y = (r.quadrant & 1) != 0 ? cos_reduced_float(r.r) : sin_reduced_float(r.r);
-  const uint64_t sign = (r.quadrant & 2) << 62;
-  return negate_if_negative(x, static_cast<float>(double_of(bits_of(y) ^ sign)));
+  const double y = select_odd(r.quadrant, cos_reduced_float(r.r), sin_reduced_float(r.r));
+  return negate_if_negative(x, static_cast<float>(negate_lower(r.quadrant, y)));
 }
 inline float cos_far(float x) {
   const ReducedFloat r = reduce_quadrant_float(fabs(static_cast<double>(x)));
-  const double y = (r.quadrant & 1) != 0 ? sin_reduced_float(r.r) : cos_reduced_float(r.r);
-  return static_cast<float>(double_of(bits_of(y) ^ (((r.quadrant + 1) & 2) << 62)));
+  const double y = select_odd(r.quadrant, sin_reduced_float(r.r), cos_reduced_float(r.r));
+  return static_cast<float>(negate_lower(next_quadrant(r.quadrant), y));
 }
 inline float tan_far(float x) {
   const ReducedFloat r = reduce_quadrant_float(fabs(static_cast<double>(x)));
   const double s = sin_reduced_float(r.r);
   const double c = cos_reduced_float(r.r);
-  const bool odd = (r.quadrant & 1) != 0;
-  const double y = (odd ? -c : s) / (odd ? s : c);
+  const double y = select_odd(r.quadrant, -c, s) / select_odd(r.quadrant, s, c);
   return negate_if_negative(x, static_cast<float>(y));
 }
 

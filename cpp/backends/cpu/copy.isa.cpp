@@ -1,5 +1,8 @@
 // Moving elements between layouts. Only sizes matter here, not dtypes.
+#include <utility>
+
 #include "backends/cpu/cache_size.h"
+#include "backends/cpu/compiler_vectors.h"
 #include "backends/cpu/copy_kernels.h"
 #include "backends/cpu/isa_common.h"
 #include "backends/cpu/simd.h"
@@ -182,6 +185,54 @@ void transpose(int64_t rows, int64_t cols, void* dst, int64_t dst_stride, const 
   }
 }
 
+// Squares of elements of one or two bytes. Each round interleaves the first half of the rows with the second, so that
+// the bits of an element's row number and of its column number move up by one; when all have, they have changed places.
+template <class T>
+inline void transpose_short_square(T* out, int64_t dst_stride, const T* in, int64_t src_stride) {
+  constexpr int W = 16 / static_cast<int>(sizeof(T));
+  using V = typename Vector<T, 16>::type;
+  constexpr auto interleave = []<int... i>(V a, V b, int from, std::integer_sequence<int, i...>)
+                                  __attribute__((always_inline)) {
+                                    return from == 0 ? __builtin_shufflevector(a, b, (i / 2 + i % 2 * W)...)
+                                                     : __builtin_shufflevector(a, b, (W / 2 + i / 2 + i % 2 * W)...);
+                                  };
+  constexpr auto lanes = std::make_integer_sequence<int, W>();
+  V rows[W], next[W];
+#pragma GCC unroll 16
+  for (int i = 0; i < W; ++i) rows[i] = load_as<V>(in + i * src_stride);
+#pragma GCC unroll 4
+  for (int round = 1; round < W; round *= 2) {
+#pragma GCC unroll 8
+    for (int i = 0; i < W / 2; ++i) {
+      next[2 * i] = interleave(rows[i], rows[i + W / 2], 0, lanes);
+      next[2 * i + 1] = interleave(rows[i], rows[i + W / 2], 1, lanes);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < W; ++i) rows[i] = next[i];
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < W; ++i) __builtin_memcpy(out + i * dst_stride, &rows[i], sizeof(V));
+}
+
+template <class T>
+void transpose_short(int64_t rows, int64_t cols, void* dst, int64_t dst_stride, const void* src, int64_t src_stride) {
+  constexpr int W = 16 / static_cast<int>(sizeof(T));
+  constexpr int64_t kColumns = 64 / sizeof(T);  // a line of the target
+  T* out = static_cast<T*>(dst);
+  const T* in = static_cast<const T*>(src);
+  const int64_t whole_rows = rows / W * W, whole_cols = cols / W * W;
+  for (int64_t c0 = 0; c0 < whole_cols; c0 += kColumns) {
+    const int64_t c1 = c0 + kColumns < whole_cols ? c0 + kColumns : whole_cols;
+    for (int64_t r = 0; r < whole_rows; r += W) {
+      for (int64_t c = c0; c < c1; c += W) {
+        transpose_short_square(out + r * dst_stride + c, dst_stride, in + r + c * src_stride, src_stride);
+      }
+    }
+  }
+  transpose<T>(rows - whole_rows, whole_cols, out + whole_rows * dst_stride, dst_stride, in + whole_rows, src_stride);
+  transpose<T>(rows, cols - whole_cols, out + whole_cols, dst_stride, in + whole_cols * src_stride, src_stride);
+}
+
 // The same for a square of vectors, of which n_rows and n_cols are wanted.
 template <class V, bool kWhole, class T>
 inline void transpose_square(int n_rows, int n_cols, T* out, int64_t dst_stride, const T* in, int64_t src_stride) {
@@ -304,7 +355,8 @@ constexpr CopyTable table = {
     {&rows<Bits8>, &rows<Bits16>, &rows<Bits32>, &rows<Bits64>},
     {&units<Bits8>, &units<Bits16>, &units<Bits32>, &units<Bits64>},
     {&gather<Bits8>, &gather<Bits16>, &gather<Bits32>, &gather<Bits64>},
-    {&transpose<Bits8>, &transpose<Bits16>, &transpose_squares<VecF32, float>, &transpose_squares<VecF64, double>},
+    {&transpose_short<Bits8>, &transpose_short<Bits16>, &transpose_squares<VecF32, float>,
+     &transpose_squares<VecF64, double>},
     &stream,
     &end_stream,
 };

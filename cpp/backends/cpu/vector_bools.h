@@ -88,6 +88,39 @@ inline void set_bools(B (&bools)[kCount], Test test) {
   for (int j = 0; j < kCount; ++j) bools[j] = test(j);
 }
 
+#if defined(__AVX2__) && !defined(__AVX512BW__)
+template <class V>
+inline Bools<V> bools_of_bytes(const uint8_t* x) {
+  if constexpr (sizeof(V{}[0]) == 4) {
+    return -Bools<V>(_mm256_cvtepu8_epi32(_mm_loadu_si64(x)));
+  } else {
+    return -Bools<V>(_mm256_cvtepu8_epi64(_mm_loadu_si32(x)));
+  }
+}
+template <class V>
+inline void store_32_bools(uint8_t* x, const Bools<V>* bools) {
+  const auto four_bytes = [&](int j) __attribute__((always_inline)) {
+    if constexpr (sizeof(V{}[0]) == 4) {
+      return __m256i(bools[j]);
+    } else {
+      return _mm256_castps_si256(_mm256_shuffle_ps(__m256(bools[2 * j]), __m256(bools[2 * j + 1]), 0x88));
+    }
+  };
+  const __m256i low = _mm256_packs_epi32(four_bytes(0), four_bytes(1));
+  const __m256i high = _mm256_packs_epi32(four_bytes(2), four_bytes(3));
+  __m256i bytes = _mm256_and_si256(_mm256_packs_epi16(low, high), _mm256_set1_epi8(1));
+  // Packed by halves of vectors, which hold four bools of each, or two.
+  if constexpr (sizeof(V{}[0]) == 4) {
+    bytes = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(x), bytes);
+  } else {
+    const __m128i first = _mm256_castsi256_si128(bytes), second = _mm256_extracti128_si256(bytes, 1);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(x), _mm_unpacklo_epi16(first, second));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(x + 16), _mm_unpackhi_epi16(first, second));
+  }
+}
+#endif
+
 // Bools in bytes, of n elements unless all.
 template <bool kWhole, class V, int kCount>
 inline void load_bools(const uint8_t* x, Bools<V> (&bools)[kCount], int64_t n) {
@@ -105,6 +138,14 @@ inline void load_bools(const uint8_t* x, Bools<V> (&bools)[kCount], int64_t n) {
     __builtin_memcpy(bools, &bits, sizeof(bools));
   }
 #else
+#if defined(__AVX2__)
+  if constexpr (kWhole) {
+    constexpr int W = sizeof(V) / sizeof(V{}[0]);
+#pragma GCC unroll 8
+    for (int j = 0; j < kCount; ++j) bools[j] = bools_of_bytes<V>(x + j * W);
+    return;
+  }
+#endif
   // By way of memory: of such loops compilers make whole vectors.
   using Lane = Unsigned<sizeof(V{}[0])>;
   constexpr int kLanes = kCount * static_cast<int>(sizeof(V) / sizeof(Lane));
@@ -129,6 +170,13 @@ inline void store_bools(uint8_t* x, const Bools<V> (&bools)[kCount], int64_t n) 
     for (int64_t k = 0; k < (kWhole ? kBits : n); ++k) x[k] = bits >> k & 1;
   }
 #else
+#if defined(__AVX2__)
+  if constexpr (kWhole && kCount * sizeof(V) / sizeof(V{}[0]) % 32 == 0) {
+    constexpr int W = sizeof(V) / sizeof(V{}[0]);
+    for (int j = 0; j < kCount; j += 32 / W) store_32_bools<V>(x + j * W, bools + j);
+    return;
+  }
+#endif
   using Lane = Unsigned<sizeof(V{}[0])>;
   constexpr int kLanes = kCount * static_cast<int>(sizeof(V) / sizeof(Lane));
   Lane lanes[kLanes];

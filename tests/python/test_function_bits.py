@@ -61,7 +61,9 @@ def test_functions_of_any_length(name: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-@pytest.mark.parametrize("name", ["exp", "sigmoid", "log", "tanh", "erf"])
+@pytest.mark.parametrize(
+    "name", ["exp", "sigmoid", "log", "tanh", "erf", "sqrt", "rsqrt", "ceil", "floor", "trunc", "rint"]
+)
 def test_functions_of_every_half_number(name: str, dtype: str) -> None:
     """In order, where stretches of many numbers go the same way, and mixed, where hardly any do."""
     words = np.arange(2**16, dtype=np.uint16)

@@ -162,6 +162,23 @@ inline VecF32 sigmoid(VecF32 a) { return {sigmoid(VecMath(a)).v}; }
 inline VecF32 tanh(VecF32 a) { return {tanh(VecMath(a)).v}; }
 inline VecF32 erf(VecF32 a) { return {erf(VecMath(a)).v}; }
 inline VecF32 log(VecF32 a) { return {log(VecMath(a)).v}; }
+#if defined(__AVX512F__)
+template <int kMode>
+inline VecF32 to_integer(VecF32 a) {
+  return {_mm512_roundscale_ps(a.v, kMode | _MM_FROUND_NO_EXC)};
+}
+#else
+template <int kMode>
+inline VecF32 to_integer(VecF32 a) {
+  return {_mm256_round_ps(a.v, kMode | _MM_FROUND_NO_EXC)};
+}
+inline VecF32 sqrt(VecF32 a) { return {_mm256_sqrt_ps(a.v)}; }
+inline VecF32 rsqrt(VecF32 a) { return {_mm256_set1_ps(1.0f) / sqrt(a).v}; }
+#endif
+inline VecF32 ceil(VecF32 a) { return to_integer<_MM_FROUND_TO_POS_INF>(a); }
+inline VecF32 floor(VecF32 a) { return to_integer<_MM_FROUND_TO_NEG_INF>(a); }
+inline VecF32 trunc(VecF32 a) { return to_integer<_MM_FROUND_TO_ZERO>(a); }
+inline VecF32 rint(VecF32 a) { return to_integer<_MM_FROUND_TO_NEAREST_INT>(a); }
 
 template <class Body>
 concept HasHalfBody = requires(VecF32 x) { Body::vector_apply(x); };

@@ -64,3 +64,32 @@ def test_shifts_of_all_bytes(dtype: str) -> None:
     x, y = ist.array(a), ist.array(b)
     np.testing.assert_array_equal(np.array(ist.left_shift(x, y)), np.where(inside, a << count, 0))
     np.testing.assert_array_equal(np.array(ist.right_shift(x, y)), np.where(inside, a >> count, np.where(a < 0, -1, 0)))
+
+
+def cast(values: np.ndarray, dtype: str) -> np.ndarray:
+    return np.array(ist.array(values, getattr(ist, values.dtype.name)).astype(getattr(ist, dtype)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("integer", ["int64", "uint64", "int32", "uint32", "int16", "uint8"])
+def test_casts_at_the_ends_of_int32(integer: str, dtype: str) -> None:
+    """Stretches of numbers that int32 has, of others, and of both; NumPy judges those that the result can hold."""
+    rng = np.random.default_rng(0)
+    limits = np.iinfo(integer)
+    powers = [(1 << k) + d for k in range(64) for d in (-1, 0, 1)]
+    edges = [v for p in powers for v in (p, -p) if limits.min <= v <= limits.max]
+    stretches = [rng.integers(0, min(limits.max, most), 700).astype(integer) for most in (100, 2**32, 2**63)]
+    integers = np.concatenate([*stretches, np.array(edges, integer)])
+    ends = np.array([s * 2.0**k for k in range(66) for s in (1, -1)], dtype)
+    close = [np.nextafter(ends, ends.dtype.type(v)) for v in (0, np.inf, -np.inf)]
+    far = np.array([0.0, -0.0, 0.5, -0.5, np.nan, np.inf, -np.inf, 1e30, -1e30], dtype)
+    small = [rng.uniform(-(2.0**k), 2.0**k, 700).astype(dtype) for k in (7, 31, 32, 33)]
+    floats = np.concatenate([*small, ends, *close, far])
+    for start in (0, 5):
+        x, y = integers[start:], floats[start:]
+        np.testing.assert_array_equal(cast(x, dtype), x.astype(dtype))
+        with ist.device("reference"):
+            expected = cast(y, integer)
+        np.testing.assert_array_equal(cast(y, integer), expected)
+        fits = (np.trunc(y) >= limits.min) & (np.trunc(y) < 2.0 ** (limits.bits - (limits.min < 0)))
+        np.testing.assert_array_equal(expected[fits], y[fits].astype(integer))

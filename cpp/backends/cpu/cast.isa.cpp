@@ -17,22 +17,44 @@ void cast_tile(int64_t n, void* out, const void* const* in) {
   }
 }
 
-// To integers of up to 32 bits. Numbers that int32 has, as nearly all are, need no choice of what stands for the
-// others: pieces of the tile have one or the other.
+// Not 0 for numbers that int32 does not have; and for the lowest that it has, of floats.
+template <class T>
+inline auto beyond_int32(T x) {
+  if constexpr (std::is_integral_v<T>) {
+    return x >> 31;  // of unsigned ones
+  } else {
+    return scalar::fabs(x) < T(0x1p31) ? 0 : 1;
+  }
+}
+
+// By way of int32, which has nearly all numbers: there are instructions for it, and no choice of what stands for those
+// beyond it. Pieces of the tile go this way or the long one.
 template <int From, int To>
-void narrow_tile(int64_t n, void* out, const void* const* in) {
+void near_tile(int64_t n, void* out, const void* const* in) {
   constexpr int64_t kPiece = 256;
   const Type<From>* __restrict a = static_cast<const Type<From>*>(in[0]);
   Type<To>* __restrict r = static_cast<Type<To>*>(out);
   for (int64_t start = 0; start < n; start += kPiece) {
     const int64_t end = start + kPiece < n ? start + kPiece : n;
-    int any_beyond = 0;
-    for (int64_t i = start; i < end; ++i) any_beyond |= scalar::fabs(a[i]) < Type<From>(0x1p31) ? 0 : 1;
+    decltype(beyond_int32(a[0])) any_beyond = 0;
+    for (int64_t i = start; i < end; ++i) any_beyond |= beyond_int32(a[i]);
     if (any_beyond == 0) {
       for (int64_t i = start; i < end; ++i) r[i] = static_cast<Type<To>>(static_cast<int32_t>(a[i]));
     } else {
       for (int64_t i = start; i < end; ++i) r[i] = scalar::cast<Type<To>>(a[i]);
     }
+  }
+}
+
+// uint64 to float64, rounded once: the upper half as a multiple of 2^32 above 2^84, the lower half above 2^52, and the
+// difference of the former is exact. (int64 has an instruction, if of one number at a time.)
+void halves_tile(int64_t n, void* out, const void* const* in) {
+  const uint64_t* __restrict a = static_cast<const uint64_t*>(in[0]);
+  double* __restrict r = static_cast<double*>(out);
+  for (int64_t i = 0; i < n; ++i) {
+    const double upper = __builtin_bit_cast(double, (a[i] >> 32) | 0x4530000000000000u);
+    const double lower = __builtin_bit_cast(double, (a[i] & 0xffffffffu) | 0x4330000000000000u);
+    r[i] = (upper - (0x1p84 + 0x1p52)) + lower;
   }
 }
 
@@ -48,10 +70,18 @@ void half_tile(int64_t n, void* out, const void* const* in) {
   VecF32::load(a + n - W).store(r + n - W);
 }
 
+constexpr bool is_real(int dtype) { return dtype == IST_FLOAT32 || dtype == IST_FLOAT64; }
+constexpr bool is_integer(int dtype) { return dtype >= IST_UINT8 && dtype <= IST_INT64; }
+#if defined(__AVX512DQ__)
+constexpr bool kConvertsInt64 = true;  // by instructions
+#else
+constexpr bool kConvertsInt64 = false;
+#endif
 // float32 has instructions for int32 that need no second look.
 template <int From, int To>
-constexpr bool looks_first = (From == IST_FLOAT32 || From == IST_FLOAT64) && To >= IST_UINT8 && To <= IST_INT64 &&
-                             sizeof(Type<To>) <= 4 && !(From == IST_FLOAT32 && To == IST_INT32);
+constexpr bool looks_first = (is_real(From) && is_integer(To) && (sizeof(Type<To>) <= 4 || !kConvertsInt64) &&
+                              !(From == IST_FLOAT32 && To == IST_INT32)) ||
+                             (From == IST_UINT64 && To == IST_FLOAT32 && !kConvertsInt64);
 constexpr bool is_half(int dtype) { return dtype == IST_FLOAT16 || dtype == IST_BFLOAT16; }
 
 template <int From, int To>
@@ -69,8 +99,10 @@ constexpr TileFn cast_fn() {
     } else {
       return nullptr;
     }
+  } else if constexpr (From == IST_UINT64 && To == IST_FLOAT64 && !kConvertsInt64) {
+    return &halves_tile;
   } else if constexpr (looks_first<From, To>) {
-    return &narrow_tile<From, To>;
+    return &near_tile<From, To>;
   } else {
     constexpr int kLoaded = From == IST_BOOL ? int{IST_UINT8} : From;  // as Loaded has it
     return &cast_tile<kLoaded, To>;

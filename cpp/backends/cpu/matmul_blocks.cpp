@@ -22,6 +22,8 @@ constexpr int64_t kSmallPanel = 32 * 1024;        // of B read where it is, whil
 constexpr int64_t kSmallResult = 512 * 1024;      // bytes of C up to which B is not packed, if so
 constexpr int64_t kSmallDepth = 128;              // of B, if so: more rows, far apart, meet in the same sets
 constexpr int64_t kSmallRows = 64;                // of C that do not pay for packing these either
+constexpr int64_t kFewRows = 8;                   // of a tile, whose places in A fit in registers
+constexpr int64_t kSmallMatrix = 128 * 1024;      // of B beside them, which stay in the second-level cache
 constexpr int64_t kDotBlocks = 128;               // of k that are worth another thread, in a row times a column
 constexpr int64_t kDotPacked = 64;                // of them packed at a time, which stay in the second-level cache
 constexpr int64_t kPackPanels = 8;                // or strips, packed side by side
@@ -62,8 +64,41 @@ void Product::block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, in
     flat_block(rows, columns, c, c_row, static_cast<int>(m1 - m0), n1 - n0, finished);
   } else if (half()) {
     half_block(rows, columns, c, c_row, m1 - m0, n1 - n0, finished);
+  } else if (reads_both_in_place(a, b, m1 - m0, n1 - n0)) {
+    small_block(rows, columns, c, c_row, m1 - m0, n1 - n0, finished);
   } else {
     tall_block(rows, columns, c, c_row, m1 - m0, n1 - n0, finished);
+  }
+}
+
+int64_t Product::small_columns() const {
+  return kSmallPanel / (std::min<int64_t>(k, kMatmulBlock) * mm.size) / mm.cols * mm.cols;
+}
+
+// Does a small result not pay for packing B?
+bool Product::reads_in_place(const Matrix& b, int64_t rows, int64_t columns) const {
+  const int64_t depth = std::min<int64_t>(k, kMatmulBlock);
+  return mm.in_place && b.column == 1 && small_columns() >= 2 * mm.cols &&
+         (depth <= kSmallDepth || rows <= kSmallRows) && rows * columns * mm.size <= kSmallResult;
+}
+
+// Nor for packing A, whose rows a tile reads by addresses that fit in registers? All of B comes anew for each strip.
+bool Product::reads_both_in_place(const Matrix& a, const Matrix& b, int64_t rows, int64_t columns) const {
+  return mm.rows <= kFewRows && a.column == 1 && k <= kMatmulBlock && k * columns * mm.size <= kSmallMatrix &&
+         reads_in_place(b, rows, columns);
+}
+
+void Product::small_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns,
+                          const Finished& finished) const {
+  const int64_t height = divide_up(rows, divide_up(rows, mm.rows));
+  for (int64_t i = 0; i < rows; i += height) {
+    const int64_t n_rows = std::min(height, rows - i);
+    for (int64_t j = 0; j < columns; j += mm.cols) {
+      const int n_columns = static_cast<int>(std::min<int64_t>(mm.cols, columns - j));
+      mm.tile(static_cast<int>(n_rows), n_columns, k, at(a, i, 0), a.row, 1, at(b, 0, j), b.row,
+              c + (i * c_row + j) * mm.size, c_row, kTileStore, nullptr);
+    }
+    finished(i, n_rows, 0, columns);
   }
 }
 
@@ -75,10 +110,8 @@ void Product::tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
   const int64_t strips = divide_up(rows, mm.rows), height = divide_up(rows, strips);  // of the strips, all alike
   const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
   const int64_t panel_bytes = packed(depth_max, cols), strip_bytes = packed(depth_max, mm.rows);
-  // Small results do not pay for packing B: a few panels at a time are read where they are, in the first-level cache.
-  const int64_t small = kSmallPanel / (depth_max * size) / cols * cols;
-  const bool is_small = (depth_max <= kSmallDepth || rows <= kSmallRows) && rows * columns * size <= kSmallResult;
-  const bool narrow = mm.in_place && b.column == 1 && small >= 2 * cols && is_small;
+  // Panels that are read where they are come a few at a time, in the first-level cache.
+  const bool narrow = reads_in_place(b, rows, columns);
   const bool upright = is_upright(a);
   const bool is_far = upright && rows * k * size > kFarBytes;
   const bool packs_a = !mm.in_place || columns > (is_far ? cols : 4 * cols);
@@ -89,7 +122,7 @@ void Product::tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
   // Few strips leave packing B no time to hide: each pass, a panel or two, brings the next one then, instead of rows
   // of A.
   const bool few = packs_a && packs_b && !packs_by_tile && strips * strip_bytes <= kFewBytes;
-  const int64_t passes = divide_up(columns, narrow ? small : kPanelBytes / panel_bytes * cols);
+  const int64_t passes = divide_up(columns, narrow ? small_columns() : kPanelBytes / panel_bytes * cols);
   const int64_t columns_max = few ? round_up(cols, kFewColumns / size) : round_up(divide_up(columns, passes), cols);
   const bool keeps_a = packs_a && columns_max < columns && strips * strip_bytes <= kKeptBytes;
   const int64_t group = packs_a && upright ? strips_together(strips, kPackPanels) : 1;

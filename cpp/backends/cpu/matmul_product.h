@@ -54,6 +54,13 @@ struct Product {
     return round_up(mm.header + round_up(depth, mm.depth_unit) * width * mm.packed_size, 64);
   }
 
+  // Columns of B that are read where they are, while they stay in the first-level cache.
+  int64_t small_columns() const;
+  bool reads_in_place(const Matrix& b, int64_t rows, int64_t columns) const;
+  bool reads_both_in_place(const Matrix& a, const Matrix& b, int64_t rows, int64_t columns) const;
+
+  void small_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns,
+                   const Finished& finished) const;
   void tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns,
                   const Finished& finished) const;
   void half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns,

@@ -29,6 +29,7 @@ constexpr int64_t kDotPacked = 64;                // of them packed at a time, w
 constexpr int64_t kPackPanels = 8;                // or strips, packed side by side
 constexpr int64_t kPackRows = 16;                 // of each in turn
 constexpr int64_t kTailColumns = 256;             // that elementwise nodes take at once, or more
+constexpr int64_t kTailElements = 4096;           // or of several strips together
 constexpr int64_t kFlatColumns = 2048;            // of C kept in cache while rows of B stream through
 constexpr int64_t kFlatDepth = 32;                // of these rows at a time
 constexpr int64_t kFlatPackedDepth = 128;         // of columns of B transposed at a time
@@ -91,6 +92,7 @@ bool Product::reads_both_in_place(const Matrix& a, const Matrix& b, int64_t rows
 void Product::small_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns,
                           const Finished& finished) const {
   const int64_t height = divide_up(rows, divide_up(rows, mm.rows));
+  int64_t done = 0;
   for (int64_t i = 0; i < rows; i += height) {
     const int64_t n_rows = std::min(height, rows - i);
     for (int64_t j = 0; j < columns; j += mm.cols) {
@@ -98,7 +100,7 @@ void Product::small_block(const Matrix& a, const Matrix& b, char* c, int64_t c_r
       mm.tile(static_cast<int>(n_rows), n_columns, k, at(a, i, 0), a.row, 1, at(b, 0, j), b.row,
               c + (i * c_row + j) * mm.size, c_row, kTileStore, nullptr);
     }
-    finished(i, n_rows, 0, columns);
+    finish_strips(finished, rows, 0, columns, i + n_rows, done);
   }
 }
 
@@ -140,6 +142,7 @@ void Product::tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
     for (int64_t j0 = 0; j0 < columns; j0 += columns_max) {
       const int64_t width = std::min(columns_max, columns - j0);
       if (packs_b && !packs_by_tile) pack_panels(b, k0, depth, j0, width, panels, panel_bytes);
+      int64_t done_rows = 0;
       for (int64_t i = 0; i < rows; i += height) {
         const int64_t n_rows = std::min(height, rows - i);
         const char* strip = at(a, i, k0);
@@ -178,11 +181,18 @@ void Product::tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
           mm.tile(static_cast<int>(n_rows), n_columns, depth, strip, packs_a ? 1 : a.row, packs_a ? n_rows : a.column,
                   packs_b ? panel : at(b, k0, j0 + p), packs_b ? cols : b.row, tile, c_row, mode, &ahead);
         }
-        if (k0 + depth == k && !gathers) finished(i, n_rows, j0, width);
+        if (k0 + depth == k && !gathers) finish_strips(finished, rows, j0, width, i + n_rows, done_rows);
       }
       if (k0 + depth == k && gathers) finish_passes(finished, rows, columns, j0 + width, done);
     }
   }
+}
+
+void Product::finish_strips(const Finished& finished, int64_t rows, int64_t j0, int64_t width, int64_t end,
+                            int64_t& done) {
+  if ((end - done) * width < kTailElements && end < rows) return;
+  finished(done, end - done, j0, width);
+  done = end;
 }
 
 void Product::finish_passes(const Finished& finished, int64_t rows, int64_t columns, int64_t end, int64_t& done) {
@@ -247,6 +257,7 @@ void Product::half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
       pack_panels(b, k0, std::min<int64_t>(kMatmulBlock, k - k0), j0, width, panels + k0 / kMatmulBlock * block_bytes,
                   panel_bytes);
     }
+    int64_t done_rows = 0;
     for (int64_t i = 0; i < rows; i += height) {
       char* tiles = scratch(static_cast<size_t>(strip_bytes + columns_max / cols * tile_bytes));
       const bool packs_strips = !keeps_a || j0 == 0;
@@ -282,7 +293,7 @@ void Product::half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
           }
         }
       }
-      if (!gathers) finished(i, n_rows, j0, width);
+      if (!gathers) finish_strips(finished, rows, j0, width, i + n_rows, done_rows);
     }
     if (gathers) finish_passes(finished, rows, columns, j0 + width, done);
   }

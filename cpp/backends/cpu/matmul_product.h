@@ -73,6 +73,10 @@ struct Product {
   // A tail takes the columns of several passes at once where those are narrow: [done, end) are through.
   static void finish_passes(const Finished& finished, int64_t rows, int64_t columns, int64_t end, int64_t& done);
 
+  // And the rows of several strips where these are short.
+  static void finish_strips(const Finished& finished, int64_t rows, int64_t j0, int64_t width, int64_t end,
+                            int64_t& done);
+
   Ahead ahead_of(const Matrix& b, int64_t k0, int64_t j0, int64_t columns, int64_t columns_max, int64_t part,
                  int64_t parts) const;
   Ahead strips_ahead(const Matrix& a, int64_t k0, int64_t i0, int64_t rows, int64_t rows_max, int64_t part,

@@ -78,7 +78,7 @@ def test_shapes(dtype: str, shape: tuple[int, int, int]) -> None:
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_layouts(dtype: str, layout: str) -> None:
     rng = np.random.default_rng(5)
-    for m, k, n in ((1, 391, 45), (3, 20, 1), (12, 401, 129), (40, 390, 70)):
+    for m, k, n in ((1, 391, 45), (3, 20, 1), (12, 401, 129), (17, 60, 45), (40, 390, 70)):
         for other in LAYOUTS:
             compare(rng.standard_normal((m, k)), rng.standard_normal((k, n)), dtype, (layout, other), 2)
 
@@ -154,7 +154,9 @@ def test_batches(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", [*SHAPES, (3, 0, 7), (700, 40, 300), (40, 33, 512), (40, 33, 513)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [*SHAPES, (3, 0, 7), (250, 30, 20), (230, 300, 21), (700, 40, 300), (40, 33, 512), (40, 33, 513)], ids=str
+)
 def test_elementwise_ops_on_the_product(dtype: str, shape: tuple[int, int, int]) -> None:
     """They run on strips of the product: in one program, one op at a time, with and without the product as a result."""
     m, k, n = shape

@@ -22,11 +22,14 @@ constexpr int64_t kSmallPanel = 32 * 1024;        // of B read where it is, whil
 constexpr int64_t kSmallResult = 512 * 1024;      // bytes of C up to which B is not packed, if so
 constexpr int64_t kSmallDepth = 128;              // of B, if so: more rows, far apart, meet in the same sets
 constexpr int64_t kSmallRows = 64;                // of C that do not pay for packing these either
+constexpr int64_t kFewRows = 8;                   // of a tile, whose places in A fit in registers
+constexpr int64_t kSmallMatrix = 128 * 1024;      // of B beside them, which stay in the second-level cache
 constexpr int64_t kDotBlocks = 128;               // of k that are worth another thread, in a row times a column
 constexpr int64_t kDotPacked = 64;                // of them packed at a time, which stay in the second-level cache
 constexpr int64_t kPackPanels = 8;                // or strips, packed side by side
 constexpr int64_t kPackRows = 16;                 // of each in turn
 constexpr int64_t kTailColumns = 256;             // that elementwise nodes take at once, or more
+constexpr int64_t kTailElements = 4096;           // or of several strips together
 constexpr int64_t kFlatColumns = 2048;            // of C kept in cache while rows of B stream through
 constexpr int64_t kFlatDepth = 32;                // of these rows at a time
 constexpr int64_t kFlatPackedDepth = 128;         // of columns of B transposed at a time
@@ -62,8 +65,42 @@ void Product::block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, in
     flat_block(rows, columns, c, c_row, static_cast<int>(m1 - m0), n1 - n0, finished);
   } else if (half()) {
     half_block(rows, columns, c, c_row, m1 - m0, n1 - n0, finished);
+  } else if (reads_both_in_place(a, b, m1 - m0, n1 - n0)) {
+    small_block(rows, columns, c, c_row, m1 - m0, n1 - n0, finished);
   } else {
     tall_block(rows, columns, c, c_row, m1 - m0, n1 - n0, finished);
+  }
+}
+
+int64_t Product::small_columns() const {
+  return kSmallPanel / (std::min<int64_t>(k, kMatmulBlock) * mm.size) / mm.cols * mm.cols;
+}
+
+// Does a small result not pay for packing B?
+bool Product::reads_in_place(const Matrix& b, int64_t rows, int64_t columns) const {
+  const int64_t depth = std::min<int64_t>(k, kMatmulBlock);
+  return mm.in_place && b.column == 1 && small_columns() >= 2 * mm.cols &&
+         (depth <= kSmallDepth || rows <= kSmallRows) && rows * columns * mm.size <= kSmallResult;
+}
+
+// Nor for packing A, whose rows a tile reads by addresses that fit in registers? All of B comes anew for each strip.
+bool Product::reads_both_in_place(const Matrix& a, const Matrix& b, int64_t rows, int64_t columns) const {
+  return mm.rows <= kFewRows && a.column == 1 && k <= kMatmulBlock && k * columns * mm.size <= kSmallMatrix &&
+         reads_in_place(b, rows, columns);
+}
+
+void Product::small_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns,
+                          const Finished& finished) const {
+  const int64_t height = divide_up(rows, divide_up(rows, mm.rows));
+  int64_t done = 0;
+  for (int64_t i = 0; i < rows; i += height) {
+    const int64_t n_rows = std::min(height, rows - i);
+    for (int64_t j = 0; j < columns; j += mm.cols) {
+      const int n_columns = static_cast<int>(std::min<int64_t>(mm.cols, columns - j));
+      mm.tile(static_cast<int>(n_rows), n_columns, k, at(a, i, 0), a.row, 1, at(b, 0, j), b.row,
+              c + (i * c_row + j) * mm.size, c_row, kTileStore, nullptr);
+    }
+    finish_strips(finished, rows, 0, columns, i + n_rows, done);
   }
 }
 
@@ -75,10 +112,8 @@ void Product::tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
   const int64_t strips = divide_up(rows, mm.rows), height = divide_up(rows, strips);  // of the strips, all alike
   const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
   const int64_t panel_bytes = packed(depth_max, cols), strip_bytes = packed(depth_max, mm.rows);
-  // Small results do not pay for packing B: a few panels at a time are read where they are, in the first-level cache.
-  const int64_t small = kSmallPanel / (depth_max * size) / cols * cols;
-  const bool is_small = (depth_max <= kSmallDepth || rows <= kSmallRows) && rows * columns * size <= kSmallResult;
-  const bool narrow = mm.in_place && b.column == 1 && small >= 2 * cols && is_small;
+  // Panels that are read where they are come a few at a time, in the first-level cache.
+  const bool narrow = reads_in_place(b, rows, columns);
   const bool upright = is_upright(a);
   const bool is_far = upright && rows * k * size > kFarBytes;
   const bool packs_a = !mm.in_place || columns > (is_far ? cols : 4 * cols);
@@ -89,7 +124,7 @@ void Product::tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
   // Few strips leave packing B no time to hide: each pass, a panel or two, brings the next one then, instead of rows
   // of A.
   const bool few = packs_a && packs_b && !packs_by_tile && strips * strip_bytes <= kFewBytes;
-  const int64_t passes = divide_up(columns, narrow ? small : kPanelBytes / panel_bytes * cols);
+  const int64_t passes = divide_up(columns, narrow ? small_columns() : kPanelBytes / panel_bytes * cols);
   const int64_t columns_max = few ? round_up(cols, kFewColumns / size) : round_up(divide_up(columns, passes), cols);
   const bool keeps_a = packs_a && columns_max < columns && strips * strip_bytes <= kKeptBytes;
   const int64_t group = packs_a && upright ? strips_together(strips, kPackPanels) : 1;
@@ -107,6 +142,7 @@ void Product::tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
     for (int64_t j0 = 0; j0 < columns; j0 += columns_max) {
       const int64_t width = std::min(columns_max, columns - j0);
       if (packs_b && !packs_by_tile) pack_panels(b, k0, depth, j0, width, panels, panel_bytes);
+      int64_t done_rows = 0;
       for (int64_t i = 0; i < rows; i += height) {
         const int64_t n_rows = std::min(height, rows - i);
         const char* strip = at(a, i, k0);
@@ -145,11 +181,18 @@ void Product::tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
           mm.tile(static_cast<int>(n_rows), n_columns, depth, strip, packs_a ? 1 : a.row, packs_a ? n_rows : a.column,
                   packs_b ? panel : at(b, k0, j0 + p), packs_b ? cols : b.row, tile, c_row, mode, &ahead);
         }
-        if (k0 + depth == k && !gathers) finished(i, n_rows, j0, width);
+        if (k0 + depth == k && !gathers) finish_strips(finished, rows, j0, width, i + n_rows, done_rows);
       }
       if (k0 + depth == k && gathers) finish_passes(finished, rows, columns, j0 + width, done);
     }
   }
+}
+
+void Product::finish_strips(const Finished& finished, int64_t rows, int64_t j0, int64_t width, int64_t end,
+                            int64_t& done) {
+  if ((end - done) * width < kTailElements && end < rows) return;
+  finished(done, end - done, j0, width);
+  done = end;
 }
 
 void Product::finish_passes(const Finished& finished, int64_t rows, int64_t columns, int64_t end, int64_t& done) {
@@ -214,6 +257,7 @@ void Product::half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
       pack_panels(b, k0, std::min<int64_t>(kMatmulBlock, k - k0), j0, width, panels + k0 / kMatmulBlock * block_bytes,
                   panel_bytes);
     }
+    int64_t done_rows = 0;
     for (int64_t i = 0; i < rows; i += height) {
       char* tiles = scratch(static_cast<size_t>(strip_bytes + columns_max / cols * tile_bytes));
       const bool packs_strips = !keeps_a || j0 == 0;
@@ -249,7 +293,7 @@ void Product::half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
           }
         }
       }
-      if (!gathers) finished(i, n_rows, j0, width);
+      if (!gathers) finish_strips(finished, rows, j0, width, i + n_rows, done_rows);
     }
     if (gathers) finish_passes(finished, rows, columns, j0 + width, done);
   }

@@ -54,6 +54,13 @@ struct Product {
     return round_up(mm.header + round_up(depth, mm.depth_unit) * width * mm.packed_size, 64);
   }
 
+  // Columns of B that are read where they are, while they stay in the first-level cache.
+  int64_t small_columns() const;
+  bool reads_in_place(const Matrix& b, int64_t rows, int64_t columns) const;
+  bool reads_both_in_place(const Matrix& a, const Matrix& b, int64_t rows, int64_t columns) const;
+
+  void small_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns,
+                   const Finished& finished) const;
   void tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns,
                   const Finished& finished) const;
   void half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns,
@@ -65,6 +72,10 @@ struct Product {
 
   // A tail takes the columns of several passes at once where those are narrow: [done, end) are through.
   static void finish_passes(const Finished& finished, int64_t rows, int64_t columns, int64_t end, int64_t& done);
+
+  // And the rows of several strips where these are short.
+  static void finish_strips(const Finished& finished, int64_t rows, int64_t j0, int64_t width, int64_t end,
+                            int64_t& done);
 
   Ahead ahead_of(const Matrix& b, int64_t k0, int64_t j0, int64_t columns, int64_t columns_max, int64_t part,
                  int64_t parts) const;

@@ -137,14 +137,13 @@ inline int64_t take_decoded(int64_t n, void* out, const void* const* in, const C
   const auto operand = [&]() __attribute__((always_inline)) {
     return reinterpret_cast<const T*>(step->operand + (step->moves & i * int64_t{sizeof(T)}));
   };
-#define IST_GO_ON \
-  ++step;         \
-  goto * step->code
+// clang-format off
+#define IST_GO_ON ++step; goto *step->code
 start:
 #pragma GCC unroll 8
   for (int j = 0; j < kVectors; ++j) value[j] = load_values(static_cast<const T*>(in[0]) + i + j * W);
   step = decoded;
-  goto * step->code;
+  goto *step->code;
 load:
 #pragma GCC unroll 8
   for (int j = 0; j < kVectors; ++j) value[j] = load_values(operand() + j * W);
@@ -153,17 +152,18 @@ store:
 #pragma GCC unroll 8
   for (int j = 0; j < kVectors; ++j) store_values(const_cast<T*>(operand()) + j * W, value[j]);
   IST_GO_ON;
-#define IST_BODY_ROW(id, name, dtypes)                                                \
-  first_##name : if constexpr (kMakesNumbers<Body_##name>)                            \
-                     take_step<Body_##name, T, true>(value, beside, operand(), W, 0); \
-  IST_GO_ON;                                                                          \
-  last_##name : if constexpr (IsBinary<Body_##name, T>)                               \
-                    take_step<Body_##name, T, true>(value, beside, operand(), W, 1);  \
+#define IST_BODY_ROW(id, name, dtypes)                                                                          \
+first_##name:                                                                                                   \
+  if constexpr (kMakesNumbers<Body_##name>) take_step<Body_##name, T, true>(value, beside, operand(), W, 0);    \
+  IST_GO_ON;                                                                                                    \
+last_##name:                                                                                                    \
+  if constexpr (IsBinary<Body_##name, T>) take_step<Body_##name, T, true>(value, beside, operand(), W, 1);      \
   IST_GO_ON;
 #include "ops/ops.def"
 #undef IST_BODY_ROW
 #undef IST_ARITY_3
 #undef IST_GO_ON
+// clang-format on
 end:
 #pragma GCC unroll 8
   for (int j = 0; j < kVectors; ++j) store_values(static_cast<T*>(out) + i + j * W, value[j]);

@@ -98,7 +98,7 @@ inline int64_t take_vectors(int64_t i, int64_t n, void* out, const void* const* 
 // Whole blocks of a tile, for chains without bools. Steps are decoded before, and each jumps to the next one by itself:
 // a loop around a switch makes a step of additions a quarter longer on Zen 3, and decoding costs as much as 256
 // elements gain by it.
-constexpr int kMostDecoded = 32;
+constexpr int kMostDecoded = 32;  // steps; few chains have more
 constexpr int64_t kDecodedFrom = 512;
 template <class T>
 inline int64_t take_decoded(int64_t n, void* out, const void* const* in, const ChainStep* steps, int n_steps) {
@@ -137,7 +137,7 @@ inline int64_t take_decoded(int64_t n, void* out, const void* const* in, const C
   const auto operand = [&]() __attribute__((always_inline)) {
     return reinterpret_cast<const T*>(step->operand + (step->moves & i * int64_t{sizeof(T)}));
   };
-// clang-format off
+  // clang-format off
 #define IST_GO_ON ++step; goto *step->code
 start:
 #pragma GCC unroll 8

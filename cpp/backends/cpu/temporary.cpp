@@ -4,7 +4,6 @@
 #include "backends/cpu/threads.h"
 
 namespace ist::cpu {
-namespace {}  // namespace
 
 char* Temporary::make(const Call& call, int64_t nbytes) {
   buffer_ = call.context.host.allocate(static_cast<uint64_t>(nbytes));

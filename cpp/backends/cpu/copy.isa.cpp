@@ -217,7 +217,7 @@ inline void transpose_short_square(T* out, int64_t dst_stride, const T* in, int6
 template <class T>
 void transpose_short(int64_t rows, int64_t cols, void* dst, int64_t dst_stride, const void* src, int64_t src_stride) {
   constexpr int W = 16 / static_cast<int>(sizeof(T));
-  constexpr int64_t kColumns = 64 / sizeof(T);  // a line of the target
+  constexpr int64_t kColumns = kLine / sizeof(T);  // of the target
   T* out = static_cast<T*>(dst);
   const T* in = static_cast<const T*>(src);
   const int64_t whole_rows = rows / W * W, whole_cols = cols / W * W;

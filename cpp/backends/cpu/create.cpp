@@ -12,12 +12,6 @@ namespace {
 constexpr int64_t kBlockCost = 8;      // of the cipher, in elements of a range
 constexpr int64_t kRandomTile = 2048;  // elements that elementwise nodes take at a time
 
-void run_tiles(const TileProgram& program, TileProgram::Frame& frame, int64_t begin, int64_t end) {
-  for (int64_t start = begin; start < end; start += program.tile()) {
-    program.run(frame, start, std::min(program.tile(), end - start));
-  }
-}
-
 // The bytes of the result are cut into n words of 32 bits. Block i of the cipher makes word i and its partner, word
 // i + ceil(n / 2); with an odd n the last first-half word has no partner, and takes the counter 0 in its place.
 // `program` reads the bits while they are in cache; it may be null.
@@ -43,8 +37,8 @@ void make_bits(const Call& call, const TileProgram* program) {
       threefry(n, key, static_cast<uint32_t>(i), static_cast<uint32_t>(i + half), out.data + 4 * i,
                out.data + 4 * (i + half));
       if (program == nullptr) continue;
-      run_tiles(*program, frame, i * per_word, (i + n) * per_word);
-      run_tiles(*program, frame, (i + half) * per_word, (i + half + n) * per_word);
+      program->run_tiles(frame, i * per_word, (i + n) * per_word);
+      program->run_tiles(frame, (i + half) * per_word, (i + half + n) * per_word);
     }
   });
   const auto put = [&](int64_t word, uint32_t bits) {
@@ -61,8 +55,8 @@ void make_bits(const Call& call, const TileProgram* program) {
   if (program == nullptr) return;
   TileProgram::Frame frame;
   program->enter(frame);
-  run_tiles(*program, frame, whole * per_word, std::min(out.count(), half * per_word));
-  run_tiles(*program, frame, std::min(out.count(), (half + whole) * per_word), out.count());
+  program->run_tiles(frame, whole * per_word, std::min(out.count(), half * per_word));
+  program->run_tiles(frame, std::min(out.count(), (half + whole) * per_word), out.count());
 }
 
 }  // namespace

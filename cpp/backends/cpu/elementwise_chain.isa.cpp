@@ -174,10 +174,10 @@ end:
 
 template <class T, bool kOfBools>
 void chain_tile(int64_t n, void* out, const void* const* in, const ChainStep* steps, int n_steps, bool makes_bool) {
-  const bool decodes =
-      kAvx2Alone && std::is_same_v<T, float> && !kOfBools && n >= kDecodedFrom && n_steps <= kMostDecoded;
+  constexpr bool kMayDecode = kAvx2Alone && std::is_same_v<T, float> && !kOfBools;
+  const bool decodes = kMayDecode && n >= kDecodedFrom && n_steps <= kMostDecoded;
   int64_t i = 0;
-  if constexpr (kAvx2Alone && std::is_same_v<T, float> && !kOfBools) {
+  if constexpr (kMayDecode) {
     if (decodes) i = take_decoded<T>(n, out, in, steps, n_steps);
   }
   if (!decodes) i = take_vectors<kVectors, true, T, kOfBools>(0, n, out, in, steps, n_steps, makes_bool);

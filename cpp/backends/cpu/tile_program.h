@@ -86,6 +86,8 @@ class TileProgram {
   void leave() const;
   // Elements [start, start + n), n <= tile(); band_row counts from the start of the band that load_band() has read.
   void run(Frame& frame, int64_t start, int64_t n, int64_t band_row = 0) const;
+  // Elements [begin, end), tile by tile.
+  void run_tiles(Frame& frame, int64_t begin, int64_t end) const;
   // Reads rows [row, row + n_rows) and columns [column, column + n) of the operands that lie the other way round.
   void load_band(Frame& frame, int64_t row, int64_t n_rows, int64_t column, int64_t n) const;
 

@@ -220,16 +220,20 @@ void TileProgram::run(Frame& frame, int64_t start, int64_t n, int64_t band_row) 
   }
 }
 
+void TileProgram::run_tiles(Frame& frame, int64_t begin, int64_t end) const {
+  int64_t n = 0;
+  for (int64_t start = begin; start < end; start += n) {
+    n = std::min(length_at(start), end - start);
+    run(frame, start, n);
+  }
+}
+
 namespace {
 
 void run_tiles(const TileProgram& program, int64_t begin, int64_t end) {
   TileProgram::Frame frame;
   program.enter(frame);
-  int64_t n = 0;
-  for (int64_t start = begin; start < end; start += n) {
-    n = std::min(program.length_at(start), end - start);
-    program.run(frame, start, n);
-  }
+  program.run_tiles(frame, begin, end);
   program.leave();
 }
 

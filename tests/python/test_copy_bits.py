@@ -131,6 +131,24 @@ def test_rows_are_taken(dtype: str, nbytes: int) -> None:
         np.testing.assert_array_equal(np.array(ist.array(a)[:, 1:][ist.array(index)]), a[:, 1:][index])
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n_bytes", [2047, 2056, 3000, 16 * 1024])
+def test_columns_are_taken_from_long_rows(dtype: str, n_bytes: int) -> None:
+    """More than caches hold, so that the next row is asked for as a whole or not, by how many columns are taken."""
+    rng = np.random.default_rng(n_bytes)
+    columns = n_bytes // np.dtype(dtype).itemsize
+    a = rng.integers(0, 100, (6_000_000 // n_bytes, columns)).astype(dtype)
+    for n in (1, 50, 257, 403):
+        index = rng.integers(-columns, columns, n)
+        each = rng.integers(0, columns, (len(a), n))
+        ist.set_num_threads(1 + n % 3)
+        np.testing.assert_array_equal(np.array(ist.take(ist.array(a), ist.array(index), axis=1)), a[:, index])
+        found = ist.take_along_axis(ist.array(a), ist.array(each), axis=1)
+        np.testing.assert_array_equal(np.array(found), np.take_along_axis(a, each, 1))
+    halves = ist.take(ist.array(a)[::-2], ist.array(index), axis=1)
+    np.testing.assert_array_equal(np.array(halves), a[::-2][:, index])
+
+
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "uint64", "int64"])
 def test_repeated_indices_are_checked(dtype: str) -> None:
     """Operands that are broadcast are read once; the first bad one is named."""

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "backends/cpu/cache_size.h"
 #include "backends/cpu/call.h"
 #include "backends/cpu/copy_kernels.h"
 #include "backends/cpu/offsets.h"
@@ -122,6 +123,14 @@ bool repeats_rows(const View& index) {
   return true;
 }
 
+// Lines of the next row to ask for while elements are picked from one: all of them, where most are needed, or none.
+int64_t lines_ahead(int64_t n_rows, int64_t row_bytes, int64_t picked) {
+  constexpr int64_t kShortRow = 2048;  // bytes that the hardware asks for by itself
+  const int64_t lines = divide_up(row_bytes, kLine), near = cache_size(2);
+  const bool far = n_rows > 1 && n_rows * row_bytes > 2 * near;
+  return far && kShortRow <= row_bytes && row_bytes <= near / 4 && lines <= picked ? lines : 0;
+}
+
 }  // namespace
 
 void run_take_along_axis(const Call& call) {
@@ -137,6 +146,7 @@ void run_take_along_axis(const Call& call) {
   for (int i = 0; i < a.rank; ++i) nest.add(index.shape[i], i == axis ? 0 : a.strides[i]);
   nest.finish();
   const auto move = call.kernels().index->pick[a.log2()];
+  const auto move_ahead = call.kernels().index->pick_ahead[a.log2()];
   const int64_t bytes = int64_t{1} << a.log2();
   const int last = nest.rank - 1;
   const int64_t width = nest.shape[last], step = nest.strides[0][last];
@@ -148,20 +158,29 @@ void run_take_along_axis(const Call& call) {
       std::copy_n(part, count, repeated.begin() + first);
     });
   }
+  const bool dense = axis == a.rank - 1 && a.strides[axis] == 1;
+  const int64_t lines = dense ? lines_ahead(n / width, a.shape[axis] * bytes, width) : 0;
   parallel_for(call.threads(), n, kGatherGrain, [&](int64_t begin, int64_t end) {
-    Walk<1> walk(last, nest.shape, nest.strides, begin / width);
+    Walk<1> walk(last, nest.shape, nest.strides, begin / width), next = walk;
+    if (lines > 0) next.next();
     int64_t column = begin % width;
     const auto move_rows = [&](int64_t first, int64_t n, const int64_t* along) {
       for (int64_t i = 0; i < n;) {
         const int64_t count = std::min(n - i, width - column);
         const int64_t from = walk.offset(0) + column * step;
         const int64_t* row = repeated.empty() ? along + i : repeated.data() + column;
-        move(count, out.data + (first + i) * bytes, a.data + from * bytes, row, step);
+        char* to = out.data + (first + i) * bytes;
+        if (lines > 0 && count == width) {
+          move_ahead(width, to, a.data + from * bytes, row, a.data + next.offset(0) * bytes, lines);
+        } else {
+          move(count, to, a.data + from * bytes, row, step);
+        }
         i += count;
         column += count;
         if (column < width) continue;
         column = 0;
         walk.next();
+        if (lines > 0) next.next();
       }
     };
     if (repeated.empty()) {

@@ -1,4 +1,5 @@
 // Addressing by index operands.
+#include "backends/cpu/cache_size.h"
 #include "backends/cpu/index_kernels.h"
 #include "backends/cpu/isa_common.h"
 
@@ -69,6 +70,22 @@ void pick(int64_t n, void* dst, const void* src, const int64_t* __restrict offse
   }
 }
 
+template <class T>
+void pick_ahead(int64_t n, void* dst, const void* src, const int64_t* __restrict offsets, const char* next,
+                int64_t lines) {
+  T* __restrict to = static_cast<T*>(dst);
+  const T* __restrict from = static_cast<const T*>(src);
+  // A few lines at a time: all together would keep what is picked now waiting.
+  const int64_t each_time = 1 + 4 * lines / n;
+  int64_t i = 0;
+  for (int64_t line = 0; line < lines && i + 4 <= n; i += 4) {
+    for (int64_t k = 0; k < each_time && line < lines; ++k, ++line) __builtin_prefetch(next + line * kLine, 0, 2);
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; ++k) to[i + k] = from[offsets[i + k]];
+  }
+  pick<T>(n - i, to + i, from, offsets + i, 0);
+}
+
 // Slices of a length that the compiler knows.
 template <int M, class T>
 inline void pick_fixed(int64_t n, T* __restrict to, int64_t dst_step, const T* __restrict from, const int64_t* offsets,
@@ -96,15 +113,15 @@ void pick_strided(int64_t n, int64_t m, void* dst, int64_t dst_step, const void*
 // Where the next row lies is no pattern that the hardware could know: it is asked for while this one is copied.
 template <class T>
 void pick_rows(int64_t n, int64_t m, void* dst, const void* src, const int64_t* offsets) {
-  constexpr int64_t kLine = 64 / sizeof(T);
+  constexpr int64_t kElements = kLine / sizeof(T);
   T* __restrict to = static_cast<T*>(dst);
   const T* __restrict from = static_cast<const T*>(src);
   for (int64_t i = 0; i < n; ++i, to += m) {
     const T *row = from + offsets[i], *next = from + offsets[i + 1 < n ? i + 1 : i];
     int64_t k = 0;
-    for (; k + kLine <= m; k += kLine) {
+    for (; k + kElements <= m; k += kElements) {
       __builtin_prefetch(next + k);
-      __builtin_memcpy(to + k, row + k, kLine * sizeof(T));
+      __builtin_memcpy(to + k, row + k, kLine);
     }
     __builtin_memcpy(to + k, row + k, static_cast<size_t>(m - k) * sizeof(T));
   }
@@ -126,6 +143,7 @@ constexpr IndexTable table = {
      indices<int32_t>(),
      indices<int64_t>()},
     {&pick<Bits8>, &pick<Bits16>, &pick<Bits32>, &pick<Bits64>},
+    {&pick_ahead<Bits8>, &pick_ahead<Bits16>, &pick_ahead<Bits32>, &pick_ahead<Bits64>},
     {&pick_strided<Bits8>, &pick_strided<Bits16>, &pick_strided<Bits32>, &pick_strided<Bits64>},
     {&pick_rows<Bits8>, &pick_rows<Bits16>, &pick_rows<Bits32>, &pick_rows<Bits64>},
 };

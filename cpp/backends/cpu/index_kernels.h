@@ -17,6 +17,8 @@ struct IndexTable {
   Indices fn[kDTypes];  // null for dtypes that are not integers
   // dst[i] = src[offsets[i] + i * step].
   void (*pick[4])(int64_t n, void* dst, const void* src, const int64_t* offsets, int64_t step);
+  // The same without a step, and asks for so many lines from `next` on meanwhile.
+  void (*pick_ahead[4])(int64_t n, void* dst, const void* src, const int64_t* offsets, const char* next, int64_t lines);
   // dst[i * dst_step + k] = src[offsets[i] + k * step] for k in [0, m).
   void (*pick_strided[4])(int64_t n, int64_t m, void* dst, int64_t dst_step, const void* src, const int64_t* offsets,
                           int64_t step);

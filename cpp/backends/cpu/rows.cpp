@@ -144,7 +144,7 @@ class ColumnRows {
   const int64_t n_;
 
   static int64_t width_of(const Call& call, const Sequences& sequences, bool keeps) {
-    static const int64_t cache = cache_size(2);
+    const int64_t cache = cache_size(2);
     int64_t near = (sequences.dense() ? kSlab : keeps ? kNear : 4 * kNear) / sequences.length;
     if (keeps && !sequences.dense() && cache > 0 && cache <= kSmallCache) {
       near = std::max(near, std::min(kFar / sequences.length, kWidthFar));

@@ -145,7 +145,7 @@ void TileProgram::mark_constants() {
 
 // What arithmetic waits for memory less has time to fetch the lines that it writes.
 void TileProgram::choose_stores(bool may_stream) {
-  static const int64_t last_cache = cache_size(3);
+  const int64_t last_cache = cache_size(3);
   const bool is_cheap = cost_ <= kCostly;
   const int64_t claim_from = n_instructions_ == 1 ? kClaimFrom : kClaimFromMemory;
   bool is_read[kMaxRegisters];

@@ -366,6 +366,35 @@ def test_reductions_of_many_megabytes(rows: int, dtype: str) -> None:
             np.testing.assert_array_equal(run(name, "cpu", threads), exact)
 
 
+@pytest.mark.parametrize(
+    "dtype", ["bool_", "uint8", "int16", "int32", "uint64", "float16", "float32", "float64", "complex64"]
+)
+@given(
+    rows=st.sampled_from([1, 2, 7, 8, 9, 31, 64, 65, 4099]),
+    length=st.integers(1, 6),
+    gap=st.sampled_from([0, 1, 5]),
+    threads=st.sampled_from([1, 3]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_reductions_of_a_few_elements(dtype: str, rows: int, length: int, gap: int, threads: int, seed: int) -> None:
+    """A lane for each, in rows side by side or apart."""
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, 2 if dtype == "bool_" else 100, (rows, length + gap))
+    if dtype.startswith(("float", "complex")):
+        special = rng.choice([0.0, -0.0, np.nan, np.inf, -np.inf, 1e38], values.shape)
+        values = np.where(rng.random(values.shape) < 0.2, special, rng.standard_normal(values.shape))
+        values[rng.random(rows) < 0.2] = -0.0
+
+    def run(name: str, device: str) -> np.ndarray:
+        with ist.device(device):
+            x = ist.array(values, dtype=getattr(ist, dtype))[:, :length]
+            return arrays.bits(getattr(ist, name)(x, axis=1))
+
+    ist.set_num_threads(threads)
+    for name in ("sum", "prod", "max", "min", "all", "any"):
+        np.testing.assert_array_equal(run(name, "cpu"), run(name, "reference"), name)
+
+
 @pytest.mark.parametrize("dtype", ["int16", "int32", "uint64", "bfloat16", "float32", "float64", "complex64"])
 def test_reductions_of_every_second_element(dtype: str) -> None:
     """They are read where they lie: alone, row by row and from several places, with and without another one behind."""

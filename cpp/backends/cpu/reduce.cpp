@@ -99,6 +99,10 @@ struct Reduction {
     parallel_for(threads, sequences.count, 1 + kGrain / (sequences.length + 1), [&](int64_t begin, int64_t end) {
       char* memory = scratch(scratch_bytes());
       if (const int64_t pitch = row_pitch(); pitch != 0) {
+        if (acc == out.dtype) {
+          const char* x = sequences.in.data + ((begin * pitch) << sequences.in.log2());
+          return rows(end - begin, sequences.length, x, pitch, out.data + (begin << out.log2()));
+        }
         for (int64_t o = begin; o < end; ++o) {
           const int64_t n = std::min(kRows, end - o);
           rows(n, sequences.length, sequences.in.data + ((o * pitch) << sequences.in.log2()), pitch, memory);
@@ -356,6 +360,14 @@ void load_halves(Sequences& sequences) {
   if (sequences.acc == IST_FLOAT32 && is_half(sequences.in.dtype)) sequences.acc = sequences.in.dtype;
 }
 
+// Dense sequences of so few elements that they are no rows for vectors; there are kernels for them.
+bool has_few(const Sequences& sequences) {
+  constexpr int64_t kFew = 4;
+  const Nest<1>& reduced = sequences.reduced;
+  const bool is_dense = reduced.rank == 1 && reduced.strides[0][0] == 1 && sequences.kept.rank == 1;
+  return is_dense && sequences.length <= kFew && sequences.in.dtype == sequences.acc;
+}
+
 Reduction reduction_of(const Call& call, const Sequences& sequences) {
   const View out = call.output();
   const uint32_t acc = compute_dtype(out.dtype);
@@ -369,7 +381,8 @@ bool reduce(const Call& call, bool in_any_order) {
   if (sequences.count == 0) return false;
   int across = sequences.column_dimension(true);
   if (across < 0) across = sequences.split_columns();
-  const int transposed = across < 0 ? sequences.short_dimension(kShortSequence) : -1;
+  const bool transposes = across < 0 && !has_few(sequences);
+  const int transposed = transposes ? sequences.short_dimension(kShortSequence) : -1;
   if (transposed >= 0) {
     across = transposed;
   } else {

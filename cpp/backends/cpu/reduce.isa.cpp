@@ -129,12 +129,35 @@ __attribute__((noinline)) void add_rests(const E* __restrict x, int64_t stride, 
   }
 }
 
+// Rows of so few elements that each has a lane of its own: the fold alone, row by row.
+template <int kElements, class F, class T, class E>
+inline void fold_few(int64_t n_rows, const E* __restrict x, int64_t stride, T* __restrict out) {
+  const auto lane = [](E value) { return F::apply(F::template identity<T>(), widened(value)); };
+  for (int64_t r = 0; r < n_rows; ++r, x += stride) {
+    T even = lane(x[0]), odd = lane(x[1]);
+    if constexpr (kElements > 2) even = F::apply(even, lane(x[2]));
+    if constexpr (kElements > 3) odd = F::apply(odd, lane(x[3]));
+    out[r] = F::apply(even, odd);
+  }
+}
+
+template <int kElements, class F, class T, class E>
+__attribute__((noinline)) void rows_of_few(int64_t n_rows, const E* x, int64_t stride, T* out) {
+  if (stride == kElements) return fold_few<kElements, F>(n_rows, x, kElements, out);  // which are vectors
+  fold_few<kElements, F>(n_rows, x, stride, out);
+}
+
 // Several rows at a time: the lanes of one alone would wait for each other's additions.
 template <class F, class T, class E, int kStep>
 void rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, void* results) {
   constexpr int kTogether = sizeof(T) <= 4 ? 4 : 2;
   const E* __restrict x = static_cast<const E*>(data);
   T* out = static_cast<T*>(results);
+  if constexpr (kIsNeutral<F, T> && kStep == 1 && std::is_same_v<T, E>) {
+    if (n == 2) return rows_of_few<2, F>(n_rows, x, stride, out);
+    if (n == 3) return rows_of_few<3, F>(n_rows, x, stride, out);
+    if (n == 4) return rows_of_few<4, F>(n_rows, x, stride, out);
+  }
   int64_t r = 0;
   for (; n >= kLanes && r + kTogether <= n_rows; r += kTogether, x += kTogether * stride) {
     T lane[kTogether][kLanes], memory[kLanes];

@@ -74,6 +74,45 @@ def test_cpu_equals_reference_whatever_the_values(op: str, data: st.DataObject) 
     np.testing.assert_array_equal(fast, bits(op, "reference", made, "plain", axis, k))
 
 
+def windows(n: int) -> st.SearchStrategy[slice]:
+    bounds = st.one_of(st.none(), st.sampled_from([0, n // 2, n]), st.integers(0, n))
+    return st.builds(slice, bounds, bounds, st.sampled_from([None, 1, 3, -1, -2]))
+
+
+@pytest.mark.parametrize("op", ["partition", "argpartition"])
+@settings(max_examples=150)
+@given(data=st.data())
+def test_only_what_is_read_of_a_partition_is_made(op: str, data: st.DataObject) -> None:
+    """Windows into a result that nobody else sees: groups in none of them have no place."""
+    n = data.draw(st.sampled_from([3, 40, 600, 2000, 70_000]))
+    others = 1 if n > 2000 else data.draw(st.sampled_from([1, 2, 9]))
+    shape, axis = data.draw(st.sampled_from([((n,), 0), ((others, n), 1), ((n, others), 0), ((2, n, others), 1)]))
+    dtype, spread = data.draw(st.sampled_from(DTYPES)), data.draw(st.sampled_from(SPREADS))
+    k = data.draw(st.one_of(st.sampled_from([0, min(n - 1, 9), n // 2, max(0, n - 9), n - 1]), st.integers(0, n - 1)))
+    made = values(dtype, spread, shape, np.random.default_rng(data.draw(st.integers(0, 2**32))))
+    chosen = data.draw(st.lists(st.tuples(windows(n), st.booleans()), min_size=1, max_size=3))
+    layout = data.draw(st.sampled_from(arrays.LAYOUTS))
+
+    def join(x: ist.Tensor) -> ist.Tensor:
+        whole = getattr(ist, op)(x, k, axis=axis)
+        parts = [ist.zeros((1,), dtype=whole.dtype)]
+        for window, turned in chosen:
+            part = whole[(slice(None),) * axis + (window,)]
+            parts.append((part.T if turned else part).reshape(-1))
+        return ist.concatenate(parts)  # nobody holds the others
+
+    def read(device: str) -> np.ndarray:
+        with ist.device(device):
+            joined = join(arrays.place(ist, made, layout, device))
+            # Memory that is used again must not hold what is expected.
+            ist.eval(*(ist.full(shape, 1, dtype=joined.dtype) for _ in range(4)))
+            return arrays.bits(joined)
+
+    ist.set_num_threads(data.draw(st.sampled_from([1, 2, 5])))
+    fast = read("cpu")
+    np.testing.assert_array_equal(fast, read("reference"))
+
+
 @pytest.mark.parametrize("n", [513, 1025, 16384, 65536])
 @pytest.mark.parametrize("dtype", ["int8", "float32", "int64", "complex64"])
 @pytest.mark.parametrize("threads", [1, 2])

@@ -11,6 +11,50 @@ namespace {
 
 constexpr int64_t kFew = 256;  // keys that are sorted rather than filtered
 
+// Positions along the axis of a result.
+struct Range {
+  int64_t first, end;
+};
+
+// Those that a window into the result reads. A result has `step` elements from one position to the next.
+Range read_by(const ist_tensor& window, int64_t step, int64_t length) {
+  int64_t first = window.offset / step % length, last = first;
+  int64_t low = window.offset % step, high = low;  // between the first position and the next
+  for (uint32_t axis = 0; axis < window.rank; ++axis) {
+    const int64_t stride = window.strides[axis], reach = (window.shape[axis] - 1) * stride;
+    if (window.shape[axis] == 0) return {length, 0};
+    if (window.shape[axis] == 1 || stride % (step * length) == 0) continue;
+    if (stride % step == 0) {
+      (reach < 0 ? first : last) += reach / step;
+    } else {
+      (reach < 0 ? low : high) += reach;
+    }
+  }
+  const bool stays = low >= 0 && high < step && first >= 0 && last < length;
+  return stays ? Range{first, last + 1} : Range{0, length};
+}
+
+// Those that anybody reads: of the largest elements alone, the others need not be grouped.
+Range read_of_result(const Call& call, int axis) {
+  const ist_program& program = call.context.program;
+  const ist_tensor& result = call.node.output;
+  const ist_value& value = value_at(program, result.value);
+  const int64_t length = result.shape[axis];
+  if ((value.flags & IST_VALUE_OUTPUT) != 0) return {0, length};
+  const int64_t step = element_count(static_cast<int>(result.rank) - axis - 1, result.shape + axis + 1);
+  Range read = {length, 0};
+  for (uint32_t m = value.last_use; node_at(program, m).output.value != result.value; --m) {
+    const ist_node& node = node_at(program, m);
+    for (uint32_t i = 0; i < node.n_inputs; ++i) {
+      const ist_tensor& window = input_at(node, program.tensor_size, i);
+      if (window.value != result.value) continue;
+      const Range here = window.dtype == result.dtype ? read_by(window, step, length) : Range{0, length};
+      read = {std::min(read.first, here.first), std::max(read.end, here.end)};
+    }
+  }
+  return read;
+}
+
 // Places in a sorted sample between which the wanted one lies, nearly always.
 struct Bracket {
   int64_t samples, low, high;
@@ -24,6 +68,8 @@ struct Bracket {
     low = expected - margin;
     high = expected + margin;
   }
+  // So that most vectors have none.
+  bool few() const { return 128 * (std::min(high, samples) - std::max<int64_t>(low, 0)) <= samples; }
 };
 
 // One sequence, on several threads if it is long: each has a share.
@@ -67,9 +113,12 @@ class Selection {
     below_ = place - place_ + below_in_left;
   }
 
-  // Elements, or their positions, in the order of the partition by a key that was found.
-  void group(bool positions, char* out, int64_t out_size) {
-    int64_t starts[3] = {0, below_, below_ + equal_};
+  // Elements, or their positions, in the order of the partition by a key that was found: the groups that are in the
+  // range.
+  void group(bool positions, char* out, int64_t out_size, Range range) {
+    int64_t starts[4] = {0, below_, below_ + equal_, n_};
+    bool wanted[3];
+    for (int g = 0; g < 3; ++g) wanted[g] = starts[g] < range.end && range.first < starts[g + 1];
     for_shares([&](Share& share, int64_t from, int64_t m) {
       if (n_shares_ == 1) {
         share.counts[0] = below_;
@@ -87,7 +136,7 @@ class Selection {
     }
     for_shares([&](Share& share, int64_t from, int64_t m) {
       char* to[3];
-      for (int g = 0; g < 3; ++g) to[g] = out + share.starts[g] * out_size;
+      for (int g = 0; g < 3; ++g) to[g] = wanted[g] ? out + share.starts[g] * out_size : nullptr;
       if (positions) {
         uint32_t* const places[3] = {reinterpret_cast<uint32_t*>(to[0]), reinterpret_cast<uint32_t*>(to[1]),
                                      reinterpret_cast<uint32_t*>(to[2])};
@@ -126,7 +175,8 @@ class Selection {
     const Bracket bracket(n_, place);
     selector_.bounds(n_, x_, bracket.samples, bracket.low, bracket.high, bounds_);
     for_shares([&](Share& share, int64_t from, int64_t m) {
-      share.inside = selector_.filter(m, at(from), bounds_, keys_ + from * selector_.key_size, &share.below);
+      share.inside =
+          selector_.filter(m, at(from), bounds_, bracket.few(), keys_ + from * selector_.key_size, &share.below);
     });
     left_ = 0;
     place_ = place;
@@ -147,7 +197,7 @@ class Selection {
     const Bracket bracket(left_, place_);
     int64_t below;
     selector_.bounds_of_keys(left_, keys_, bracket.samples, bracket.low, bracket.high, bounds_);
-    const int64_t inside = selector_.filter_keys(left_, keys_, bounds_, spare_, &below);
+    const int64_t inside = selector_.filter_keys(left_, keys_, bounds_, bracket.few(), spare_, &below);
     const int64_t place = place_ - below;
     const bool one_key = bounds_are_one_key();
     if (place < 0 || place >= inside || (inside > left_ / 2 && !one_key)) return false;
@@ -180,10 +230,12 @@ void select_each(const Call& call, bool positions) {
   const int64_t n = along.length;
   const Selector& selector = call.kernels().select->of[along.in.dtype];
   if (along.count > 0 && (attrs.count < 0 || attrs.count >= n)) fail(Code::value, "", "kth is out of bounds");
+  if (along.count == 0) return;
+  const Range range = read_of_result(call, attrs.axis);
   along.for_each(2 * n * selector.key_size, [&](int threads, const char* x, char* memory, char* out) {
     Selection selection(selector, threads, n, x, int64_t{1} << along.in.log2(), memory, memory + n * selector.key_size);
     selection.find(attrs.count);
-    selection.group(positions, out, int64_t{1} << along.out.log2());
+    selection.group(positions, out, int64_t{1} << along.out.log2(), range);
   });
 }
 

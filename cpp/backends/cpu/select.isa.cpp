@@ -13,37 +13,40 @@ constexpr int64_t kPart = 512;
 
 // ---- filters of keys ----
 
-// Keys from `low` to `high`, to `inside`, which has room for n; returns how many they are. `below` counts those before.
-template <class K>
+// Keys from `low` to `high`, probably few if kFew, to `inside`, which has room for n; returns how many they are.
+// `below` counts those before.
+template <bool kFew, class K>
 int64_t filter_part(int64_t n, const K* keys, K low, K high, K* inside, int64_t& below) {
   K* end = inside;
-  int64_t i = 0;
+  int64_t i = 0, before_low = 0;  // which memory would keep waiting
 #if defined(IST_SORTS_VECTORS)
   using L = KeyLanes<K>;
   const Keys<K> lows = L::ranked(L::broadcast(low)), highs = L::ranked(L::broadcast(high));
-  // Whether a vector has any is hard to predict: none is passed over.
+  // Whether a vector has any is hard to predict, unless they are few: otherwise none is passed over.
   for (; i + L::kWidth <= n; i += L::kWidth) {
     const Keys<K> v = L::load(keys + i);
     const Keys<K> ranked = L::ranked(v);
     const auto before = L::less(ranked, lows);
     const auto kept = others<K>(before | L::less(highs, ranked));
-    below += __builtin_popcount(before);
+    before_low += __builtin_popcount(before);
+    if (kFew && kept == 0) continue;
     L::store(end, L::compress(kept, v));
     end += __builtin_popcount(kept);
   }
 #endif
   for (; i < n; ++i) {
     const K key = keys[i];
-    below += key < low ? 1 : 0;
+    before_low += key < low ? 1 : 0;
     *end = key;
     end += key >= low && key <= high ? 1 : 0;
   }
+  below += before_low;
   return end - inside;
 }
 
-// `values` that go with keys below, equal to and above one, each to where an end is. Behind the limits is what must
-// stay.
-template <class K>
+// `values` that go with keys below, equal to and above one, each to where an end is, or, kSome, nowhere. Behind the
+// limits is what must stay.
+template <bool kSome, class K>
 void group_part(int64_t n, const K* keys, const K* values, K key, K* (&ends)[3],
                 [[maybe_unused]] K* const (&limits)[3]) {
   int64_t i = 0;
@@ -51,9 +54,15 @@ void group_part(int64_t n, const K* keys, const K* values, K key, K* (&ends)[3],
   using L = KeyLanes<K>;
   using Mask = typename L::Mask;
   const Keys<K> pivot = L::ranked(L::broadcast(key));
+  Mask has_place[3];
+  for (int g = 0; g < 3; ++g) has_place[g] = ends[g] != nullptr ? others<K>(0) : Mask{0};
   for (; i + L::kWidth <= n; i += L::kWidth) {
     const Keys<K> v = L::ranked(L::load(keys + i)), carried = L::load(values + i);
-    const Mask below = L::less(v, pivot), above = L::less(pivot, v), equal = others<K>(below | above);
+    Mask below = L::less(v, pivot), above = L::less(pivot, v), equal = others<K>(below | above);
+    if constexpr (kSome) {
+      below &= has_place[0], equal &= has_place[1], above &= has_place[2];
+      if ((below | equal | above) == 0) continue;
+    }
     const auto place = [&](Mask mask, int group) __attribute__((always_inline)) {
       const int count = __builtin_popcount(mask);
       const Keys<K> chosen = L::compress(mask, carried);
@@ -71,7 +80,7 @@ void group_part(int64_t n, const K* keys, const K* values, K key, K* (&ends)[3],
 #endif
   for (; i < n; ++i) {
     const int group = (keys[i] >= key ? 1 : 0) + (keys[i] > key ? 1 : 0);
-    *ends[group]++ = values[i];
+    if (!kSome || ends[group] != nullptr) *ends[group]++ = values[i];
   }
 }
 
@@ -149,13 +158,14 @@ inline void for_parts(int64_t n, const void* data, const Part& part) {
 }
 
 template <class E>
-int64_t filter(int64_t n, const void* data, const void* bounds, void* inside, int64_t* below) {
+int64_t filter(int64_t n, const void* data, const void* bounds, bool few, void* inside, int64_t* below) {
   using K = typename E::K;
   const K low = static_cast<const K*>(bounds)[0], high = static_cast<const K*>(bounds)[1];
   K* to = static_cast<K*>(inside);
   int64_t before = 0, count = 0;
   for_parts<E>(n, data, [&](int64_t m, const K* keys, int64_t) {
-    count += filter_part(m, keys, low, high, to + count, before);
+    count += few ? filter_part<true>(m, keys, low, high, to + count, before)
+                 : filter_part<false>(m, keys, low, high, to + count, before);
   });
   *below = before;
   return count;
@@ -186,19 +196,25 @@ inline void group_values(int64_t n, const void* data, const void* key, const Val
   using K = typename E::K;
   const K pivot = *static_cast<const K*>(key);
   Out* ends[3] = {to[0], to[1], to[2]};
-  Out* const limits[3] = {to[0] + counts[0], to[1] + counts[1], to[2] + counts[2]};
+  Out* limits[3];
+  for (int g = 0; g < 3; ++g) limits[g] = to[g] != nullptr ? to[g] + counts[g] : nullptr;
   alignas(64) K carried[kPart];
+  const bool some = to[0] == nullptr || to[1] == nullptr || to[2] == nullptr;
   for_parts<E>(n, data, [&](int64_t m, const K* keys, int64_t position) {
     const K* given = values(m, position, carried);
+    const auto group_to = [&](K*(&last)[3], K* const(&room)[3]) {
+      if (some) return group_part<true>(m, keys, given, pivot, last, room);
+      group_part<false>(m, keys, given, pivot, last, room);
+    };
     if constexpr (sizeof(Out) == sizeof(K)) {
-      group_part(m, keys, given, pivot, ends, limits);
+      group_to(ends, limits);
     } else {
       alignas(64) K grouped[3][kPart];
-      K* last[3] = {grouped[0], grouped[1], grouped[2]};
-      K* const room[3] = {grouped[0] + kPart, grouped[1] + kPart, grouped[2] + kPart};
-      group_part(m, keys, given, pivot, last, room);
+      K *last[3], *const room[3] = {grouped[0] + kPart, grouped[1] + kPart, grouped[2] + kPart};
+      for (int g = 0; g < 3; ++g) last[g] = to[g] != nullptr ? grouped[g] : nullptr;
+      group_to(last, room);
       for (int g = 0; g < 3; ++g) {
-        const int64_t count = last[g] - grouped[g];
+        const int64_t count = to[g] != nullptr ? last[g] - grouped[g] : 0;
         for (int64_t i = 0; i < count; ++i) ends[g][i] = static_cast<Out>(grouped[g][i]);
         ends[g] += count;
       }

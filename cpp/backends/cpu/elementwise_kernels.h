@@ -11,6 +11,7 @@ using TileFn = void (*)(int64_t n, void* out, const void* const* in);
 
 struct UnaryTable {
   TileFn fn[kElementwiseIds][kDTypes];
+  TileFn streamed[kElementwiseIds][kDTypes];  // where there are such: past the caches, end_stream() is to follow
 };
 
 struct BinaryTable {

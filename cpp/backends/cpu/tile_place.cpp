@@ -164,6 +164,11 @@ void TileProgram::choose_stores(bool may_stream) {
     made.streams = may_stream && is_cheap && is_long && !is_read[made.out];
     made.claims &= context_.kernels.chain->asks_for_lines && is_cheap && bytes >= claim_from && !made.streams;
     streams_ |= made.streams;
+    const UnaryTable& unary = *context_.kernels.unary;
+    const TileFn streamed = unary.streamed[made.op][made.dtype];
+    if (made.streams && made.n_steps == 0 && streamed != nullptr && made.fn == unary.fn[made.op][made.dtype]) {
+      made.fn = streamed, made.streams = false;  // by itself
+    }
     for (uint32_t j = 0; j < made.n_inputs; ++j) is_read[inputs_[made.first_input + j]] = true;
   }
 }

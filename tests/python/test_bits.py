@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import arrays
@@ -323,17 +324,21 @@ def test_results_of_a_megabyte(name: str, arity: int) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_results_longer_than_the_caches(threads: int) -> None:
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_results_longer_than_the_caches(dtype: str, threads: int) -> None:
     """They are stored past the caches, if nobody in the same run reads them."""
     rng = np.random.default_rng(4)
-    x, y = (rng.standard_normal((2900, 2901)).astype(np.float32) for _ in range(2))
+    x, y = (rng.standard_normal((2900, 2901)).astype(dtype) for _ in range(2))
     ist.set_num_threads(threads)
-    a, b = ist.array(x), ist.array(y)
+    a, b = (ist.array(operand, getattr(ist, dtype)) for operand in (x, y))
     total = a + b
     again = total * a
     ist.eval(total, again)
     np.testing.assert_array_equal(np.array(total), x + y)
     np.testing.assert_array_equal(np.array(again), (x + y) * x)
+    for op in (operator.sub, operator.mul, operator.truediv):
+        np.testing.assert_array_equal(np.array(op(a, b)), op(x, y))
+    np.testing.assert_array_equal(np.array(-a / b), -x / y)
     np.testing.assert_array_equal(np.array(a.reshape(2901, 2900).T - b), x.reshape(2901, 2900).T - y)
     np.testing.assert_array_equal(np.array(a.reshape(-1)[1:] * b.reshape(-1)[:-1]), x.ravel()[1:] * y.ravel()[:-1])
 

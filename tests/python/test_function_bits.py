@@ -60,6 +60,33 @@ def test_functions_of_any_length(name: str, dtype: str) -> None:
                 np.testing.assert_array_equal(arrays.bits(function(ist.negative(-part))), expected[start:end])
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_functions_of_more_than_the_caches_hold(dtype: str, threads: int) -> None:
+    """Their results go past the caches, but for those beside a rarer argument and the last ones; also where the result
+    takes the operand's place."""
+    rng = np.random.default_rng(0)
+    period, times, rest = 997, 6600, 77
+    x = rng.uniform(0.1, 9, period).astype(dtype)
+    x[[100, 600, 603, 800]] = [np.nan, -1e12, np.inf, 0]
+    ist.set_num_threads(threads)
+    of_dtype = getattr(ist, dtype)
+    a = ist.concatenate([ist.tile(ist.array(x, of_dtype), times), ist.array(x[:rest], of_dtype)])
+    ist.eval(a)
+    for name in ("sin", "cos", "tan", "exp", "sigmoid", "log", "log2", "log10"):
+        function = getattr(ist, name)
+        with ist.device("reference"):
+            once = arrays.bits(function(ist.array(x, of_dtype)))
+            negated = arrays.bits(function(ist.array(-x, of_dtype)))
+        for long, short in ((function(a), once), (function(ist.negative(a)), negated), (function(a[1:]), None)):
+            bits = arrays.bits(long)
+            if short is None:
+                bits, short = np.concatenate([once[:1], bits]), once
+            expected = np.broadcast_to(short, (times, period))
+            np.testing.assert_array_equal(bits[: times * period].reshape(times, period), expected)
+            np.testing.assert_array_equal(bits[times * period :], short[:rest])
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize(
     "name", ["exp", "sigmoid", "log", "tanh", "erf", "sqrt", "rsqrt", "ceil", "floor", "trunc", "rint"]

@@ -27,6 +27,42 @@ void binary_tile(int64_t n, void* out, const void* const* in) {
   for (int64_t i = 0; i < n; ++i) r[i] = Body::apply(a[i], b[i]);
 }
 
+struct Body_add;
+struct Body_subtract;
+struct Body_multiply;
+struct Body_divide;
+template <class Body>
+constexpr bool kIsArithmetic = std::is_same_v<Body, Body_add> || std::is_same_v<Body, Body_subtract> ||
+                               std::is_same_v<Body, Body_multiply> || std::is_same_v<Body, Body_divide>;
+
+// Results that go past the caches from registers.
+template <class Body, int D>
+constexpr TileFn streamed_fn() {
+  if constexpr (kAvx2Alone && kIsArithmetic<Body> && (D == IST_FLOAT32 || D == IST_FLOAT64)) {
+    return [](int64_t n, void* out, const void* const* in) {
+#if defined(__AVX2__)
+      using T = Type<D>;
+      constexpr int64_t kBytes = 128, kPiece = kBytes / sizeof(T), kVectorBytes = 32;
+      const T* __restrict a = static_cast<const T*>(in[0]);
+      const T* __restrict b = static_cast<const T*>(in[1]);
+      T* __restrict r = static_cast<T*>(out);
+      int64_t i = 0;
+      for (; n - i >= kPiece && reinterpret_cast<uintptr_t>(r) % kVectorBytes == 0; i += kPiece) {
+        alignas(kVectorBytes) T piece[kPiece];
+        for (int64_t k = 0; k < kPiece; ++k) piece[k] = Body::apply(a[i + k], b[i + k]);
+        for (int64_t k = 0; k < kPiece; k += kVectorBytes / sizeof(T)) {
+          _mm256_stream_si256(reinterpret_cast<__m256i*>(r + i + k),
+                              _mm256_load_si256(reinterpret_cast<const __m256i*>(piece + k)));
+        }
+      }
+      const void* const rest[] = {a + i, b + i};
+      binary_tile<Body, D, D>(n - i, r + i, rest);
+#endif
+    };
+  }
+  return nullptr;
+}
+
 #if defined(IST_VECTOR_MATH)
 template <class Body>
 inline VecF32 vector_body(VecF32 a, VecF32 b) {
@@ -243,6 +279,8 @@ constexpr BinaryTable make_table() {
     IST_FOR_COMPUTE_DTYPES(IST_ENTRY)                                       \
     row[IST_FLOAT16] = half_fn<Body, IST_FLOAT16>();                        \
     row[IST_BFLOAT16] = half_fn<Body, IST_BFLOAT16>();                      \
+    table.streamed[id][IST_FLOAT32] = streamed_fn<Body, IST_FLOAT32>();     \
+    table.streamed[id][IST_FLOAT64] = streamed_fn<Body, IST_FLOAT64>();     \
   }
 #include "ops/ops.def"
 #undef IST_OP

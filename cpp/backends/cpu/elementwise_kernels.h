@@ -11,10 +11,12 @@ using TileFn = void (*)(int64_t n, void* out, const void* const* in);
 
 struct UnaryTable {
   TileFn fn[kElementwiseIds][kDTypes];
+  TileFn streamed[kElementwiseIds][kDTypes];  // where there are such: past the caches, end_stream() is to follow
 };
 
 struct BinaryTable {
   TileFn fn[kElementwiseIds][kDTypes];
+  TileFn streamed[kElementwiseIds][kDTypes];  // the same
   TileFn equal_divisors[kElementwiseIds][kDTypes];  // of the second operand; null where that is no use
   TileFn where[4];                                  // by log2 of the element size
 };

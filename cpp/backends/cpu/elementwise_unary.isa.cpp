@@ -60,7 +60,7 @@ void near_tile(int64_t n, void* out, const void* const* in) {
 // Long functions have several callers, and what is not inlined is no loop of vectors: those of doubles, which complex64
 // computes in as well, and the reductions of far angles. (Inlined early, conditions of float arcsin become branches.)
 template <TileFn kTile>
-[[gnu::flatten]] void flat(int64_t n, void* out, const void* const* in) {
+[[gnu::flatten, gnu::noinline]] void flat(int64_t n, void* out, const void* const* in) {
   kTile(n, out, in);
 }
 template <int D, TileFn kTile>
@@ -72,11 +72,13 @@ using Four = std::conditional_t<sizeof(T) == 4, NearFour, NearFourDouble>;
 template <class Body, int D>
 concept HasFourBody = (D == IST_FLOAT32 || D == IST_FLOAT64) && requires(Four<Type<D>> x) { Body::vector_apply(x); };
 
+constexpr int64_t kFarPiece = 64;
+
 // The same with four vectors at a time, whose operations alternate. The last four begin where others have been before;
 // they are kept from the start, because the result may take the place of the operand.
 template <class Body, class T>
 void near_four_tile(int64_t n, void* out, const void* const* in) {
-  constexpr int64_t W = Four<T>::kWidth, kFarPiece = 64;
+  constexpr int64_t W = Four<T>::kWidth;
   const T* __restrict a = static_cast<const T*>(in[0]);
   T* __restrict r = static_cast<T*>(out);
   const size_t bytes = sizeof(T) * static_cast<size_t>(n);
@@ -102,6 +104,32 @@ void near_four_tile(int64_t n, void* out, const void* const* in) {
   flat<&near_four_tile<Body, T>>(W, n < W ? last : r + n - W, operand);
   if (n < W) __builtin_memcpy(r, last, bytes);
 }
+
+// Results that are in no cache when they are read go past it from the registers, and the operand is asked for line by
+// line between the functions of others: memory and arithmetic take their time together.
+template <class Body, class T>
+void streamed_tile(int64_t n, void* out, const void* const* in) {
+  constexpr int64_t W = Four<T>::kWidth, kAhead = 4096 / sizeof(T), kOfLine = 64 / sizeof(T);
+  const TileFn others = &flat<&near_four_tile<Body, T>>;
+  const T* a = static_cast<const T*>(in[0]);
+  T* r = static_cast<T*>(out);
+  if (reinterpret_cast<uintptr_t>(r) % 32 != 0) return others(n, out, in);
+  for (int64_t i = 0; i < n;) {
+    for (; n - i >= W; i += W) {
+      const Four<T> x = Four<T>::load(a + i);
+      if (Body::any_far(x)) break;
+      for (int64_t line = 0; line < W; line += kOfLine) __builtin_prefetch(a + i + kAhead + line);
+      Body::vector_apply(x).stream(r + i);
+    }
+    const int64_t count = n - i < kFarPiece ? n - i : kFarPiece;
+    const void* const operand[1] = {a + i};
+    others(count, r + i, operand);
+    i += count;
+  }
+}
+#else
+template <class Body, int D>
+constexpr bool HasFourBody = false;
 #endif
 
 #if defined(IST_VECTOR_MATH)
@@ -113,7 +141,7 @@ template <class Body>
 inline VecF64 vector_body(VecF64 x) {
   return Body::vector_apply(x);
 }
-#if defined(IST_VECTOR_EXP)
+#if defined(IST_VECTOR_EXP) && !defined(IST_NEAR_FOUR)
 template <class Body>
 concept HasNearBodies = requires(NearPair x) { Body::vector_apply(x); };
 template <class Body>
@@ -183,6 +211,21 @@ inline VecF32 rint(VecF32 a) { return to_integer<_MM_FROUND_TO_NEAREST_INT>(a); 
 template <class Body>
 concept HasHalfBody = requires(VecF32 x) { Body::vector_apply(x); };
 
+#if defined(IST_NEAR_FOUR)
+struct Body_exp;
+
+// Four vectors of near numbers at a time. No exp of a bfloat16 is halfway between two of them.
+template <class Body, class Half>
+inline bool near_four(const Half* from, Half* to) {
+  constexpr bool kUntied = std::is_same_v<Body, Body_exp>;
+  if (Body::any_far(from)) return false;
+  const NearFour y = Body::vector_apply(load_four(from));
+  VecF32::store_two_numbers<kUntied>(to, {y.first.first.v}, {y.first.second.v});
+  VecF32::store_two_numbers<kUntied>(to + 2 * VecF32::kWidth, {y.second.first.v}, {y.second.second.v});
+  return true;
+}
+#endif
+
 template <class Body, int D>
 void half_tile(int64_t n, void* out, const void* const* in) {
   constexpr int W = VecF32::kWidth;
@@ -200,6 +243,15 @@ void half_tile(int64_t n, void* out, const void* const* in) {
     VecF32::store_two(to, Body::vector_apply(first), Body::vector_apply(second));
   };
   int64_t i = 0;
+#if defined(IST_NEAR_FOUR)
+  if constexpr (HasFourBody<Body, IST_FLOAT32>) {
+    for (; i + 4 * W <= n; i += 4 * W) {
+      if (near_four<Body>(a + i, r + i)) [[likely]]
+        continue;
+      two(a + i, r + i), two(a + i + 2 * W, r + i + 2 * W);
+    }
+  }
+#endif
   for (; i + 2 * W <= n; i += 2 * W) two(a + i, r + i);
   if (i == n) return;
   Type<D> part[2 * W] = {};
@@ -233,12 +285,13 @@ constexpr TileFn half_fn() {
 
 template <class Body, Class c, int D>
 constexpr TileFn unary_fn() {
-#if defined(IST_VECTOR_MATH)
-  if constexpr (D == IST_FLOAT32 && HasVectorBody<Body, VecMath>) return &vector_tile<Body, VecF32, float>;
-  if constexpr (D == IST_FLOAT64 && HasVectorBody<Body, VecF64>) return &vector_tile<Body, VecF64, double>;
-#endif
 #if defined(IST_NEAR_FOUR)
   if constexpr (HasFourBody<Body, D>) return &flat<&near_four_tile<Body, Type<D>>>;
+#endif
+#if defined(IST_VECTOR_MATH)
+  constexpr bool takes_one = !HasFourBody<Body, D>;
+  if constexpr (takes_one && D == IST_FLOAT32 && HasVectorBody<Body, VecMath>) return &vector_tile<Body, VecF32, float>;
+  if constexpr (takes_one && D == IST_FLOAT64 && HasVectorBody<Body, VecF64>) return &vector_tile<Body, VecF64, double>;
 #endif
   if constexpr (HasNearBody<Body, D>) {
     return &flat<&near_tile<Body, Type<D>>>;
@@ -247,6 +300,14 @@ constexpr TileFn unary_fn() {
   } else {
     return nullptr;
   }
+}
+
+template <class Body, int D>
+constexpr TileFn streamed_fn() {
+#if defined(IST_NEAR_FOUR)
+  if constexpr (HasFourBody<Body, D>) return &flat<&streamed_tile<Body, Type<D>>>;
+#endif
+  return nullptr;
 }
 
 // vector_apply and any_far are there for the functions that simd_math.h, simd_math_long.h or simd_near.h has under this
@@ -297,6 +358,9 @@ constexpr UnaryTable make_table() {
     IST_FOR_COMPUTE_DTYPES(IST_ENTRY)                                 \
     row[IST_FLOAT16] = half_fn<Body, IST_FLOAT16>();                  \
     row[IST_BFLOAT16] = half_fn<Body, IST_BFLOAT16>();                \
+    TileFn* streamed = table.streamed[id];                            \
+    streamed[IST_FLOAT32] = streamed_fn<Body, IST_FLOAT32>();         \
+    streamed[IST_FLOAT64] = streamed_fn<Body, IST_FLOAT64>();         \
   }
 #include "ops/ops.def"
 #undef IST_OP

@@ -80,23 +80,34 @@ struct VecF32 {
     const __m256i quiet = _mm256_or_si256(_mm256_castps_si256(v), _mm256_set1_epi32(0x00400000));
     return _mm256_blendv_epi8(number_rounded_to_upper(), quiet, is_nan);
   }
-  // The same of numbers, none of which is NaN.
-  static inline void store_two_numbers(float16* p, VecF32 a, VecF32 b) { store_two(p, a, b); }
-  static inline void store_two_numbers(bfloat16* p, VecF32 even, VecF32 odd) {
-    const __m256i words = _mm256_srli_epi32(even.number_rounded_to_upper(), 16);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_blend_epi16(words, odd.number_rounded_to_upper(), 0xaa));
+  // The same of numbers, none of which is NaN; or, where kUntied, halfway between two bfloat16 of which the lower is
+  // even.
+  template <bool kUntied = false>
+  static inline void store_two_numbers(float16* p, VecF32 a, VecF32 b) {
+    store_two(p, a, b);
   }
+  template <bool kUntied = false>
+  static inline void store_two_numbers(bfloat16* p, VecF32 even, VecF32 odd) {
+    const __m256i words = _mm256_srli_epi32(even.number_rounded_to_upper<kUntied>(), 16);
+    const __m256i upper = odd.number_rounded_to_upper<kUntied>();
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_blend_epi16(words, upper, 0xaa));
+  }
+  template <bool kUntied = false>
   inline __m256i number_rounded_to_upper() const {
     const __m256i bits = _mm256_castps_si256(v);
+    if constexpr (kUntied) return _mm256_add_epi32(bits, _mm256_set1_epi32(0x8000));
     const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
     return _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
   }
-  // Is any of the 2 * kWidth half numbers further from 0 than the one of these bits, or NaN?
+  // Is any of the 4 * kWidth half numbers further from 0 than the one of these bits, or NaN?
   template <class Half>
   static inline bool any_beyond(const Half* p, int16_t limit) {
-    const __m256i words = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-    const __m256i magnitudes = _mm256_and_si256(words, _mm256_set1_epi16(0x7fff));
-    return _mm256_movemask_epi8(_mm256_cmpgt_epi16(magnitudes, _mm256_set1_epi16(limit))) != 0;
+    const __m256i* words = reinterpret_cast<const __m256i*>(p);
+    const __m256i all = _mm256_set1_epi16(0x7fff);
+    const __m256i first = _mm256_and_si256(_mm256_loadu_si256(words), all);
+    const __m256i second = _mm256_and_si256(_mm256_loadu_si256(words + 1), all);
+    const __m256i beyond = _mm256_cmpgt_epi16(_mm256_max_epi16(first, second), _mm256_set1_epi16(limit));
+    return _mm256_movemask_epi8(beyond) != 0;
   }
   inline void store_upper(bfloat16* p) const {
     const __m256i upper = _mm256_srli_epi32(_mm256_castps_si256(v), 16);

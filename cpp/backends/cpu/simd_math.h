@@ -22,6 +22,9 @@ struct VecMath {
   static constexpr int kWidth = VecF32::kWidth;
   static inline VecMath load(const float* p) { return VecMath(VecF32::load(p)); }
   inline void store(float* p) const { VecF32{v}.store(p); }
+#if defined(__AVX2__) && !defined(__AVX512F__)
+  inline void stream(float* p) const { _mm256_stream_ps(p, v); }  // past the caches, to where vectors are aligned
+#endif
 };
 
 inline VecMath operator+(VecMath a, VecMath b) { return VecMath(a.v + b.v); }

@@ -19,6 +19,7 @@ struct NearPairOf {
   explicit inline NearPairOf(T x) : first(x), second(x) {}
   static inline NearPairOf load(const T* p) { return {V::load(p), V::load(p + V::kWidth)}; }
   inline void store(T* p) const { first.store(p), second.store(p + V::kWidth); }
+  inline void stream(T* p) const { first.stream(p), second.stream(p + V::kWidth); }
 };
 using NearPair = NearPairOf<VecMath, float>;
 
@@ -111,19 +112,33 @@ inline scalar::Split<VecMath> split_normal(VecMath x) {
   return {VecMath(_mm256_castsi256_ps(exponent)) - VecMath(0x1p23f + 127.0f),
           VecMath(_mm256_castsi256_ps(_mm256_add_epi32(significand, three_quarters))) - VecMath(1.0f)};
 }
-inline scalar::Split<NearPair> split_normal(NearPair x) {
-  const scalar::Split<VecMath> first = split_normal(x.first), second = split_normal(x.second);
+template <class V>
+inline scalar::Split<NearPairOf<V, float>> split_normal(NearPairOf<V, float> x) {
+  const scalar::Split<V> first = split_normal(x.first), second = split_normal(x.second);
   return {{first.k, second.k}, {first.f, second.f}};
 }
 
-inline NearPair exp(NearPair x) {
-  const scalar::ReducedExp<NearPair> e = scalar::reduce_exp(x);
+template <class V>
+inline NearPairOf<V, float> exp(NearPairOf<V, float> x) {
+  const scalar::ReducedExp<NearPairOf<V, float>> e = scalar::reduce_exp(x);
   return times_power(scalar::exp_reduced(e.r), e.shifted);
 }
-inline NearPair sigmoid(NearPair x) { return scalar::sigmoid_by_exp(x, exp(-fabs(x))); }
-inline NearPair log(NearPair x) { return scalar::log_natural(split_normal(x)); }
-inline NearPair log2(NearPair x) { return scalar::log_binary(split_normal(x)); }
-inline NearPair log10(NearPair x) { return scalar::log_decimal(split_normal(x)); }
+template <class V>
+inline NearPairOf<V, float> sigmoid(NearPairOf<V, float> x) {
+  return scalar::sigmoid_by_exp(x, exp(-fabs(x)));
+}
+template <class V>
+inline NearPairOf<V, float> log(NearPairOf<V, float> x) {
+  return scalar::log_natural(split_normal(x));
+}
+template <class V>
+inline NearPairOf<V, float> log2(NearPairOf<V, float> x) {
+  return scalar::log_binary(split_normal(x));
+}
+template <class V>
+inline NearPairOf<V, float> log10(NearPairOf<V, float> x) {
+  return scalar::log_decimal(split_normal(x));
+}
 inline NearFour sin(NearFour x) { return scalar::sin_near_float(x); }
 inline NearFour cos(NearFour x) { return scalar::cos_near_float(x); }
 inline NearFour tan(NearFour x) { return scalar::tan_near_float(x); }
@@ -138,25 +153,34 @@ template <class V, class T>
 inline auto beyond(NearPairOf<V, T> x, T limit) {
   return beyond(x.first, limit) | beyond(x.second, limit);
 }
+inline bool any_far_exp(NearFour x) { return any(beyond(x, scalar::kNearExp)); }
+inline bool any_far_sigmoid(NearFour x) { return any(beyond(x, scalar::kNearSigmoid)); }
 inline bool any_far_sin(NearFour x) { return any(beyond(x, scalar::kNear)); }
 inline bool any_far_cos(NearFour x) { return any(beyond(x, scalar::kNear)); }
 inline bool any_far_tan(NearFour x) { return any(beyond(x, scalar::kNear)); }
 inline bool any_beyond(VecMath a, VecMath b, float limit) { return any(beyond(NearPair(a, b), limit)); }
-inline __m256 is_near_log(VecMath x) {
-  const __m256 normal = _mm256_cmp_ps(x.v, _mm256_set1_ps(0x1p-126f), _CMP_GE_OQ);
-  return _mm256_and_ps(normal, _mm256_cmp_ps(x.v, _mm256_set1_ps(scalar::kInfF), _CMP_LT_OQ));
+template <class Half>
+inline NearFour load_four(const Half* p) {
+  VecF32 a, b, c, d;
+  VecF32::load_two(p, a, b);
+  VecF32::load_two(p + 2 * VecF32::kWidth, c, d);
+  return {{VecMath(a), VecMath(b)}, {VecMath(c), VecMath(d)}};
 }
-inline bool any_far_log(VecMath a, VecMath b) {
-  return _mm256_movemask_ps(_mm256_and_ps(is_near_log(a), is_near_log(b))) != 0xff;
+inline VecMath far_log(VecMath x) {
+  const __m256 below = _mm256_cmp_ps(x.v, _mm256_set1_ps(0x1p-126f), _CMP_NGE_UQ);
+  return VecMath(_mm256_or_ps(below, _mm256_cmp_ps(x.v, _mm256_set1_ps(scalar::kInfF), _CMP_NLT_UQ)));
 }
+template <class V, class T>
+inline auto far_log(NearPairOf<V, T> x) {
+  return far_log(x.first) | far_log(x.second);
+}
+inline bool any_far_log(NearFour x) { return any(far_log(x)); }
+inline bool any_far_log2(NearFour x) { return any(far_log(x)); }
+inline bool any_far_log10(NearFour x) { return any(far_log(x)); }
 template <class Half>
 inline bool any_far_log(const Half* p) {
-  VecF32 first, second;
-  VecF32::load_two(p, first, second);
-  return any_far_log(VecMath(first), VecMath(second));
+  return any(far_log(load_four(p)));
 }
-inline bool any_far_log2(VecMath a, VecMath b) { return any_far_log(a, b); }
-inline bool any_far_log10(VecMath a, VecMath b) { return any_far_log(a, b); }
 
 // Of all numbers.
 struct VecMask {
@@ -182,8 +206,8 @@ inline VecMath log2(VecMath x) { return scalar::log2_of(x); }
 inline VecMath log10(VecMath x) { return scalar::log10_of(x); }
 #endif
 
-// Are there numbers that are not near in two vectors or in what they are loaded from? A NaN is near in vectors of
-// AVX-512 alone.
+// Are there numbers that are not near in two vectors or in what they are loaded from, or, with AVX2, four are? A NaN is
+// near in vectors of AVX-512 alone.
 inline bool any_far_exp(VecMath a, VecMath b) { return any_beyond(a, b, scalar::kNearExp); }
 inline bool any_far_sigmoid(VecMath a, VecMath b) { return any_beyond(a, b, scalar::kNearSigmoid); }
 static_assert(scalar::kNearSigmoid == 64.0f);

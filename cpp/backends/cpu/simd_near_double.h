@@ -16,6 +16,7 @@ struct VecMathDouble {
   explicit inline VecMathDouble(double x) : v(_mm256_set1_pd(x)) {}
   static inline VecMathDouble load(const double* p) { return VecMathDouble(_mm256_loadu_pd(p)); }
   inline void store(double* p) const { _mm256_storeu_pd(p, v); }
+  inline void stream(double* p) const { _mm256_stream_pd(p, v); }
 };
 using NearFourDouble = NearPairOf<NearPairOf<VecMathDouble, double>, double>;
 inline VecMathDouble operator+(VecMathDouble a, VecMathDouble b) { return VecMathDouble(a.v + b.v); }
@@ -79,10 +80,6 @@ inline VecMathDouble beyond(VecMathDouble x, double limit) {
 inline VecMathDouble far_log(VecMathDouble x) {
   const __m256d below = _mm256_cmp_pd(x.v, _mm256_set1_pd(0x1p-1022), _CMP_NGE_UQ);
   return VecMathDouble(_mm256_or_pd(below, _mm256_cmp_pd(x.v, _mm256_set1_pd(scalar::kInf), _CMP_NLT_UQ)));
-}
-template <class V>
-inline VecMathDouble far_log(NearPairOf<V, double> x) {
-  return far_log(x.first) | far_log(x.second);
 }
 inline bool any(VecMathDouble lanes) { return _mm256_movemask_pd(lanes.v) != 0; }
 inline bool any_far_exp(NearFourDouble x) { return any(beyond(x, scalar::kNearExpDouble)); }

@@ -164,6 +164,14 @@ void TileProgram::choose_stores(bool may_stream) {
     made.streams = may_stream && is_cheap && is_long && !is_read[made.out];
     made.claims &= context_.kernels.chain->asks_for_lines && is_cheap && bytes >= claim_from && !made.streams;
     streams_ |= made.streams;
+    if (made.streams && made.n_steps == 0) {
+      const auto by_itself = [&](const auto& table) {
+        const TileFn streamed = table.streamed[made.op][made.dtype];
+        if (streamed != nullptr && made.fn == table.fn[made.op][made.dtype]) made.fn = streamed, made.streams = false;
+      };
+      if (made.n_inputs == 1) by_itself(*context_.kernels.unary);
+      if (made.n_inputs == 2) by_itself(*context_.kernels.binary);
+    }
     for (uint32_t j = 0; j < made.n_inputs; ++j) is_read[inputs_[made.first_input + j]] = true;
   }
 }

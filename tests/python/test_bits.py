@@ -477,6 +477,40 @@ def test_the_first_extreme_element_of_short_rows(
         np.testing.assert_array_equal(found, getattr(np, name)(x[::step, :length], axis=1))
 
 
+@settings(max_examples=60)
+@given(
+    dtype=st.sampled_from(["int8", "uint64", "int32", "float32", "float64", "bfloat16"]),
+    length=st.integers(32_760, 140_000),
+    peaks=st.lists(st.floats(0, 1, exclude_max=True), max_size=4),
+    infinities=st.lists(st.floats(0, 1, exclude_max=True), max_size=3),
+    nans=st.lists(st.floats(0, 1, exclude_max=True), max_size=2),
+    slope=st.sampled_from([0, 0, 1, -1]),
+    threads=st.sampled_from([1, 3]),
+)
+def test_the_first_extreme_element_of_long_rows(
+    dtype: str,
+    length: int,
+    peaks: list[float],
+    infinities: list[float],
+    nans: list[float],
+    slope: int,
+    threads: int,
+) -> None:
+    """Ties far apart, rows that rise or fall throughout, infinities of both signs, NaN."""
+    values = np.full(length, 100.0)
+    values += slope * (np.arange(length) * 24 // length)
+    for sign, places in ((1, peaks[::2]), (-1, peaks[1::2])):
+        values[[int(place * length) for place in places]] = 100 + 25 * sign
+    if dtype[0] not in "iu":
+        values[[int(place * length) for place in infinities]] = np.resize([np.inf, -np.inf], len(infinities))
+        values[[int(place * length) for place in nans]] = np.nan
+    x = values.astype(arrays.numpy_dtype(dtype))
+    ist.set_num_threads(threads)
+    for name in ("argmax", "argmin"):
+        found = getattr(ist, name)(ist.array(x, dtype=getattr(ist, dtype)))
+        assert found.item() == getattr(np, name)(x.astype(np.float64))
+
+
 @pytest.mark.parametrize("dtype", ["bool_", "uint8", "float32"])
 @settings(max_examples=20)
 @given(

@@ -25,8 +25,11 @@ struct ArgReduction {
   bool range(const char* start, int64_t begin, int64_t end, char* memory, char* best, uint32_t* index,
              Stops&& stops) const {
     bool ends = false;
-    for (int64_t b = begin; b < end && !ends && !stops(); b += kBlock) {
-      const int64_t n = std::min(kBlock, end - b);
+    const bool in_place = sequences.dense() && sequences.in.dtype == sequences.acc;
+    const bool together = in_place && sequences.kernels.arg_reduce->takes_together;
+    int64_t n = 0;
+    for (int64_t b = begin; b < end && !ends && !stops(); b += n) {
+      n = together && end - b >= kArgTogether ? kArgTogether : std::min(kBlock, end - b);
       // Base 0 initialises, so a range counts from itself until it is done.
       ends = reducer.step(sequences.load(start, b, n, memory), n, b - begin, best, index);
     }

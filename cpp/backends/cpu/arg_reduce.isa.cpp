@@ -174,6 +174,52 @@ inline int64_t first_nan(const T* x, int64_t n) {
   return at;
 }
 
+// ---- long sequences ----
+
+constexpr bool kByPlaces = kVectorBytes < 64;  // with AVX-512 it is not measured yet
+
+// Where of the places that kArgTogether elements are read in the most extreme one is first, and it itself. What fetches
+// memory ahead follows each place by itself, and gets more from several that are read in turns.
+template <bool kMaximum, class T>
+class Places {
+ public:
+  static constexpr int kPlaces = 4;
+  static constexpr int64_t kLength = kArgTogether / kPlaces;
+  inline Places(const T* x, T first) {
+    constexpr int W = kWidth<T>, kVectors = 4;  // of a place at a time
+#pragma GCC unroll 4
+    for (int p = 0; p < kPlaces; ++p) best_[p] = Elements<T>{} + first, sum_[p] = Elements<T>{};
+    for (int64_t j = 0; j < kLength; j += kVectors * W) {
+#pragma GCC unroll 4
+      for (int p = 0; p < kPlaces; ++p) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) {
+          const Elements<T> here = load(x + p * kLength + j + v * W);
+          if constexpr (kFloating<T>) sum_[v] += here;
+          best_[p] = more_extreme<kMaximum>(here, best_[p]);
+        }
+      }
+    }
+  }
+  inline Elements<T> sum() const { return (sum_[0] + sum_[1]) + (sum_[2] + sum_[3]); }
+  inline T best() const {
+    return most_extreme<kMaximum, T, kVectorBytes>(
+        more_extreme<kMaximum>(more_extreme<kMaximum>(best_[3], best_[2]), more_extreme<kMaximum>(best_[1], best_[0])));
+  }
+  // Where the first one is that equals `best`, which there is.
+  inline int64_t first(const T* x, T best) const {
+    int p = 0;
+    while (most_extreme<kMaximum, T, kVectorBytes>(best_[p]) != best) ++p;
+    for (int64_t j = p * kLength;; j += kChunk) {
+      const int64_t at = first_in_chunk(x + j, best);
+      if (at < kChunk && x[j + at] == best) return j + at;
+    }
+  }
+
+ private:
+  Elements<T> best_[kPlaces], sum_[kPlaces];
+};
+
 template <bool kMaximum, class T>
 void one_by_one(const T* x, int64_t n, int64_t base, T& best, uint32_t* index) {
   for (int64_t i = 0; i < n; ++i) {
@@ -195,6 +241,19 @@ bool arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint3
   if (ends<kMaximum, D>(best)) return true;
   if (n < kWidth<T>) {
     one_by_one<kMaximum>(x, n, base, best, index);
+    return ends<kMaximum, D>(best);
+  }
+  if (kByPlaces && n == kArgTogether) {
+    const Places<kMaximum, T> places(x, best);
+    int64_t at = n;
+    if (may_have_nan<T>(places.sum())) at = first_nan(x, n);
+    if (at == n) {
+      const T value = places.best();
+      if (value == best) return ends<kMaximum, D>(best);
+      at = places.first(x, value);
+    }
+    best = x[at];
+    *index = static_cast<uint32_t>(base + at);
     return ends<kMaximum, D>(best);
   }
   Scan<kMaximum, T> scan(best);
@@ -325,6 +384,7 @@ constexpr ArgReducer arg_reducer() {
 
 constexpr ArgReduceTable make_table() {
   ArgReduceTable table{};
+  table.takes_together = kByPlaces;
 #define IST_ENTRY(dtype)                           \
   table.fn[0][dtype] = arg_reducer<true, dtype>(); \
   table.fn[1][dtype] = arg_reducer<false, dtype>();

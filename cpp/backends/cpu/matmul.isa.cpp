@@ -5,6 +5,7 @@
 #include "backends/cpu/matmul_dot.h"
 #include "backends/cpu/matmul_kernels.h"
 #include "backends/cpu/matmul_packing_tile.h"
+#include "backends/cpu/matmul_streamed_row.h"
 #include "backends/cpu/simd.h"
 
 namespace ist::cpu {
@@ -84,6 +85,8 @@ constexpr MatmulTable table = {
      &complex_pack},
     {&block_sums<float, float16, VecF32>, nullptr, &block_sums<float, float, VecF32>,
      &block_sums<double, double, VecF64>, nullptr},
+    {streamed_row_of<IST_FLOAT16, VecF32>(), streamed_row_of<IST_BFLOAT16, VecF32>(),
+     streamed_row_of<IST_FLOAT32, VecF32>(), streamed_row_of<IST_FLOAT64, VecF64>(), nullptr},
 };
 
 }  // namespace

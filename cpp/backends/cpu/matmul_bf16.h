@@ -179,11 +179,11 @@ void float_group_tile_of(int n_rows, int n_cols, int64_t depth, const void* a, i
 }
 
 // The same chains for a row and dense columns: pairs of k of these, transposed in registers, so that a lane has a
-// column.
+// column. Short columns take two groups at once, whose chains do not wait for each other.
 template <class V>
 void group_row_product(int n_cols, int64_t k, const void* a, const void* b, int64_t j_stride, void* c) {
   constexpr int W = V::kWidth, kPairs = kMatmulGroup / 2;
-  constexpr int64_t kAhead = 8 * kMatmulGroup;
+  constexpr int64_t kAhead = 8 * kMatmulGroup, kShortColumn = 4096;
   using Words = typename Vector<uint32_t, sizeof(V)>::type;
   const float* x = static_cast<const float*>(a);
   const bfloat16* columns = static_cast<const bfloat16*>(b);
@@ -191,40 +191,49 @@ void group_row_product(int n_cols, int64_t k, const void* a, const void* b, int6
   for (int64_t k0 = 0; k0 < k; k0 += kMatmulBlock) {
     const int64_t end = k - k0 < kMatmulBlock ? k : k0 + kMatmulBlock;
     V sum = V::zero();
-    const auto add_group = [&](int64_t t, int n, int words) __attribute__((always_inline)) {
-      V even = V::zero(), odd = V::zero();
+    const auto add_groups = [&](int64_t t, int n_groups, int n, int words) __attribute__((always_inline)) {
+      V even[] = {V::zero(), V::zero()}, odd[] = {V::zero(), V::zero()};
 #pragma GCC unroll 16
       for (int p0 = 0; p0 < kPairs; p0 += W) {
         const int left = words - 2 * p0, loaded = left < 0 ? 0 : left < 2 * W ? left : 2 * W;
-        V square[W];
+#pragma GCC unroll 2
+        for (int g = 0; g < n_groups; ++g) {
+          const int64_t at = t + g * kMatmulGroup;
+          V square[W];
 #pragma GCC unroll 16
-        for (int j = 0; j < W; ++j) {
-          square[j] = V::zero();
-          if (j < n) __builtin_memcpy(&square[j], columns + j * j_stride + t + 2 * p0, 2 * static_cast<size_t>(loaded));
-        }
-        V::transpose(square);
+          for (int j = 0; j < W; ++j) {
+            square[j] = V::zero();
+            if (j < n) {
+              __builtin_memcpy(&square[j], columns + j * j_stride + at + 2 * p0, 2 * static_cast<size_t>(loaded));
+            }
+          }
+          V::transpose(square);
 #pragma GCC unroll 16
-        for (int p = 0; p < W; ++p) {
-          const Words pairs = bit_cast<Words>(square[p]);
-          const int word = 2 * (p0 + p);
-          if (word < words) even = V::fma(V::broadcast(x[t + word]), bit_cast<V>(pairs << 16), even);
-          if (word + 1 < words) {
-            odd = V::fma(V::broadcast(x[t + word + 1]), bit_cast<V>(pairs & 0xffff0000u), odd);
+          for (int p = 0; p < W; ++p) {
+            const Words pairs = bit_cast<Words>(square[p]);
+            const int word = 2 * (p0 + p);
+            if (word < words) even[g] = V::fma(V::broadcast(x[at + word]), bit_cast<V>(pairs << 16), even[g]);
+            if (word + 1 < words) {
+              odd[g] = V::fma(V::broadcast(x[at + word + 1]), bit_cast<V>(pairs & 0xffff0000u), odd[g]);
+            }
           }
         }
       }
-      sum = V::add(sum, V::add(even, odd));
+      for (int g = 0; g < n_groups; ++g) sum = V::add(sum, V::add(even[g], odd[g]));
     };
     int64_t t = k0;
+    if (kAvx2Alone && n_cols == W && k <= kShortColumn) {
+      for (; t + 2 * kMatmulGroup <= end; t += 2 * kMatmulGroup) add_groups(t, 2, W, kMatmulGroup);
+    }
     for (; t + kMatmulGroup <= end; t += kMatmulGroup) {
       for (int j = 0; j < n_cols; ++j) __builtin_prefetch(columns + j * j_stride + t + kAhead);
       if (n_cols == W) {
-        add_group(t, W, kMatmulGroup);
+        add_groups(t, 1, W, kMatmulGroup);
       } else {
-        add_group(t, n_cols, kMatmulGroup);
+        add_groups(t, 1, n_cols, kMatmulGroup);
       }
     }
-    if (t < end) add_group(t, n_cols, static_cast<int>(end - t));
+    if (t < end) add_groups(t, 1, n_cols, static_cast<int>(end - t));
     total = k0 == 0 ? sum : V::add(total, sum);
   }
   total.store(static_cast<float*>(c), V::mask(n_cols));

@@ -32,6 +32,7 @@ constexpr int64_t kTailColumns = 256;             // that elementwise nodes take
 constexpr int64_t kTailElements = 4096;           // or of several strips together
 constexpr int64_t kFlatColumns = 2048;            // of C kept in cache while rows of B stream through
 constexpr int64_t kFlatDepth = 32;                // of these rows at a time
+constexpr int64_t kStreamedWidth = 16 * 1024;     // bytes of sums of all columns, where one row is multiplied
 constexpr int64_t kFlatPackedDepth = 128;         // of columns of B transposed at a time
 
 // All of them into the first.
@@ -58,6 +59,9 @@ void Product::block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, in
   if (m1 - m0 == 1 && mm.row != nullptr && b.row == 1) {
     row_block(rows, columns, c, n1 - n0);
     return finished(0, 1, 0, n1 - n0);
+  }
+  if (m1 - m0 == 1 && streamed_row() != nullptr && b.column == 1 && (n1 - n0) << in_log2 >= kLine) {
+    return streamed_block(rows, columns, c, n1 - n0, finished);
   }
   const TileState tiles(mm);
   const bool streams = m1 - m0 <= 2 * mm.rows && mm.in_place && b.column == 1 && k * (n1 - n0) * mm.size > kPanelBytes;
@@ -411,6 +415,24 @@ void Product::row_block(const Matrix& a, const Matrix& b, char* c, int64_t colum
     char* into = c + (j << in_log2);
     mm.row(count, k, row, at(b, 0, j), b.column, half() ? wide : into);
     if (half()) mm.round(1, count, wide, mm.row_cols, into, mm.row_cols);
+  }
+}
+
+// One row, and dense rows that stream through as wide as their sums stay in the first-level cache.
+void Product::streamed_block(const Matrix& a, const Matrix& b, char* c, int64_t columns,
+                             const Finished& finished) const {
+  const bool packs = !mm.in_place || a.column != 1;
+  const int64_t stretches = divide_up(columns, kStreamedWidth / mm.size);
+  const auto start = [&](int64_t s) { return s < stretches ? columns * s / stretches / kLine * kLine : columns; };
+  const int64_t row_bytes = packs ? round_up(k * mm.size, kLine) : 0;
+  const int64_t sums_bytes = kStreamedSums * (divide_up(columns, stretches) + 2 * kLine) * mm.size;
+  for (int64_t s = 0; s < stretches; ++s) {
+    char* packed_row = scratch(static_cast<size_t>(row_bytes + sums_bytes));
+    if (packs) widen(a, 0, k, packed_row);
+    const int64_t j = start(s), width = start(s + 1) - j;
+    streamed_row()(width, k, packs ? packed_row : a.data, at(b, 0, j), b.row, packed_row + row_bytes,
+                   c + (j << in_log2));
+    finished(0, 1, j, width);
   }
 }
 

@@ -22,6 +22,7 @@ namespace ist::cpu {
 inline constexpr int kMatmulBlock = 384;  // the contract's k-block
 inline constexpr int kMatmulGroup = 32;   // of k, that the contract sums bfloat16 products by
 inline constexpr int kGroupRows = 32;     // of the largest tile of GroupKernels
+inline constexpr int kStreamedSums = 4;   // of each column while rows of B stream through
 
 // What `tile` does with C: overwrites it, adds its own sums as those of the next k-block, or goes on with the chains
 // that it holds. A block may be cut into tiles at multiples of kMatmulGroup.
@@ -122,6 +123,10 @@ struct MatmulTable {
   // The sums of the k-blocks of a row times a column, both dense, the row and the sums in the compute type. Null where
   // there is no such kernel.
   void (*block_sums[5])(int64_t k, const void* a, const void* b, void* sums);
+  // A row times dense rows of B, of a cache line or more, over all of k, rounded to the type in memory. The row and
+  // `sums` are in the compute type; these are kStreamedSums times as many as columns, and as many lines more. Null
+  // where there is no such kernel.
+  void (*streamed_row[5])(int64_t n_cols, int64_t k, const void* a, const void* b, int64_t b_row, void* sums, void* c);
 };
 
 }  // namespace ist::cpu

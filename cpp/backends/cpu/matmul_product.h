@@ -46,6 +46,7 @@ struct Product {
 
   bool half() const { return is_half(dtype); }
   auto block_sums() const { return call.kernels().matmul->block_sums[dtype - IST_FLOAT16]; }
+  auto streamed_row() const { return call.kernels().matmul->streamed_row[dtype - IST_FLOAT16]; }
   const char* at(const Matrix& x, int64_t i, int64_t j) const {
     return x.data + (i * x.row + j * x.column) * (int64_t{1} << in_log2);
   }
@@ -68,6 +69,7 @@ struct Product {
   void flat_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int rows, int64_t columns,
                   const Finished& finished) const;
   void row_block(const Matrix& a, const Matrix& b, char* c, int64_t columns) const;
+  void streamed_block(const Matrix& a, const Matrix& b, char* c, int64_t columns, const Finished& finished) const;
   void dot_block(const Matrix& a, const Matrix& b, char* c) const;
 
   // A tail takes the columns of several passes at once where those are narrow: [done, end) are through.

@@ -26,9 +26,11 @@ ReduceKind reduce_kind(uint32_t op);  // of the id of a reduction
 
 inline constexpr int64_t kArgRow = 256;  // elements of a row of ArgReducer::rows, at most
 
+inline constexpr int64_t kArgTogether = 32 * 1024;  // elements of a long sequence that ArgReducer::step takes at once
+
 struct ArgReducer {
   // Updates *best and *index with dense elements that start at position `base` of the sequence; base 0 initialises.
-  // Returns whether nothing is more extreme than *best.
+  // They are up to a block, or kArgTogether. Returns whether nothing is more extreme than *best.
   bool (*step)(const void* x, int64_t n, int64_t base, void* best, uint32_t* index);
   // The indices of n_rows sequences of n dense elements, `stride` elements apart.
   void (*rows)(int64_t n_rows, int64_t n, const void* x, int64_t stride, uint32_t* indices);
@@ -44,6 +46,7 @@ struct ReduceTable {
 
 struct ArgReduceTable {
   ArgReducer fn[2][kDTypes];  // argmax, argmin
+  bool takes_together;        // kArgTogether elements
 };
 
 // Row kernels, for float32 and float64 accumulators. Sums are those of the contract's blocks: n <= 4096 there.

@@ -40,6 +40,7 @@ class TileProgram {
   static constexpr uint32_t kMaxRegisters = kMaxOperands + kMaxInstructions;
   static constexpr uint32_t kMaxInputs = kMaxInstructions * 3;
   static constexpr uint32_t kMaxSteps = kMaxRunNodes * 4;  // a cube takes two, beginning anew and keeping one each
+  static constexpr int64_t kBandGap = 16;                  // elements
   static constexpr int64_t kBytesOfAddition = 8;           // read or written in its time
 
  public:
@@ -92,6 +93,9 @@ class TileProgram {
   void load_band(Frame& frame, int64_t row, int64_t n_rows, int64_t column, int64_t n) const;
 
  private:
+  // From row to row of a band: rows a power of two apart would share a few places of the first-level cache.
+  int64_t band_pitch() const { return tile_ + kBandGap; }
+
   enum class Place : uint8_t { direct, filled, constant, gathered, row, banded, slot, block };
 
   struct Register {

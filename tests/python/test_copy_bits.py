@@ -84,6 +84,20 @@ def test_narrow_matrices_the_other_way_round(width: int, dtype: str) -> None:
             np.testing.assert_array_equal(np.array(t.max(1)), a.max(1))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("width", [16, 127, 129, 255, 300, 1030])
+def test_wide_matrices_the_other_way_round(width: int, dtype: str) -> None:
+    """Rows far apart, of whole squares and of parts of some, as a copy and as an operand."""
+    rng = np.random.default_rng(0)
+    for n in (8, 15, 33, 64, 71, 130):
+        whole = rng.integers(0, 100, (n, width + 3)).astype(dtype)
+        other = rng.integers(0, 100, (width, n)).astype(dtype)
+        for columns in (slice(width), slice(3, None)):
+            a, t = whole[:, columns], ist.array(whole)[:, columns]
+            np.testing.assert_array_equal(np.array(ist.contiguous(t.T)), a.T)
+            np.testing.assert_array_equal(np.array(t.T + ist.array(other)), a.T + other)
+
+
 @given(view=views(), data=st.data())
 def test_joined_and_written(view: tuple[ist.Tensor, np.ndarray], data: st.DataObject) -> None:
     t, a = view

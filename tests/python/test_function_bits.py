@@ -87,6 +87,31 @@ def test_functions_of_more_than_the_caches_hold(dtype: str, threads: int) -> Non
             np.testing.assert_array_equal(bits[times * period :], short[:rest])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
+def test_softmax_of_rows_with_masks(dtype: str) -> None:
+    """Exponentials that are usual, 0 and subnormal, in rows by themselves, side by side and one after the other."""
+    rng = np.random.default_rng(0)
+    edges = [-86.9, -87.0, -87.1, -87.34, -100.0, -103.9, -104.0, -105.0, -105.1, -746.0, -1e4, -np.inf]
+    rows = []
+    lows = [(0, edges), (1, edges), (30, [-1e4]), (60, edges), (129, [-1e4]), (129, edges), (149, [-1e4, -103.9])]
+    for n_low, low in lows:
+        for special in (None, np.nan, np.inf):
+            row = rng.uniform(-5, 0, 149)
+            row[rng.permutation(149)[:n_low]] = rng.choice(low, n_low)
+            if special is not None:
+                row[rng.integers(149)] = special
+            row[rng.integers(149)] = 0
+            rows.append(row)
+    x = np.array(rows)
+
+    def run(device: str) -> np.ndarray:
+        with ist.device(device):
+            t = ist.array(x, getattr(ist, dtype))
+            return arrays.bits(ist.concatenate([ist.softmax(t, -1), ist.softmax(t, 0)]))
+
+    np.testing.assert_array_equal(run("cpu"), run("reference"))
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize(
     "name", ["exp", "sigmoid", "log", "tanh", "erf", "sqrt", "rsqrt", "ceil", "floor", "trunc", "rint"]

@@ -311,6 +311,49 @@ void transpose_squares(int64_t rows, int64_t cols, void* dst, int64_t dst_stride
   }
 }
 
+// The same where columns of the source lie far apart: lines are brought close together first. Those a power of two
+// apart share a few places of the first-level cache, and the second half of each would find it driven out. Where rows
+// of the target share them as well, what is brought together takes places that they need.
+template <class V, class T>
+void transpose_far(int64_t rows, int64_t cols, void* dst, int64_t dst_stride, const void* src, int64_t src_stride) {
+  constexpr int W = V::kWidth;
+  constexpr int64_t kSize = sizeof(T), kFar = 1024 / kSize, kSamePlaces = 4096 / kSize;
+  constexpr int64_t kRows = 2 * kLine / kSize, kColumns = 64;
+  if (src_stride < kFar || rows < kLine / kSize || dst_stride % kSamePlaces == 0) {
+    return transpose_squares<V, T>(rows, cols, dst, dst_stride, src, src_stride);
+  }
+  T* out = static_cast<T*>(dst);
+  const T* in = static_cast<const T*>(src);
+  alignas(kLine) T near[kColumns * kRows];
+  const int64_t whole_rows = rows / W * W, whole_cols = cols / W * W;
+  for (int64_t c0 = 0; c0 < whole_cols; c0 += kColumns) {
+    const int64_t n_cols = kColumns < whole_cols - c0 ? kColumns : whole_cols - c0;
+    for (int64_t r0 = 0; r0 < whole_rows; r0 += kRows) {
+      const int64_t n_rows = kRows < whole_rows - r0 ? kRows : whole_rows - r0;
+      for (int64_t c = 0; c < n_cols; ++c) {
+        const T* from = in + r0 + (c0 + c) * src_stride;
+#pragma GCC unroll 4
+        for (int64_t r = 0; r < kRows; r += W) {  // not up to n_rows, which GCC makes a call of memcpy
+          if (r < n_rows) V::load(from + r).store(near + c * kRows + r);
+        }
+      }
+      for (int64_t r = 0; r < n_rows; r += W) {
+        T* to = out + (r0 + r) * dst_stride + c0;
+        for (int64_t c = 0; c < n_cols; c += W) {
+          transpose_square<V, true>(W, W, to + c, dst_stride, near + c * kRows + r, kRows);
+        }
+      }
+    }
+  }
+  transpose_squares<V, T>(rows - whole_rows, whole_cols, out + whole_rows * dst_stride, dst_stride, in + whole_rows,
+                          src_stride);
+  transpose_squares<V, T>(rows, cols - whole_cols, out + whole_cols, dst_stride, in + whole_cols * src_stride,
+                          src_stride);
+}
+
+template <class V, class T>
+constexpr auto transpose_numbers = kAvx2Alone ? &transpose_far<V, T> : &transpose_squares<V, T>;
+
 #if defined(__AVX512F__)
 inline void stream_line(char* to, const char* from) {
   _mm512_stream_si512(reinterpret_cast<__m512i*>(to), _mm512_loadu_si512(from));
@@ -355,8 +398,8 @@ constexpr CopyTable table = {
     {&rows<Bits8>, &rows<Bits16>, &rows<Bits32>, &rows<Bits64>},
     {&units<Bits8>, &units<Bits16>, &units<Bits32>, &units<Bits64>},
     {&gather<Bits8>, &gather<Bits16>, &gather<Bits32>, &gather<Bits64>},
-    {&transpose_short<Bits8>, &transpose_short<Bits16>, &transpose_squares<VecF32, float>,
-     &transpose_squares<VecF64, double>},
+    {&transpose_short<Bits8>, &transpose_short<Bits16>, transpose_numbers<VecF32, float>,
+     transpose_numbers<VecF64, double>},
     &stream,
     &end_stream,
 };

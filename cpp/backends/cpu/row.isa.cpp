@@ -54,13 +54,14 @@ inline void exp_step(const T* x, T top, T* r, T* lane) {
     lane[i] = lane[i] + e;
   }
 }
-#if defined(IST_VECTOR_EXP)
-inline NearPair exp_of(VecMath a, VecMath b) {
-  if (any_far_exp(a, b)) [[unlikely]]
-    return {scalar::exp_of_negative(a), scalar::exp_of_negative(b)};
-  return exp(NearPair(a, b));
+// The same where that is possible in a shorter way; false if it is not.
+template <class T>
+inline bool exp_step_near(const T*, T, T*, T*) {
+  return false;
 }
-inline void exp_step(const float* x, float top, float* r, float* lane) {
+#if defined(IST_VECTOR_EXP)
+template <class Exp>
+inline void exp_step_of(const float* x, float top, float* r, float* lane, Exp&& exp_of) {
   constexpr int W = VecF32::kWidth;
   const auto below = [&](int i) { return VecMath(VecF32::load(x + i)) - VecMath(top); };
   const auto keep = [&](VecMath e, int i) {
@@ -69,10 +70,32 @@ inline void exp_step(const float* x, float top, float* r, float* lane) {
   };
 #pragma GCC unroll 2
   for (int i = 0; i < kLanes; i += 2 * W) {
-    const NearPair e = exp_of(below(i), below(i + W));
+    const NearPair e = exp_of(NearPair(below(i), below(i + W)));
     keep(e.first, i), keep(e.second, i + W);
   }
 }
+#if defined(__AVX512F__)
+inline void exp_step(const float* x, float top, float* r, float* lane) {
+  exp_step_of(x, top, r, lane, [](NearPair below) {
+    if (any_far_exp(below.first, below.second)) [[unlikely]]
+      return NearPair(scalar::exp_of_negative(below.first), scalar::exp_of_negative(below.second));
+    return exp(below);
+  });
+}
+#else
+inline void exp_step(const float* x, float top, float* r, float* lane) {
+  exp_step_of(x, top, r, lane, [](NearPair below) { return exp_of_negative(below); });
+}
+inline bool exp_step_near(const float* x, float top, float* r, float* lane) {
+  constexpr int W = VecF32::kWidth;
+  const auto is_near = [&](int i) { return is_near_negative(VecMath(VecF32::load(x + i)) - VecMath(top)).v; };
+  const __m256 near =
+      _mm256_and_ps(_mm256_and_ps(is_near(0), is_near(W)), _mm256_and_ps(is_near(2 * W), is_near(3 * W)));
+  if (_mm256_movemask_ps(near) != 0xff) return false;
+  exp_step_of(x, top, r, lane, [](NearPair below) { return exp(below); });
+  return true;
+}
+#endif
 #endif
 
 // What follows a row in memory is mostly the next one, of which the hardware reads ahead too little.
@@ -89,6 +112,8 @@ void exp_sum(int64_t n, const void* data, const void* m, void* out, void* sum) {
   T* r = static_cast<T*>(out);
   T lane[kLanes] = {};
   int64_t j = 0;
+  // A row that has something far has more of it.
+  for (; j + kLanes <= n && exp_step_near(x + j, top, r + j, lane); j += kLanes) ask_for_lanes(x + n + j);
   for (; j + kLanes <= n; j += kLanes) {
     ask_for_lanes(x + n + j);
     exp_step(x + j, top, r + j, lane);

@@ -194,6 +194,19 @@ inline VecMath scaled_exp(VecMath y, scalar::ReducedExp<VecMath> e) {
   const __m256i infinity = _mm256_castps_si256(_mm256_set1_ps(scalar::kInfF));
   return VecMath(_mm256_castsi256_ps(_mm256_min_epu32(scaled_bits(y, e), infinity)) + (y.v - y.v));
 }
+// exp(x) for x of 0 or less: near, or so low that it is 0, as behind a mask, but for a few.
+inline VecMask is_near_negative(VecMath x) { return x >= VecMath(-scalar::kNearExp); }
+inline NearPair exp_of_negative(NearPair x) {
+  const auto lanes = [](VecMask m, VecMath v) { return VecMath(_mm256_and_ps(m.v, v.v)); };
+  const VecMask first = is_near_negative(x.first), second = is_near_negative(x.second);
+  const VecMath zero(-105.0f);
+  const __m256 known =
+      _mm256_and_ps(_mm256_or_ps(first.v, (x.first < zero).v), _mm256_or_ps(second.v, (x.second < zero).v));
+  if (_mm256_movemask_ps(known) != 0xff) [[unlikely]]
+    return {scalar::exp_of_negative(x.first), scalar::exp_of_negative(x.second)};
+  const NearPair e = exp(NearPair(lanes(first, x.first), lanes(second, x.second)));
+  return {lanes(first, e.first), lanes(second, e.second)};
+}
 inline scalar::Split<VecMath> split(VecMath x) {
   const VecMask subnormal = x < VecMath(0x1p-126f);
   const scalar::Split<VecMath> s = split_normal(select(subnormal, x * VecMath(0x1p24f), x));

@@ -92,6 +92,9 @@ class TileProgram {
   void load_band(Frame& frame, int64_t row, int64_t n_rows, int64_t column, int64_t n) const;
 
  private:
+  // Elements from row to row of a band: rows a power of two apart would share a few places of the first-level cache.
+  int64_t band_pitch(int log2) const { return tile_ + (kLine >> log2); }
+
   enum class Place : uint8_t { direct, filled, constant, gathered, row, banded, slot, block };
 
   struct Register {

@@ -65,17 +65,18 @@ void TileProgram::enter(Frame& frame) const {
   const int64_t buffer_bytes = round_up(tile_ << slot_log2_, kLine);
   const int64_t constant_bytes = n_constants_ * kChainBlockBytes;
   const int64_t piece_bytes = streams_ ? kStreamedBytes : 0;
-  const int64_t bytes = constant_bytes + piece_bytes + buffer_bytes * (n_buffers_ + n_bands_ * band_rows_);
+  const int64_t band_bytes = (buffer_bytes + kLine) * band_rows_;
+  const int64_t bytes = constant_bytes + piece_bytes + buffer_bytes * n_buffers_ + band_bytes * n_bands_;
   char* memory = bytes > 0 ? scratch(static_cast<size_t>(bytes)) : nullptr;
   char* constants = memory + buffer_bytes * n_buffers_;
   char* bands = constants + constant_bytes;
-  frame.piece = bands + buffer_bytes * (n_bands_ * band_rows_);
+  frame.piece = bands + band_bytes * n_bands_;
   for (size_t g = 0; g < gathers_.size(); ++g) frame.filled[g] = {};
   for (uint32_t r = 0; r < n_registers_; ++r) {
     const Register& reg = registers_[r];
     if (reg.place == Place::direct || reg.place == Place::row) continue;
     if (reg.place == Place::banded) {
-      frame.at[r] = bands + buffer_bytes * (reg.index * band_rows_);
+      frame.at[r] = bands + band_bytes * reg.index;
       continue;
     }
     if (reg.place == Place::constant || reg.place == Place::block) {
@@ -101,7 +102,7 @@ void TileProgram::load_band(Frame& frame, int64_t row, int64_t n_rows, int64_t c
     const int64_t outer = offset_at(row / matrix_rows_, outer_rank, reg.operand->shape, reg.operand->strides);
     const char* from = reg.base + (outer + row % matrix_rows_ + column * step) * (int64_t{1} << reg.log2);
     char* band = frame.at[r];
-    context_.kernels.copy->transpose[reg.log2](n_rows, n, band, tile_, from, step);
+    context_.kernels.copy->transpose[reg.log2](n_rows, n, band, band_pitch(reg.log2), from, step);
   }
 }
 
@@ -165,7 +166,7 @@ void TileProgram::run(Frame& frame, int64_t start, int64_t n, int64_t band_row) 
       frame.at[r] = reg.base + (start << reg.log2);
     } else if (reg.place == Place::banded) {
       band_at[reg.index] = frame.at[r];
-      frame.at[r] += (band_row * tile_) << reg.log2;
+      frame.at[r] += (band_row * band_pitch(reg.log2)) << reg.log2;
     }
   }
   for (uint32_t r = 0; reads_ahead_ && r < n_registers_; ++r) {

@@ -16,7 +16,7 @@ struct UnaryTable {
 
 struct BinaryTable {
   TileFn fn[kElementwiseIds][kDTypes];
-  TileFn streamed[kElementwiseIds][kDTypes];  // the same
+  TileFn streamed[kElementwiseIds][kDTypes];        // the same
   TileFn equal_divisors[kElementwiseIds][kDTypes];  // of the second operand; null where that is no use
   TileFn where[4];                                  // by log2 of the element size
 };

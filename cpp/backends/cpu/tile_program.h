@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "backends/cpu/cache_size.h"
 #include "backends/cpu/call.h"
 #include "backends/cpu/elementwise_kernels.h"
 

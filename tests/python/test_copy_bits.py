@@ -163,6 +163,16 @@ def test_columns_are_taken_from_long_rows(dtype: str, n_bytes: int) -> None:
     np.testing.assert_array_equal(np.array(halves), a[::-2][:, index])
 
 
+def test_one_element_is_taken_from_each_of_many_long_rows() -> None:
+    """As of the logits of a language model: rows in two dimensions that are none in memory."""
+    a = np.random.default_rng(0).integers(0, 1 << 30, (600, 36, 512)).astype(np.int32)
+    index = np.random.default_rng(1).integers(0, 512, (600, 35, 1))
+    x = ist.array(a)
+    np.testing.assert_array_equal(np.array(ist.take(x[:, 1:], 7, axis=2)), a[:, 1:, 7])
+    taken = ist.take_along_axis(x[:, :-1], ist.array(index), axis=-1)
+    np.testing.assert_array_equal(np.array(taken), np.take_along_axis(a[:, :-1], index, -1))
+
+
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "uint64", "int64"])
 def test_repeated_indices_are_checked(dtype: str) -> None:
     """Operands that are broadcast are read once; the first bad one is named."""

@@ -63,8 +63,7 @@ def test_functions_of_any_length(name: str, dtype: str) -> None:
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_functions_of_more_than_the_caches_hold(dtype: str, threads: int) -> None:
-    """Their results go past the caches, but for those beside a rarer argument and the last ones; also where the result
-    takes the operand's place."""
+    """Their results go past the caches, but for those beside a rarer argument and the last ones."""
     rng = np.random.default_rng(0)
     period, times, rest = 997, 6600, 77
     x = rng.uniform(0.1, 9, period).astype(dtype)

@@ -156,7 +156,8 @@ inline Indices<T> indices_from(int64_t first) {
   return at + static_cast<Index<T>>(first);
 }
 
-// Where in a chunk that has it: without branches on where, which nobody could foresee.
+// Where in a chunk that has it: without branches on where, which nobody could foresee. In one that has not, beyond the
+// chunk as a number without a sign, or the last of 256.
 template <class T>
 inline int64_t first_in_chunk(const T* x, T wanted) {
   Indices<T> at = indices_from<T>(0), first = ~Indices<T>{};
@@ -211,8 +212,8 @@ class Places {
     int p = 0;
     while (most_extreme<kMaximum, T, kVectorBytes>(best_[p]) != best) ++p;
     for (int64_t j = p * kLength;; j += kChunk) {
-      const int64_t at = first_in_chunk(x + j, best);
-      if (at < kChunk && x[j + at] == best) return j + at;
+      const auto at = static_cast<uint64_t>(first_in_chunk(x + j, best));
+      if (at < kChunk && x[j + static_cast<int64_t>(at)] == best) return j + static_cast<int64_t>(at);
     }
   }
 

@@ -41,7 +41,6 @@ class SliceReader {
   static constexpr int64_t kLongest = 16 * 1024;  // bytes of a slice, when the first-level cache keeps the next one
   static constexpr int64_t kStep = 8;             // elements of each slice that are read before those of the next
   static constexpr int64_t kMany = 64;            // slices that are worth a transposition
-  static constexpr int64_t kLine = 64;            // bytes of a slice that are written together
 
   int64_t bytes() const { return int64_t{1} << log2_; }
 
@@ -158,7 +157,7 @@ void run_take_along_axis(const Call& call) {
       std::copy_n(part, count, repeated.begin() + first);
     });
   }
-  const bool dense = axis == a.rank - 1 && a.strides[axis] == 1;
+  const bool dense = axis == a.rank - 1 && a.strides[axis] == 1 && step == 0;  // a row picks more than one element
   const int64_t lines = dense ? lines_ahead(n / width, a.shape[axis] * bytes, width) : 0;
   parallel_for(call.threads(), n, kGatherGrain, [&](int64_t begin, int64_t end) {
     Walk<1> walk(last, nest.shape, nest.strides, begin / width), next = walk;

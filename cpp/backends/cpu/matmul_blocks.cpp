@@ -422,10 +422,11 @@ void Product::row_block(const Matrix& a, const Matrix& b, char* c, int64_t colum
 void Product::streamed_block(const Matrix& a, const Matrix& b, char* c, int64_t columns,
                              const Finished& finished) const {
   const bool packs = !mm.in_place || a.column != 1;
+  constexpr int64_t kUnit = 64;  // columns, at least a line of memory and of sums
   const int64_t stretches = divide_up(columns, kStreamedWidth / mm.size);
-  const auto start = [&](int64_t s) { return s < stretches ? columns * s / stretches / kLine * kLine : columns; };
+  const auto start = [&](int64_t s) { return s < stretches ? columns * s / stretches / kUnit * kUnit : columns; };
   const int64_t row_bytes = packs ? round_up(k * mm.size, kLine) : 0;
-  const int64_t sums_bytes = kStreamedSums * (divide_up(columns, stretches) + 2 * kLine) * mm.size;
+  const int64_t sums_bytes = kStreamedSums * (divide_up(columns, stretches) + 2 * kUnit) * mm.size;
   for (int64_t s = 0; s < stretches; ++s) {
     char* packed_row = scratch(static_cast<size_t>(row_bytes + sums_bytes));
     if (packs) widen(a, 0, k, packed_row);

@@ -124,8 +124,8 @@ struct MatmulTable {
   // there is no such kernel.
   void (*block_sums[5])(int64_t k, const void* a, const void* b, void* sums);
   // A row times dense rows of B, of a cache line or more, over all of k, rounded to the type in memory. The row and
-  // `sums` are in the compute type; these are kStreamedSums times as many as columns, and as many lines more. Null
-  // where there is no such kernel.
+  // `sums` are in the compute type; these are kStreamedSums times as many as columns, of which a line of B is the unit.
+  // Null where there is no such kernel.
   void (*streamed_row[5])(int64_t n_cols, int64_t k, const void* a, const void* b, int64_t b_row, void* sums, void* c);
 };
 

@@ -360,12 +360,13 @@ void load_halves(Sequences& sequences) {
   if (sequences.acc == IST_FLOAT32 && is_half(sequences.in.dtype)) sequences.acc = sequences.in.dtype;
 }
 
-// Dense sequences of so few elements that they are no rows for vectors; there are kernels for them.
-bool has_few(const Sequences& sequences) {
-  constexpr int64_t kFew = 4;
+// Dense sequences of so few elements that they are no rows for vectors, for which there is a kernel.
+bool has_few(const Call& call, const Sequences& sequences) {
   const Nest<1>& reduced = sequences.reduced;
   const bool is_dense = reduced.rank == 1 && reduced.strides[0][0] == 1 && sequences.kept.rank == 1;
-  return is_dense && sequences.length <= kFew && sequences.in.dtype == sequences.acc;
+  const bool few = sequences.length > 1 && sequences.length <= kFewElements;
+  const Reducer& reducer = call.kernels().reduce->fn[reduce_kind(call.node.op)][sequences.acc];
+  return few && is_dense && sequences.in.dtype == sequences.acc && reducer.is_neutral;
 }
 
 Reduction reduction_of(const Call& call, const Sequences& sequences) {
@@ -381,7 +382,7 @@ bool reduce(const Call& call, bool in_any_order) {
   if (sequences.count == 0) return false;
   int across = sequences.column_dimension(true);
   if (across < 0) across = sequences.split_columns();
-  const bool transposes = across < 0 && !has_few(sequences);
+  const bool transposes = across < 0 && !has_few(call, sequences);
   const int transposed = transposes ? sequences.short_dimension(kShortSequence) : -1;
   if (transposed >= 0) {
     across = transposed;

@@ -154,6 +154,7 @@ void rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, void* res
   const E* __restrict x = static_cast<const E*>(data);
   T* out = static_cast<T*>(results);
   if constexpr (kIsNeutral<F, T> && kStep == 1 && std::is_same_v<T, E>) {
+    static_assert(kFewElements == 4);
     if (n == 2) return rows_of_few<2, F>(n_rows, x, stride, out);
     if (n == 3) return rows_of_few<3, F>(n_rows, x, stride, out);
     if (n == 4) return rows_of_few<4, F>(n_rows, x, stride, out);

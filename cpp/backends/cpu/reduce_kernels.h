@@ -5,6 +5,8 @@
 
 namespace ist::cpu {
 
+inline constexpr int64_t kFewElements = 4;  // of rows that Reducer::rows folds one by one; at least two
+
 // One reduction of elements of one dtype, in accumulators of its compute type (float32 for half types).
 struct Reducer {
   void (*block)(const void* x, int64_t n, void* result);  // n <= 4096 dense elements: 32 lanes, folded

@@ -27,6 +27,8 @@ using NearPair = NearPairOf<VecMath, float>;
 inline NearPair exp(NearPair x) { return {exp_near(x.first), exp_near(x.second)}; }
 inline NearPair sigmoid(NearPair x) { return {sigmoid_near(x.first), sigmoid_near(x.second)}; }
 inline bool any_beyond(VecMath a, VecMath b, float limit) { return any_beyond(a, limit) | any_beyond(b, limit); }
+inline bool any_far_exp(VecMath a, VecMath b) { return any_beyond(a, b, scalar::kNearExp); }
+inline bool any_far_sigmoid(VecMath a, VecMath b) { return any_beyond(a, b, scalar::kNearSigmoid); }
 #else
 #define IST_NEAR_FOUR 1
 using NearFour = NearPairOf<NearPair, float>;
@@ -158,7 +160,6 @@ inline bool any_far_sigmoid(NearFour x) { return any(beyond(x, scalar::kNearSigm
 inline bool any_far_sin(NearFour x) { return any(beyond(x, scalar::kNear)); }
 inline bool any_far_cos(NearFour x) { return any(beyond(x, scalar::kNear)); }
 inline bool any_far_tan(NearFour x) { return any(beyond(x, scalar::kNear)); }
-inline bool any_beyond(VecMath a, VecMath b, float limit) { return any(beyond(NearPair(a, b), limit)); }
 template <class Half>
 inline NearFour load_four(const Half* p) {
   VecF32 a, b, c, d;
@@ -219,10 +220,8 @@ inline VecMath log2(VecMath x) { return scalar::log2_of(x); }
 inline VecMath log10(VecMath x) { return scalar::log10_of(x); }
 #endif
 
-// Are there numbers that are not near in two vectors or in what they are loaded from, or, with AVX2, four are? A NaN is
-// near in vectors of AVX-512 alone.
-inline bool any_far_exp(VecMath a, VecMath b) { return any_beyond(a, b, scalar::kNearExp); }
-inline bool any_far_sigmoid(VecMath a, VecMath b) { return any_beyond(a, b, scalar::kNearSigmoid); }
+// Are there numbers that are not near among the half types that two vectors are loaded from, or, with AVX2, four? A NaN
+// is near in vectors of AVX-512 alone.
 static_assert(scalar::kNearSigmoid == 64.0f);
 template <class Half>
 constexpr int16_t kNearHalf = std::is_same_v<Half, bfloat16> ? 0x4280 : 0x5400;  // kNearSigmoid, less than kNearExp

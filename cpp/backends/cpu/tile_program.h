@@ -119,7 +119,8 @@ class TileProgram {
     uint8_t log2;
     bool of_bools;  // some step makes bools, takes them, or chooses by them
     bool claims;    // of memory: asks for the lines of its result before it writes them
-    bool streams;   // past the caches: the result is longer than they are, and the run does not read it
+    bool streams;   // past the caches by way of a piece in them: the result is longer than they are, nobody reads it in
+                    // the run, and there is no kernel that stores it so from registers
     uint16_t out;
     uint16_t first_input;  // in inputs_
     uint16_t first_step;   // in steps_

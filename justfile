@@ -211,7 +211,7 @@ _sanitized preset library *args: _env
     # What is reported when a process ends: nobody asks how those of the tests below ended.
     $plain "$python" -c "import isthmus as ist; ist.set_num_threads(3); ist.eval(ist.exp(ist.ones((1000, 1000))).sum())"
     # Most tests keep one core busy, and take several times as long as elsewhere.
-    if [ $# -eq 0 ]; then set -- -n auto --dist worksteal -m "not slow" tests/python/test_{runtime,runtime_given,errors,backends,bits,function_bits}.py; fi
+    if [ $# -eq 0 ]; then set -- -n auto --dist worksteal -m "not slow" tests/python/test_{runtime,runtime_given,errors,backends,bits,reduce_bits,function_bits}.py; fi
     $plain "$python" -m pytest -q -p no:cacheprovider "$@"
 
 # Installs an extra's requirements if they changed since the last time.

@@ -35,7 +35,8 @@ void row_product(int n_cols, int64_t k, const void* a, const void* b, int64_t j_
     };
     int64_t t = k0;
     for (; t + kStretch <= end; t += kStretch) {
-      for (int j = 0; j < n_cols; ++j) {
+      // As many columns of AVX-512 as a cache has ways twice over would drive out what was asked for.
+      for (int j = 0; kAvx2Alone && j < n_cols; ++j) {
         for (int64_t s = 0; s < kStretch; s += kInLine) __builtin_prefetch(columns + j * j_stride + t + kAhead + s);
       }
       for (int64_t s = t; s < t + kStretch; s += W) {

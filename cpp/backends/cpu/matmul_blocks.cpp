@@ -23,6 +23,7 @@ constexpr int64_t kSmallResult = 512 * 1024;      // bytes of C up to which B is
 constexpr int64_t kSmallDepth = 128;              // of B, if so: more rows, far apart, meet in the same sets
 constexpr int64_t kSmallRows = 64;                // of C that do not pay for packing these either
 constexpr int64_t kFewRows = 8;                   // of a tile, whose places in A fit in registers
+constexpr int64_t kFewPanels = 4;                 // of B, for which strips of A are not packed
 constexpr int64_t kSmallMatrix = 128 * 1024;      // of B beside them, which stay in the second-level cache
 constexpr int64_t kDotBlocks = 128;               // of k that are worth another thread, in a row times a column
 constexpr int64_t kDotPacked = 64;                // of them packed at a time, which stay in the second-level cache
@@ -87,10 +88,11 @@ bool Product::reads_in_place(const Matrix& b, int64_t rows, int64_t columns) con
          (depth <= kSmallDepth || rows <= kSmallRows) && rows * columns * mm.size <= kSmallResult;
 }
 
-// Nor for packing A, whose rows a tile reads by addresses that fit in registers? All of B comes anew for each strip.
+// Nor for packing A, whose rows few panels read, or tiles by addresses that fit in registers? All of B comes anew for
+// each strip.
 bool Product::reads_both_in_place(const Matrix& a, const Matrix& b, int64_t rows, int64_t columns) const {
-  return mm.rows <= kFewRows && a.column == 1 && k <= kMatmulBlock && k * columns * mm.size <= kSmallMatrix &&
-         reads_in_place(b, rows, columns);
+  return (mm.rows <= kFewRows || columns <= kFewPanels * mm.cols) && a.column == 1 && k <= kMatmulBlock &&
+         k * columns * mm.size <= kSmallMatrix && reads_in_place(b, rows, columns);
 }
 
 void Product::small_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int64_t rows, int64_t columns,
@@ -120,7 +122,7 @@ void Product::tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
   const bool narrow = reads_in_place(b, rows, columns);
   const bool upright = is_upright(a);
   const bool is_far = upright && rows * k * size > kFarBytes;
-  const bool packs_a = !mm.in_place || columns > (is_far ? cols : 4 * cols);
+  const bool packs_a = !mm.in_place || columns > (is_far ? cols : kFewPanels * cols);
   const bool packs_b =
       !mm.in_place || b.column != 1 || (!narrow && rows > 2 * mm.rows && depth_max * columns * size > kSmallPanel);
   const bool packs_by_tile =
@@ -341,12 +343,12 @@ void Product::pack_panels(const Matrix& b, int64_t k0, int64_t depth, int64_t j0
 void Product::flat_block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, int rows, int64_t columns,
                          const Finished& finished) const {
   const int64_t cols = mm.cols, size = mm.size;
-  const bool packs_a = !mm.in_place || (columns > 4 * cols && b.column == 1);
+  const bool packs_a = !mm.in_place || (columns > kFewPanels * cols && b.column == 1);
   const bool packs_b = !mm.in_place || b.column != 1;
   const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
   // Rows of B stream as wide as they are; of columns, as many as a panel has go down through all of k.
   const int64_t columns_max = std::min(round_up(columns, cols), b.column != 1 ? cols : kFlatColumns);
-  const bool whole = mm.header != 0 || (b.column == 1 && columns <= 4 * cols);
+  const bool whole = mm.header != 0 || (b.column == 1 && columns <= kFewPanels * cols);
   const int64_t piece = whole ? kMatmulBlock : b.column != 1 ? kFlatPackedDepth : kFlatDepth;
   const bool adds = k > kMatmulBlock;
 

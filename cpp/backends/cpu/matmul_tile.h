@@ -61,6 +61,8 @@ void tile_rows(int n_cols, int64_t depth, const T* a, int64_t a_row, int64_t a_s
     while (k + 4 <= depth) four_steps();
   }
   for (; k < depth; ++k, a += a_step, b += b_row) step(a, b);
+  // GCC would find the rows of C before the loop, and keep their addresses in vector registers meanwhile.
+  asm("" : "+r"(c), "+r"(c_row));
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
     for (int h = 0; h < kVecs; ++h) {

@@ -204,7 +204,6 @@ constexpr ChainTable make_table() {
 #undef IST_BODY_ROW
 #undef IST_ARITY_3
 #undef IST_OP
-  table.asks_for_lines = !kAvx2Alone;
 #if defined(__AVX512F__)
   table.keeps[IST_FLOAT64] = true;
 #endif

@@ -44,9 +44,6 @@ struct ChainTable {
   ChainFn fn[2][kDTypes];                // [of_bools], dtype of the values that are not bool
   bool takes[kDTypes][kElementwiseIds];  // by the op's last operand; what takes bools goes on with any chain
   int64_t block_bytes;
-  // Is there a gain in asking for many lines at once, those that a cheap op stores to or the operands of a costly one?
-  // Processors with AVX2 alone lose.
-  bool asks_for_lines;
   bool keeps[kDTypes];  // may a chain keep values for later steps? It pays where there are registers enough
 };
 

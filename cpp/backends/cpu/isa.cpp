@@ -18,7 +18,7 @@
 #define IST_DECLARE_GETTER(level, table, Type) extern "C" const ist::cpu::Type* ist_cpu_##table##_##level();
 #define IST_GET_TABLE(level, table, Type) , ist_cpu_##table##_##level()
 #define IST_KERNELS_OF(level, name) \
-  Kernels { name IST_KERNEL_TABLES(IST_GET_TABLE, level) }
+  Kernels { name IST_KERNEL_TABLES(IST_GET_TABLE, level), false }
 
 #if defined(__x86_64__)
 IST_KERNEL_TABLES(IST_DECLARE_GETTER, v1)
@@ -83,9 +83,21 @@ Features detect() {
   return found;
 }
 
+bool is_intel() {
+  uint32_t a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(0, &a, &b, &c, &d) != 0 && b == signature_INTEL_ebx;
+}
+
+Kernels v4_kernels() {
+  Kernels kernels = IST_KERNELS_OF(v4, "x86-64-v4");
+  kernels.asks_for_lines = is_intel();
+  return kernels;
+}
+
 // Chosen once, hence the table that is put together here.
 Kernels v4_kernels(const char* name, const MatmulKernels* bfloat16) {
-  Kernels kernels = IST_KERNELS_OF(v4, name);
+  Kernels kernels = v4_kernels();
+  kernels.isa = name;
   static MatmulTable matmul;
   matmul = *kernels.matmul;
   matmul.of[IST_BFLOAT16 - IST_FLOAT16] = *bfloat16;
@@ -99,7 +111,7 @@ struct Levels {
     const Features found = detect();
     list[0] = {"x86-64", true, [] { return IST_KERNELS_OF(v1, "x86-64"); }};
     list[1] = {"x86-64-v3", found.v3, [] { return IST_KERNELS_OF(v3, "x86-64-v3"); }};
-    list[2] = {"x86-64-v4", found.v4, [] { return IST_KERNELS_OF(v4, "x86-64-v4"); }};
+    list[2] = {"x86-64-v4", found.v4, [] { return v4_kernels(); }};
     list[3] = {"x86-64-v4-bf16", found.v4_bf16,
                [] { return v4_kernels("x86-64-v4-bf16", ist_cpu_matmul_bf16_v4_bf16()); }};
     list[4] = {"x86-64-v4-amx", found.v4_amx, [] { return v4_kernels("x86-64-v4-amx", ist_cpu_matmul_bf16_v4_amx()); }};

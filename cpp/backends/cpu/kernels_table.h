@@ -47,6 +47,9 @@ struct Kernels {
 #define IST_TABLE_FIELD(level, table, Type) const Type* table;
   IST_KERNEL_TABLES(IST_TABLE_FIELD, )
 #undef IST_TABLE_FIELD
+  // Is there a gain in asking for many lines at once, those that a cheap op stores to or the operands of a costly one?
+  // Intel's processors with AVX-512 gain, AMD's lose, and so do those with AVX2 alone.
+  bool asks_for_lines = false;
 };
 
 }  // namespace ist::cpu

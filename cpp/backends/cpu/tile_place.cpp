@@ -162,7 +162,7 @@ void TileProgram::choose_stores(bool may_stream) {
     const int64_t bytes = result.place == Place::direct ? n_ << result.log2 : 0;
     const bool is_long = bytes >= kStreamFrom || (bytes >= kStreamLeast && passes_through);
     made.streams = may_stream && is_cheap && is_long && !is_read[made.out];
-    made.claims &= context_.kernels.chain->asks_for_lines && is_cheap && bytes >= claim_from && !made.streams;
+    made.claims &= context_.kernels.asks_for_lines && is_cheap && bytes >= claim_from && !made.streams;
     streams_ |= made.streams;
     if (made.streams && made.n_steps == 0) {
       const auto by_itself = [&](const auto& table) {
@@ -182,7 +182,7 @@ void TileProgram::finish(int64_t tile, int64_t row) {
   place_operands(row);
   mark_constants();
   choose_stores(tile == 0);
-  const bool may_ask = context_.kernels.chain->asks_for_lines;
+  const bool may_ask = context_.kernels.asks_for_lines;
   reads_ahead_ = may_ask && cost_ > kCostly && n_ * bytes_ >= 2 * kClaimFromMemory;
   if (band_rows_ > 0) {
     tile_ = std::min(matrix_columns_, kBandColumns);

@@ -21,7 +21,9 @@ template <int D, class V>
 class StreamedRow {
   using T = Type<D>;
   using C = Compute<D>;
-  static constexpr int W = V::kWidth, kTile = kLine / static_cast<int>(sizeof(T)), kVecs = kTile / W;
+  // A tile is two vectors at least, and a cache line.
+  static constexpr int W = V::kWidth, kLineElements = kLine / static_cast<int>(sizeof(T));
+  static constexpr int kTile = 2 * W < kLineElements ? kLineElements : 2 * W, kVecs = kTile / W;
   static constexpr bool kHalf = sizeof(T) == 2;
 
  public:
@@ -108,7 +110,9 @@ class StreamedRow {
     }
     for (int64_t t = 0; t < width_; t += kTile) {
       const int64_t j = column(t);
-      for (int i = 0; kAsks && i < kPlaces; ++i) __builtin_prefetch(wanted[i] + j);
+      for (int i = 0; kAsks && i < kPlaces; ++i) {
+        for (int line = 0; line < kTile; line += kLineElements) __builtin_prefetch(wanted[i] + j + line);
+      }
       V sum[kVecs];
 #pragma GCC unroll 4
       for (int v = 0; v < kVecs; ++v) sum[v] = starts ? V::zero() : V::load(chains + t + v * W);
@@ -145,11 +149,10 @@ void streamed_row(int64_t n_cols, int64_t k, const void* a, const void* b, int64
   }
 }
 
-// With AVX-512 it is not measured yet.
 template <int D, class V>
 constexpr auto streamed_row_of() {
   using Fn = void (*)(int64_t, int64_t, const void*, const void*, int64_t, void*, void*);
-  if constexpr (kAvx2Alone) {
+  if constexpr (sizeof(V) >= 32) {
     return Fn{&streamed_row<D, V>};
   } else {
     return Fn{nullptr};

@@ -76,6 +76,13 @@ def test_shapes(dtype: str, shape: tuple[int, int, int]) -> None:
         compare(a, b, dtype, layouts, threads)
 
 
+@pytest.mark.parametrize(("dtype", "columns"), [("float64", 1001), ("float32", 2001), ("bfloat16", 4001)])
+def test_a_row_and_a_matrix_beyond_cache(dtype: str, columns: int) -> None:
+    """Its rows are asked for ahead: 2101 of them are more than 16 MB."""
+    rng = np.random.default_rng(columns)
+    compare(rng.standard_normal((1, 2101)), rng.standard_normal((2101, columns)), dtype, ("plain", "plain"), 1)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_layouts(dtype: str, layout: str) -> None:

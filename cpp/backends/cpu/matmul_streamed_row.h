@@ -12,10 +12,11 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int64_t kShortRow = 8 * 1024;      // bytes up to which rows are asked for
-constexpr int64_t kNearMatrix = 256 * 1024;  // bytes that are in cache more often than not
-constexpr int kPlaces = 4;                   // of a group of kMatmulGroup rows that are asked for in turns
-constexpr int kAsking = 4, kNotAsking = 8;   // rows at a time
+constexpr int64_t kShortRow = 8 * 1024;  // bytes up to which rows are asked for
+// Matrices of up to so many bytes are in cache more often than not, or come from the last one as fast unasked for.
+constexpr int64_t kNearMatrix = kAvx2Alone ? 256 << 10 : 16 << 20;
+constexpr int kPlaces = 4;                  // of a group of kMatmulGroup rows that are asked for in turns
+constexpr int kAsking = 4, kNotAsking = 8;  // rows at a time
 
 template <int D, class V>
 class StreamedRow {

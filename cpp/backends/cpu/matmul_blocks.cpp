@@ -24,6 +24,7 @@ constexpr int64_t kSmallDepth = 128;              // of B, if so: more rows, far
 constexpr int64_t kSmallRows = 64;                // of C that do not pay for packing these either
 constexpr int64_t kFewRows = 8;                   // of a tile, whose places in A fit in registers
 constexpr int64_t kFewPanels = 4;                 // of B, for which strips of A are not packed
+constexpr int64_t kSameSet = 4096;                // bytes apart, lines meet in the first-level cache
 constexpr int64_t kSmallMatrix = 128 * 1024;      // of B beside them, which stay in the second-level cache
 constexpr int64_t kDotBlocks = 128;               // of k that are worth another thread, in a row times a column
 constexpr int64_t kDotPacked = 64;                // of them packed at a time, which stay in the second-level cache
@@ -123,7 +124,9 @@ void Product::tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
   const bool narrow = reads_in_place(b, rows, columns);
   const bool upright = is_upright(a);
   const bool is_far = upright && rows * k * size > kFarBytes;
-  const bool packs_a = !mm.in_place || columns > (is_far ? cols : kFewPanels * cols);
+  // More rows than a set of the first-level cache has lines would drive each other out of it.
+  const bool meet = mm.rows > kFewRows && a.row * size % kSameSet == 0;
+  const bool packs_a = !mm.in_place || columns > (is_far || meet ? cols : kFewPanels * cols);
   const bool packs_b =
       !mm.in_place || b.column != 1 || (!narrow && rows > 2 * mm.rows && depth_max * columns * size > kSmallPanel);
   const bool packs_by_tile =

@@ -89,26 +89,6 @@ inline auto packed_groups(const uint32_t* pairs) {
              __attribute__((always_inline)) { return RowGroup{pairs + group * kPanel * kPairs, kTileRow}; };
 }
 
-// Asks for what is ahead, as much in each of so many calls.
-struct Asking {
-  const char* row;
-  int64_t stride, each;
-  int rows, lines, line = 0;
-
-  Asking(const Ahead* ahead, int64_t calls)
-      : row(ahead ? ahead->data : nullptr),
-        stride(ahead ? ahead->stride : 0),
-        each(ahead ? 1 + ahead->rows * ahead->lines / calls : 0),
-        rows(ahead ? ahead->rows : 0),
-        lines(ahead ? ahead->lines : 0) {}
-  inline void operator()() {
-    for (int64_t n = 0; n < each && rows > 0; ++n) {
-      __builtin_prefetch(row + 64 * line, 0, 2);
-      if (++line == lines) line = 0, --rows, row += stride;
-    }
-  }
-};
-
 // A strip of 32 rows and two panels; the sums of the first are added while the second is multiplied.
 void whole_tile(int64_t n_groups, const uint32_t* pairs, const uint32_t* b, float* c, int64_t c_row, TileMode mode,
                 const Ahead* ahead) {

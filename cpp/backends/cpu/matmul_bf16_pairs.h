@@ -128,27 +128,21 @@ void load_square(const Source& from, int64_t depth, int64_t count, SmallestExpon
   if (by_column != kByColumn) VecF32::transpose(square);
 }
 
-// Where the pair with word `word` of a group lies, for element i of a strip; and where a square of a group of a panel
+// Words of a group of a strip, in which the pairs of a row lie side by side; and where a square of a group of a panel
 // starts, from column j on, whose pairs are rows of panel_row() words.
 #if defined(__AMX_BF16__)
-inline const uint32_t* strip_pair(const uint32_t* group, int64_t, int i, int word) {
-  return group + i * kPairs + word / 2;
-}
 inline int64_t strip_group(int64_t) { return kPanel * kPairs; }
 inline int64_t panel_row(int64_t) { return kSide; }
 inline int64_t panel_square(int64_t group, int64_t n_groups, int64_t, int64_t j) {
   return ((j / kPanel * n_groups + group) * kPanel + j % kPanel) * kPairs;
 }
 #else
-inline const uint32_t* strip_pair(const uint32_t* group, int64_t rows, int i, int word) {
-  return group + word / 2 * rows + i;
-}
 inline int64_t strip_group(int64_t rows) { return rows * kPairs; }
 inline int64_t panel_row(int64_t width) { return width; }
 inline int64_t panel_square(int64_t group, int64_t, int64_t width, int64_t j) { return group * width * kPairs + j; }
 #endif
 
-// Packs panels of B, and strips of A for VDPBF16PS.
+// Packs panels of B.
 void pack_pairs(int64_t depth, int64_t count, int64_t width, const void* src, int64_t k_stride, int64_t j_stride,
                 void* dst) {
   Packed& packed = *static_cast<Packed*>(dst);
@@ -190,7 +184,7 @@ void exact_tile(int n_rows, int n_cols, int64_t depth, const Packed& a, int64_t 
             acc[0][0] = acc[0][1] = VecF32::zero();
             for (int k = parity; k < n; k += 2) {
               const int word = k_to_word(k);
-              const VecF32 value = half_of(_mm512_set1_epi32(static_cast<int>(*strip_pair(x, rows, i, word))), word);
+              const VecF32 value = half_of(_mm512_set1_epi32(static_cast<int>(x[i * kPairs + word / 2])), word);
               for (int h = 0; h < 2; ++h) {
                 const uint32_t* square = b.pairs + panel_square(group, n_groups, kPanel, j + h * kSide);
                 const __m512i pairs = _mm512_loadu_si512(square + word / 2 * panel_row(kPanel));
@@ -208,71 +202,25 @@ inline bool stays_normal(int32_t a_exponent, const Packed& b) {
 }
 inline bool stays_normal(const Packed& a, const Packed& b) { return stays_normal(a.smallest_exponent, b); }
 
-#if !defined(__AMX_BF16__)
+// Asks for what is ahead, as much in each of so many calls.
+struct Asking {
+  const char* row;
+  int64_t stride, each;
+  int rows, lines, line = 0;
 
-template <int kRows, bool kPart>
-void pair_group_tile(int n_cols, int64_t depth, const Packed& a, int64_t a_step, const Packed& b, float* c,
-                     int64_t c_row, TileMode mode) {
-  group_tile<VecF32, kRows, kPart>(
-      n_cols, (depth + kMatmulGroup - 1) / kMatmulGroup, c, c_row, mode,
-      [&](int parity, int64_t group, VecF32(&acc)[kRows][2]) __attribute__((always_inline)) {
-        const uint32_t* x = a.pairs + (group * kPairs + parity * (kPairs / 2)) * a_step;
-        const uint32_t* y = b.pairs + (group * kPairs + parity * (kPairs / 2)) * kPanel;
-#pragma GCC unroll 16
-        for (int i = 0; i < kRows; ++i) acc[i][0] = acc[i][1] = VecF32::zero();
-        for (int p = 0; p < kPairs / 2; ++p, x += a_step, y += kPanel) {
-          const auto left = (__m512bh)_mm512_loadu_si512(y), right = (__m512bh)_mm512_loadu_si512(y + kSide);
-#pragma GCC unroll 16
-          for (int i = 0; i < kRows; ++i) {
-            const auto value = (__m512bh)_mm512_set1_epi32(static_cast<int>(x[i]));
-            acc[i][0].v = _mm512_dpbf16_ps(acc[i][0].v, value, left);
-            acc[i][1].v = _mm512_dpbf16_ps(acc[i][1].v, value, right);
-          }
-        }
-      });
-}
-
-using PairTileFn = void (*)(int, int64_t, const Packed&, int64_t, const Packed&, float*, int64_t, TileMode);
-struct PairTileFns {
-  PairTileFn of_rows[kTileRows + 1];
+  Asking(const Ahead* ahead, int64_t calls)
+      : row(ahead ? ahead->data : nullptr),
+        stride(ahead ? ahead->stride : 0),
+        each(ahead ? 1 + ahead->rows * ahead->lines / calls : 0),
+        rows(ahead ? ahead->rows : 0),
+        lines(ahead ? ahead->lines : 0) {}
+  inline void operator()() {
+    for (int64_t n = 0; n < each && rows > 0; ++n) {
+      __builtin_prefetch(row + 64 * line, 0, 2);
+      if (++line == lines) line = 0, --rows, row += stride;
+    }
+  }
 };
-template <bool kPart, int kRows = kTileRows>
-constexpr PairTileFns pair_tile_fns(PairTileFns fns = {}) {
-  fns.of_rows[kRows] = &pair_group_tile<kRows, kPart>;
-  if constexpr (kRows > 1) fns = pair_tile_fns<kPart, kRows - 1>(fns);
-  return fns;
-}
-
-void packed_tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t, int64_t a_step, const void* b, int64_t,
-                 void* c, int64_t c_row, TileMode mode, const Ahead*) {
-  static constexpr PairTileFns whole = pair_tile_fns<false>(), part = pair_tile_fns<true>();
-  const Packed &strip = *static_cast<const Packed*>(a), &panel = *static_cast<const Packed*>(b);
-  float* out = static_cast<float*>(c);
-  if (!stays_normal(strip, panel)) return exact_tile(n_rows, n_cols, depth, strip, a_step, panel, out, c_row, mode);
-  (n_cols == kPanel ? whole : part).of_rows[n_rows](n_cols, depth, strip, a_step, panel, out, c_row, mode);
-}
-
-constexpr MatmulKernels bfloat16_kernels = {
-    kTileRows,
-    kPanel,
-    4,
-    false,
-    &pack_pairs,
-    &packed_tile,
-    &round_rows<IST_BFLOAT16>,
-    kSide,
-    &group_row_product<VecF32>,
-    &pack_pairs,
-    2,
-    kMatmulGroup,
-    kHeader,
-    2,
-    nullptr,
-    nullptr,
-    nullptr,
-};
-
-#endif
 
 }  // namespace
 }  // namespace ist::cpu

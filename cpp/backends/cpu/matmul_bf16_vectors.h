@@ -9,32 +9,88 @@ namespace {
 constexpr int kStripRows = 16;  // of a strip, which is multiplied a few rows at a time
 constexpr int kRowsAtOnce = 4;  // whose two chains and sums fit in registers
 
+// A panel whose rows are dense, and as wide: two of them become two vectors of pairs. Rows that lie far apart, which no
+// prefetcher follows, are asked for in time, with the line behind them for the next panel.
+void pack_rows_of_panel(int64_t depth, const bfloat16* src, int64_t k_stride, Packed& packed) {
+  constexpr int kAhead = 2 * kMatmulGroup;
+  struct Columns {
+    uint16_t of_word[2 * kPanel];
+  };
+  static constexpr auto columns = [] {
+    Columns order{};
+    for (int word = 0; word < 2 * kPanel; ++word) {
+      order.of_word[word] = static_cast<uint16_t>(word / 2 + word % 2 * kPanel);
+    }
+    return order;
+  }();
+  const __m512i left = _mm512_loadu_si512(columns.of_word), right = _mm512_loadu_si512(columns.of_word + kPanel);
+  SmallestExponent smallest;
+  uint32_t* to = packed.pairs;
+  for (int64_t group = 0; group < depth; group += kMatmulGroup, src += kMatmulGroup * k_stride) {
+    const int words = up_to(kMatmulGroup, depth - group);
+    const auto load = [&](int k) __attribute__((always_inline)) {
+      if (k >= words) return _mm512_setzero_si512();
+      const bfloat16* row = src + k * k_stride;
+      __builtin_prefetch(row + kAhead * k_stride, 0, 2);
+      __builtin_prefetch(row + kAhead * k_stride + kPanel, 0, 2);
+      const __m512i words_of_row = _mm512_loadu_si512(row);
+      smallest.see(words_of_row);
+      return words_of_row;
+    };
+#pragma GCC unroll 16
+    for (int p = 0; p < kPairs; ++p, to += kPanel) {
+      const __m512i lower = load(word_to_k(2 * p)), upper = load(word_to_k(2 * p + 1));
+      _mm512_storeu_si512(to, _mm512_permutex2var_epi16(lower, left, upper));
+      _mm512_storeu_si512(to + kSide, _mm512_permutex2var_epi16(lower, right, upper));
+    }
+  }
+  packed.smallest_exponent = smallest.get();
+}
+
+void pack_panel(int64_t depth, int64_t count, int64_t width, const void* src, int64_t k_stride, int64_t j_stride,
+                void* dst) {
+  if (j_stride == 1 && count == kPanel) {
+    return pack_rows_of_panel(depth, static_cast<const bfloat16*>(src), k_stride, *static_cast<Packed*>(dst));
+  }
+  pack_pairs(depth, count, width, src, k_stride, j_stride, dst);
+}
+
 // Strips: groups of `width` rows, each the pairs of a row side by side.
 void pack_strip(int64_t depth, int64_t count, int64_t width, const void* src, int64_t k_stride, int64_t i_stride,
                 void* dst) {
   Packed& packed = *static_cast<Packed*>(dst);
   SmallestExponent smallest;
   const bfloat16* data = static_cast<const bfloat16*>(src);
-  uint32_t* out = packed.pairs;
-  const __m512i order = _mm512_load_si512(&word_order);
-  for (int64_t k = 0; k < depth; k += kMatmulGroup, data += kMatmulGroup * k_stride, out += strip_group(width)) {
-    if (k_stride == 1) {
-      const int words = up_to(kMatmulGroup, depth - k);
-      const auto mask = static_cast<__mmask32>((uint64_t{1} << words) - 1);
-      for (int64_t i = 0; i < count; ++i) {
-        const __m512i row = _mm512_permutexvar_epi16(order, _mm512_maskz_loadu_epi16(mask, data + i * i_stride));
-        smallest.see(row);
-        _mm512_storeu_si512(out + i * kPairs, row);
+  const int64_t group = strip_group(width);
+  if (k_stride == 1) {
+    constexpr int kRowsAhead = 2;
+    const __m512i order = _mm512_load_si512(&word_order);
+    for (int64_t i = 0; i < count; ++i, data += i_stride) {
+      uint32_t* out = packed.pairs + i * kPairs;
+      const auto put = [&](__m512i words) __attribute__((always_inline)) {
+        const __m512i pairs = _mm512_permutexvar_epi16(order, words);
+        smallest.see(words);
+        _mm512_storeu_si512(out, pairs);
+        out += group;
+      };
+      int64_t k = 0;
+      for (; k + kMatmulGroup <= depth; k += kMatmulGroup) {
+        __builtin_prefetch(data + kRowsAhead * i_stride + k);
+        put(_mm512_loadu_si512(data + k));
       }
-      continue;
+      if (k < depth) put(_mm512_maskz_loadu_epi16((1u << (depth - k)) - 1, data + k));
     }
-    for (int64_t i = 0; i < count; i += kSide) {
-      VecF32 square[kSide];
-      load_square<true>({data + i * i_stride, k_stride, i_stride}, depth - k, count - i, smallest, square);
-      const int n = up_to(kSide, count - i);
+  } else {
+    uint32_t* out = packed.pairs;
+    for (int64_t k = 0; k < depth; k += kMatmulGroup, data += kMatmulGroup * k_stride, out += group) {
+      for (int64_t i = 0; i < count; i += kSide) {
+        VecF32 square[kSide];
+        load_square<true>({data + i * i_stride, k_stride, i_stride}, depth - k, count - i, smallest, square);
+        const int n = up_to(kSide, count - i);
 #pragma GCC unroll 16
-      for (int r = 0; r < kSide; ++r) {
-        if (r < n) square[r].store(reinterpret_cast<float*>(out + (i + r) * kPairs));
+        for (int r = 0; r < kSide; ++r) {
+          if (r < n) square[r].store(reinterpret_cast<float*>(out + (i + r) * kPairs));
+        }
       }
     }
   }
@@ -135,7 +191,7 @@ constexpr MatmulKernels bfloat16_kernels = {
     kPanel,
     4,
     false,
-    &pack_pairs,
+    &pack_panel,
     &packed_tile,
     &round_rows<IST_BFLOAT16>,
     kSide,

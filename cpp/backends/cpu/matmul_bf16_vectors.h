@@ -47,10 +47,40 @@ void pack_rows_of_panel(int64_t depth, const bfloat16* src, int64_t k_stride, Pa
   packed.smallest_exponent = smallest.get();
 }
 
+// The same of dense columns, in squares that are transposed.
+void pack_columns_of_panel(int64_t depth, const bfloat16* src, int64_t j_stride, Packed& packed) {
+  constexpr int64_t kAhead = 4 * kMatmulGroup;
+  const __m512i order = _mm512_load_si512(&word_order);
+  SmallestExponent smallest;
+  float* to = reinterpret_cast<float*>(packed.pairs);
+  for (int64_t k = 0; k < depth; k += kMatmulGroup, to += kPairs * kPanel) {
+    const int words = up_to(kMatmulGroup, depth - k);
+    const auto mask = static_cast<__mmask32>((uint64_t{1} << words) - 1);
+    for (int j = 0; j < kPanel; j += kSide) {
+      VecF32 square[kSide];
+#pragma GCC unroll 16
+      for (int i = 0; i < kSide; ++i) {
+        const bfloat16* from = src + (j + i) * j_stride + k;
+        __builtin_prefetch(from + kAhead, 0, 2);
+        const __m512i column = _mm512_maskz_loadu_epi16(mask, from);
+        smallest.see(column);
+        square[i].v = _mm512_castsi512_ps(_mm512_permutexvar_epi16(order, column));
+      }
+      VecF32::transpose(square);
+#pragma GCC unroll 16
+      for (int p = 0; p < kPairs; ++p) square[p].store(to + p * kPanel + j);
+    }
+  }
+  packed.smallest_exponent = smallest.get();
+}
+
 void pack_panel(int64_t depth, int64_t count, int64_t width, const void* src, int64_t k_stride, int64_t j_stride,
                 void* dst) {
   if (j_stride == 1 && count == kPanel) {
     return pack_rows_of_panel(depth, static_cast<const bfloat16*>(src), k_stride, *static_cast<Packed*>(dst));
+  }
+  if (k_stride == 1 && count == kPanel) {
+    return pack_columns_of_panel(depth, static_cast<const bfloat16*>(src), j_stride, *static_cast<Packed*>(dst));
   }
   pack_pairs(depth, count, width, src, k_stride, j_stride, dst);
 }

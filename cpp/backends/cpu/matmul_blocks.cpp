@@ -237,13 +237,15 @@ void Product::half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
   const int64_t height = divide_up(rows, divide_up(rows, mm.rows));
   const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
   const int64_t panel_bytes = packed(depth_max, cols), strip_bytes = packed(depth_max, mm.rows);
-  const int64_t passes = divide_up(columns, std::max<int64_t>(1, kPanelBytes / (k_blocks * panel_bytes)) * cols);
+  // Products this fast notice panels that leave the second-level cache.
+  const int64_t most_bytes = mm.speed > 1 && cache_size(2) > 0 ? cache_size(2) / 8 * 5 : kPanelBytes;
+  const int64_t passes = divide_up(columns, std::max<int64_t>(1, most_bytes / (k_blocks * panel_bytes)) * cols);
   const int64_t strips = divide_up(rows, height), a_bytes = strips * k_blocks * strip_bytes;
   const bool few = a_bytes <= kFewBytes && columns > cols;
   const int64_t columns_max = few ? round_up(cols, kFewColumns >> in_log2) : round_up(divide_up(columns, passes), cols);
   const int64_t block_bytes = columns_max / cols * panel_bytes;
   const int64_t tile_bytes = round_up(height * cols * mm.size, 64);
-  const bool keeps_a = few || (mm.speed == 1 && passes > 1 && a_bytes <= kKeptBytes);
+  const bool keeps_a = few || (mm.speed <= 2 && passes > 1 && a_bytes <= kKeptBytes);
   const bool upright = is_upright(a);
   const int64_t most = std::clamp<int64_t>(kFewBytes / (k_blocks * strip_bytes), 1, kPackPanels);
   const int64_t group = upright ? strips_together(strips, most) : 1;
@@ -352,13 +354,18 @@ void Product::flat_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
 
   const int64_t strip_bytes = packs_a ? packed(depth_max, mm.rows) : 0;
   const int64_t strips = divide_up(rows, mm.rows), height = divide_up(rows, strips), a_bytes = strips * strip_bytes;
+  // A is packed once, not for each panel of columns, where all of it stays in the second-level cache.
+  const int64_t all_bytes = divide_up(k, kMatmulBlock) * a_bytes;
+  const bool keeps_a = packs_a && columns_max < columns && all_bytes <= kFewBytes;
   const int64_t b_bytes = packs_b ? packed(std::min(piece, depth_max), cols) : 0;
   const int64_t c_bytes = rows * columns_max * size;
-  const auto bytes = static_cast<size_t>(a_bytes + b_bytes + (half() ? c_bytes : 0) + (adds ? c_bytes : 0));
+  const auto bytes =
+      static_cast<size_t>((keeps_a ? 0 : a_bytes) + b_bytes + (half() ? c_bytes : 0) + (adds ? c_bytes : 0));
+  Temporary memory;
+  char* kept = keeps_a ? memory.make(call, all_bytes) : nullptr;
 
   for (int64_t j0 = 0; j0 < columns; j0 += columns_max) {
-    char* a_strip = scratch(bytes);
-    char* b_panel = a_strip + a_bytes;
+    char* b_panel = scratch(bytes);
     char* c_next = b_panel + b_bytes;  // of the second k-block and those after it
     char* c_wide = c_next + (adds ? c_bytes : 0);
     const int64_t width = std::min(columns_max, columns - j0);
@@ -368,7 +375,8 @@ void Product::flat_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
       const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
       char* into = k0 == 0 ? total : c_next;
       const int64_t into_row = k0 == 0 ? total_row : columns_max;
-      for (int64_t i = 0; packs_a && i < rows; i += height) {
+      char* a_strip = keeps_a ? kept + k0 / kMatmulBlock * a_bytes : c_wide + (half() ? c_bytes : 0);
+      for (int64_t i = 0; packs_a && (!keeps_a || j0 == 0) && i < rows; i += height) {
         const int64_t n_rows = std::min(height, rows - i);
         mm.pack_a(depth, n_rows, n_rows, at(a, i, k0), a.column, a.row, a_strip + i / height * strip_bytes);
       }

@@ -222,5 +222,66 @@ struct Asking {
   }
 };
 
+// ---- strips in groups ----
+
+int32_t smallest_exponent(int64_t n, const void* x) {
+  SmallestExponent smallest;
+  const bfloat16* data = static_cast<const bfloat16*>(x);
+  int64_t i = 0;
+  for (; i + kMatmulGroup <= n; i += kMatmulGroup) smallest.see(_mm512_loadu_si512(data + i));
+  if (i < n) smallest.see(_mm512_maskz_loadu_epi16((1u << (n - i)) - 1, data + i));
+  return smallest.get();
+}
+
+// A group whose k ascend, as its pairs.
+inline __m512i in_word_order(__m512i words) {
+#if defined(__AMX_BF16__)
+  return words;
+#else
+  return _mm512_permutexvar_epi16(_mm512_load_si512(&word_order), words);
+#endif
+}
+
+// A load reads under its mask alone, so each piece can be loaded to its place.
+template <int kPieces>
+void gather_pieces(int64_t count, int n_pieces, const RowPiece* pieces, const bfloat16* src, int64_t i_stride,
+                   uint32_t* out) {
+  const int n = kPieces > 0 ? kPieces : n_pieces;
+  __mmask32 masks[kPieces > 0 ? kPieces : kMatmulGroup];
+  int64_t offsets[kPieces > 0 ? kPieces : kMatmulGroup];
+  for (int p = 0; p < n; ++p) {
+    const int64_t place = pieces[p].at % kMatmulGroup;
+    masks[p] = static_cast<__mmask32>(((uint64_t{1} << pieces[p].length) - 1) << place);
+    offsets[p] = pieces[p].offset - place;
+  }
+  for (int64_t i = 0; i < count; ++i, src += i_stride, out += kPairs) {
+    __m512i words = _mm512_setzero_si512();
+    for (int p = 0; p < n; ++p) words = _mm512_mask_loadu_epi16(words, masks[p], src + offsets[p]);
+    _mm512_store_si512(out, in_word_order(words));
+  }
+}
+
+void gather_group(int64_t count, int n_pieces, const RowPiece* pieces, const void* src, int64_t i_stride, void* dst) {
+  static constexpr decltype(&gather_pieces<0>) of_pieces[] = {&gather_pieces<0>, &gather_pieces<1>, &gather_pieces<2>,
+                                                              &gather_pieces<3>};
+  of_pieces[n_pieces <= 3 ? n_pieces : 0](count, n_pieces, pieces, static_cast<const bfloat16*>(src), i_stride,
+                                          static_cast<uint32_t*>(dst));
+}
+
+// The instruction takes subnormal numbers for zero.
+inline void store_rounded(VecF32 left, VecF32 right, __mmask32 lanes, bfloat16* to) {
+  constexpr int kSubnormal = 0x20;
+  __m512i rounded;
+  if (_mm512_fpclass_ps_mask(left.v, kSubnormal) == 0 && _mm512_fpclass_ps_mask(right.v, kSubnormal) == 0) {
+    rounded = (__m512i)_mm512_cvtne2ps_pbh(right.v, left.v);
+  } else {
+    alignas(64) bfloat16 halves[kPanel];
+    left.store(halves);
+    right.store(halves + kSide);
+    rounded = _mm512_load_si512(halves);
+  }
+  _mm512_mask_storeu_epi16(to, lanes, rounded);
+}
+
 }  // namespace
 }  // namespace ist::cpu

@@ -127,18 +127,25 @@ void pack_strip(int64_t depth, int64_t count, int64_t width, const void* src, in
   packed.smallest_exponent = smallest.get();
 }
 
-// Some rows of a strip by one or two vectors of columns. Both chains go on at once: what an instruction waits for is
-// several times as far away as the next one.
-template <int kRows, int kVecs, bool kPart>
-void pair_tile(int n_cols, int64_t n_groups, const uint32_t* a, int64_t a_group, const uint32_t* b, float* c,
-               int64_t c_row, TileMode mode) {
+// Pairs of a group: those of row i at data + i * step.
+struct RowPairs {
+  const uint32_t* data;
+  int64_t step;
+};
+
+// Some rows by one or two vectors of columns: take(i, sums) gets what a row comes to. Both chains go on at once, for an
+// instruction waits for the one before it in its chain several times as long as the next one takes.
+template <int kRows, int kVecs, class Group, class Take>
+[[gnu::always_inline]] inline void pair_products(int64_t n_groups, const Group& rows_of, const uint32_t* b,
+                                                 const Take& take) {
   VecF32 sum[kRows][kVecs];
 #pragma GCC unroll 4
   for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 2
     for (int h = 0; h < kVecs; ++h) sum[i][h] = VecF32::zero();
   }
-  for (int64_t group = 0; group < n_groups; ++group, a += a_group, b += kPairs * kPanel) {
+  for (int64_t group = 0; group < n_groups; ++group, b += kPairs * kPanel) {
+    const RowPairs rows = rows_of(group);
     __m512 chain[2][kRows][kVecs];
 #pragma GCC unroll 4
     for (int i = 0; i < kRows; ++i) {
@@ -155,7 +162,7 @@ void pair_tile(int n_cols, int64_t n_groups, const uint32_t* a, int64_t a_group,
         for (int h = 0; h < kVecs; ++h) columns[h] = (__m512bh)_mm512_loadu_si512(b + pair * kPanel + h * kSide);
 #pragma GCC unroll 4
         for (int i = 0; i < kRows; ++i) {
-          const auto value = (__m512bh)_mm512_set1_epi32(static_cast<int>(a[i * kPairs + pair]));
+          const auto value = (__m512bh)_mm512_set1_epi32(static_cast<int>(rows.data[i * rows.step + pair]));
 #pragma GCC unroll 2
           for (int h = 0; h < kVecs; ++h) {
             chain[parity][i][h] = _mm512_dpbf16_ps(chain[parity][i][h], value, columns[h]);
@@ -171,50 +178,172 @@ void pair_tile(int n_cols, int64_t n_groups, const uint32_t* a, int64_t a_group,
       }
     }
   }
-  const auto mask = VecF32::mask(kPart ? n_cols - (kVecs - 1) * kSide : kSide);
 #pragma GCC unroll 4
-  for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 2
-    for (int h = 0; h < kVecs; ++h) {
-      float* at = c + i * c_row + h * kSide;
-      if (kPart && h == kVecs - 1) {
-        (mode == kTileAdd ? VecF32::add(VecF32::load(at, mask), sum[i][h]) : sum[i][h]).store(at, mask);
-      } else {
-        (mode == kTileAdd ? VecF32::add(VecF32::load(at), sum[i][h]) : sum[i][h]).store(at);
-      }
+  for (int i = 0; i < kRows; ++i) take(i, sum[i]);
+}
+
+// Calls fn.operator()<kRows>(first) for a few of the rows at a time.
+template <class Fn>
+[[gnu::always_inline]] inline void for_few_rows(int n_rows, const Fn& fn) {
+  const int turns = (n_rows + kRowsAtOnce - 1) / kRowsAtOnce;
+  for (int t = 0; t < turns; ++t) {
+    const int first = n_rows * t / turns, rows = n_rows * (t + 1) / turns - first;
+    switch (rows) {
+      case 1:
+        fn.template operator()<1>(first);
+        break;
+      case 2:
+        fn.template operator()<2>(first);
+        break;
+      case 3:
+        fn.template operator()<3>(first);
+        break;
+      default:
+        fn.template operator()<kRowsAtOnce>(first);
     }
   }
 }
+static_assert(kRowsAtOnce == 4);
 
-using PairTileFn = void (*)(int, int64_t, const uint32_t*, int64_t, const uint32_t*, float*, int64_t, TileMode);
-struct PairTileFns {
-  PairTileFn of_rows[kRowsAtOnce + 1];
-};
-template <int kVecs, bool kPart, int kRows = kRowsAtOnce>
-constexpr PairTileFns pair_tile_fns(PairTileFns fns = {}) {
-  fns.of_rows[kRows] = &pair_tile<kRows, kVecs, kPart>;
-  if constexpr (kRows > 1) fns = pair_tile_fns<kVecs, kPart, kRows - 1>(fns);
-  return fns;
+template <int kVecs, bool kPart>
+void packed_products(int n_rows, int n_cols, int64_t n_groups, const uint32_t* a, int64_t a_group, const uint32_t* b,
+                     float* c, int64_t c_row, TileMode mode, Asking& asking) {
+  const auto mask = VecF32::mask(n_cols - (kVecs - 1) * kSide);
+  for_few_rows(n_rows, [&]<int kRows>(int first) __attribute__((always_inline)) {
+    asking();
+    const auto rows_of = [=](int64_t group) { return RowPairs{a + group * a_group + first * kPairs, kPairs}; };
+    const auto take = [&](int i, const VecF32(&sums)[kVecs]) __attribute__((always_inline)) {
+#pragma GCC unroll 2
+      for (int h = 0; h < kVecs; ++h) {
+        float* at = c + (first + i) * c_row + h * kSide;
+        if (kPart && h == kVecs - 1) {
+          (mode == kTileAdd ? VecF32::add(VecF32::load(at, mask), sums[h]) : sums[h]).store(at, mask);
+        } else {
+          (mode == kTileAdd ? VecF32::add(VecF32::load(at), sums[h]) : sums[h]).store(at);
+        }
+      }
+    };
+    pair_products<kRows, kVecs>(n_groups, rows_of, b, take);
+  });
 }
 
 void packed_tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t, int64_t a_step, const void* b, int64_t,
                  void* c, int64_t c_row, TileMode mode, const Ahead* ahead) {
-  static constexpr PairTileFns whole = pair_tile_fns<2, false>(), part = pair_tile_fns<2, true>(),
-                               narrow = pair_tile_fns<1, true>();
   const Packed &strip = *static_cast<const Packed*>(a), &panel = *static_cast<const Packed*>(b);
   float* out = static_cast<float*>(c);
   if (!stays_normal(strip, panel)) return exact_tile(n_rows, n_cols, depth, strip, a_step, panel, out, c_row, mode);
-  const PairTileFns& fns = n_cols == kPanel ? whole : n_cols > kSide ? part : narrow;
-  const int64_t n_groups = (depth + kMatmulGroup - 1) / kMatmulGroup;
-  const int tiles = (n_rows + kRowsAtOnce - 1) / kRowsAtOnce;
-  Asking asking(ahead, tiles);
-  for (int t = 0; t < tiles; ++t) {
-    const int begin = n_rows * t / tiles, end = n_rows * (t + 1) / tiles;
-    asking();
-    fns.of_rows[end - begin](n_cols, n_groups, strip.pairs + begin * kPairs, strip_group(a_step), panel.pairs,
-                             out + begin * c_row, c_row, mode);
+  const auto products = n_cols == kPanel ? &packed_products<2, false>
+                        : n_cols > kSide ? &packed_products<2, true>
+                                         : &packed_products<1, true>;
+  Asking asking(ahead, (n_rows + kRowsAtOnce - 1) / kRowsAtOnce);
+  products(n_rows, n_cols, (depth + kMatmulGroup - 1) / kMatmulGroup, strip.pairs, strip_group(a_step), panel.pairs,
+           out, c_row, mode, asking);
+}
+
+// ---- strips in groups ----
+
+void put_in_word_order(int64_t n_groups, void* x) {
+  uint32_t* pairs = static_cast<uint32_t*>(x);
+  for (int64_t group = 0; group < n_groups; ++group, pairs += kPairs) {
+    _mm512_storeu_si512(pairs, in_word_order(_mm512_loadu_si512(pairs)));
   }
 }
+
+// Operands from rows anywhere: strips, whose pairs are turned to be those of a row, or panels.
+template <bool kStrip>
+void pack_rows(int64_t depth, int64_t count, const void* const* rows, int64_t shift, void* dst) {
+  Packed& packed = *static_cast<Packed*>(dst);
+  SmallestExponent smallest;
+  const auto* from = reinterpret_cast<const bfloat16* const*>(rows);
+  uint32_t* out = packed.pairs;
+  for (int64_t k = 0; k < depth; k += kMatmulGroup, from += kMatmulGroup) {
+    const int words = up_to(kMatmulGroup, depth - k);
+    for (int t = 0; t < words; ++t) __builtin_prefetch(from[t] + shift + count, 0, 2);
+    for (int64_t j = 0; j < count; j += kSide) {
+      VecF32 square[kSide];
+      load_pairs(up_to(kSide, count - j), words, smallest, square,
+                 [&](int t) __attribute__((always_inline)) { return from[t] + shift + j; });
+      if (kStrip) VecF32::transpose(square);
+      const int n = kStrip ? up_to(kSide, count - j) : kPairs;
+      float* to = reinterpret_cast<float*>(out + (kStrip ? j * kPairs : j));
+#pragma GCC unroll 16
+      for (int i = 0; i < kSide; ++i) {
+        if (i < n) square[i].store(to + i * (kStrip ? kPairs : kPanel));
+      }
+    }
+    out += kStrip ? strip_group(count) : kPanel * kPairs;
+  }
+  packed.smallest_exponent = smallest.get();
+}
+
+// The sums of rows of a strip, and where they go.
+struct StripSums {
+  float* c;
+  int64_t c_row;
+  bool adds;
+  void* const* out;
+  int64_t first;
+  __mmask32 lanes;
+
+  inline void take(int i, VecF32 left, VecF32 right) const {
+    if (out != nullptr && out[i] == nullptr) return;
+    const auto low = static_cast<__mmask16>(lanes), high = static_cast<__mmask16>(lanes >> kSide);
+    float* at = c + i * c_row;
+    if (adds) {
+      left = VecF32::add(VecF32::load(at, low), left);
+      right = VecF32::add(VecF32::load(at + kSide, high), right);
+    }
+    if (out != nullptr) return store_rounded(left, right, lanes, static_cast<bfloat16*>(out[i]) + first);
+    left.store(at, low);
+    right.store(at + kSide, high);
+  }
+};
+
+template <int kVecs>
+void strip_products(int n_rows, int64_t n_groups, const RowGroup* a, const uint32_t* panel, const StripSums& strip,
+                    Asking& asking) {
+  for_few_rows(n_rows, [&]<int kRows>(int first) __attribute__((always_inline)) {
+    asking();
+    const auto rows_of = [=](int64_t group) {
+      const char* data = static_cast<const char*>(a[group].data) + first * a[group].step;
+      return RowPairs{reinterpret_cast<const uint32_t*>(data), a[group].step / static_cast<int64_t>(sizeof(uint32_t))};
+    };
+    const auto take = [&](int i, const VecF32(&sums)[kVecs]) __attribute__((always_inline)) {
+      strip.take(first + i, sums[0], kVecs == 1 ? VecF32::zero() : sums[kVecs - 1]);
+    };
+    pair_products<kRows, kVecs>(n_groups, rows_of, panel, take);
+  });
+}
+
+void exact_strip(int n_rows, int n_cols, int64_t depth, const RowGroup* a, const Packed& panel,
+                 const StripSums& strip) {
+  alignas(64) char memory[kHeader + kMatmulBlock * kStripRows * sizeof(bfloat16)];
+  alignas(64) float sums[kStripRows * kPanel];
+  Packed& packed = *reinterpret_cast<Packed*>(memory);
+  uint32_t* to = packed.pairs;
+  for (int64_t group = 0; group * kMatmulGroup < depth; ++group) {
+    for (int i = 0; i < n_rows; ++i, to += kPairs) {
+      __builtin_memcpy(to, static_cast<const char*>(a[group].data) + i * a[group].step, kPairs * sizeof(uint32_t));
+    }
+  }
+  exact_tile(n_rows, n_cols, depth, packed, n_rows, panel, sums, kPanel, kTileStore);
+  for (int i = 0; i < n_rows; ++i) {
+    strip.take(i, VecF32::load(sums + i * kPanel), VecF32::load(sums + i * kPanel + kSide));
+  }
+}
+
+void strip_tile(int n_rows, int n_cols, int64_t depth, const RowGroup* a, int32_t smallest, const void* b, float* c,
+                int64_t c_row, bool adds, void* const* out, int64_t first, const Ahead* ahead) {
+  const Packed& panel = *static_cast<const Packed*>(b);
+  const StripSums strip = {c, c_row, adds, out, first, static_cast<__mmask32>((uint64_t{1} << n_cols) - 1)};
+  if (!stays_normal(smallest, panel)) return exact_strip(n_rows, n_cols, depth, a, panel, strip);
+  Asking asking(ahead, (n_rows + kRowsAtOnce - 1) / kRowsAtOnce);
+  (n_cols > kSide ? strip_products<2> : strip_products<1>)(n_rows, (depth + kMatmulGroup - 1) / kMatmulGroup, a,
+                                                           panel.pairs, strip, asking);
+}
+
+constexpr GroupKernels group_kernels = {&smallest_exponent, &gather_group,    &put_in_word_order,
+                                        &pack_rows<false>,  &pack_rows<true>, &strip_tile};
 
 constexpr MatmulKernels bfloat16_kernels = {
     kStripRows,
@@ -233,7 +362,7 @@ constexpr MatmulKernels bfloat16_kernels = {
     2,
     nullptr,
     nullptr,
-    nullptr,
+    &group_kernels,
 };
 
 }  // namespace

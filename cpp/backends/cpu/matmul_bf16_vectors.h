@@ -6,7 +6,7 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int kStripRows = 16;  // of a strip, which is multiplied a few rows at a time
+constexpr int kStripRows = 32;  // of a strip, which is multiplied a few rows at a time
 constexpr int kRowsAtOnce = 4;  // whose two chains and sums fit in registers
 
 // A panel whose rows are dense, and as wide: two of them become two vectors of pairs. Rows that lie far apart, which no

@@ -237,9 +237,7 @@ void Product::half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
   const int64_t height = divide_up(rows, divide_up(rows, mm.rows));
   const int64_t depth_max = std::min<int64_t>(k, kMatmulBlock);
   const int64_t panel_bytes = packed(depth_max, cols), strip_bytes = packed(depth_max, mm.rows);
-  // Products this fast notice panels that leave the second-level cache.
-  const int64_t most_bytes = mm.speed > 1 && cache_size(2) > 0 ? cache_size(2) / 8 * 5 : kPanelBytes;
-  const int64_t passes = divide_up(columns, std::max<int64_t>(1, most_bytes / (k_blocks * panel_bytes)) * cols);
+  const int64_t passes = divide_up(columns, std::max<int64_t>(1, kPanelBytes / (k_blocks * panel_bytes)) * cols);
   const int64_t strips = divide_up(rows, height), a_bytes = strips * k_blocks * strip_bytes;
   const bool few = a_bytes <= kFewBytes && columns > cols;
   const int64_t columns_max = few ? round_up(cols, kFewColumns >> in_log2) : round_up(divide_up(columns, passes), cols);

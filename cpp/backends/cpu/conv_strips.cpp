@@ -1,7 +1,8 @@
 // Convolutions as products of strips that are read a group of k at a time: bfloat16 where a CPU multiplies groups from
 // wherever their rows begin. A group that is one piece of each window is read there; the others are gathered first. For
 // strips to go over the ends of rows, all outputs are one step apart, and some between two rows are computed for
-// nothing; where those would be too many, every group is gathered.
+// nothing; where those would be too many, every group is gathered. Kernels whose groups have an order of their own read
+// copies of windows, in which the groups are put in order once.
 #include <algorithm>
 #include <vector>
 
@@ -219,7 +220,7 @@ void convolve_strips(const Call& call, const ConvShape& shape, const View& input
   const bool orders = mm.groups->put_in_order != nullptr;
   const bool whole_groups =
       orders ? !direct && channels % kMatmulGroup == 0 : has_whole_groups(shape, windows, runs.data());
-  // Such kernels take few rows at a time, of which the last strip of a row can be.
+  // Such kernels are as fast for strips of any height, so these end with rows and compute nothing for nobody.
   const bool by_rows = orders && !small && whole_groups && windows.width() >= kShortRow;
   const bool in_place = !small && !by_rows && fits(windows) && whole_groups;
   const int64_t pitch = windows.height() == 1 ? windows.width() : windows.row_step() / windows.column_step();

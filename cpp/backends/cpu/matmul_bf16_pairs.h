@@ -1,5 +1,5 @@
-// Kernels of bfloat16 products for CPUs with instructions for them: what AMX (matmul_bf16_amx.h) and VDPBF16PS share,
-// and those for VDPBF16PS.
+// Kernels of bfloat16 products for CPUs with instructions for them: what AMX (matmul_bf16_amx.h) and VDPBF16PS
+// (matmul_bf16_vectors.h) share.
 //
 // The instructions take subnormal numbers for zero. They do not meet any when every product is a multiple of the
 // smallest normal number, for then every sum is: packing finds the smallest exponent of each strip and panel, and where

@@ -64,6 +64,15 @@ SHAPES: dict[str, tuple[tuple[int, ...], tuple[int, ...], Window]] = {
     "spread, groups": ((2, 13, 14, 12), (6, 4, 3, 4), {"groups": 3, "input_dilation": (3, 2), "padding": 2}),
     "spread, phases that read alike": ((2, 5, 9, 40), (7, 2, 5, 40), {"input_dilation": (2, 4), "padding": 6}),
     "spread, phases alike but for their k-blocks": ((2, 40, 80), (1, 100, 80), {"input_dilation": 40, "padding": 90}),
+    "whole groups of k in wide rows": ((2, 9, 37, 64), (40, 3, 3, 64), {"padding": 1}),
+    "whole groups of k, more of them, with steps": ((1, 9, 83, 96), (70, 2, 3, 96), {"padding": 1, "stride": 2}),
+    "whole groups of k in short rows": ((2, 30, 5, 32), (20, 3, 3, 32), {"padding": 1}),
+    "whole groups of k over the ends of rows": ((2, 30, 8, 32), (20, 2, 2, 32), {"padding": ((1, 1), (0, 0))}),
+    "whole groups of k across images": ((200, 3, 3, 64), (35, 3, 3, 64), {"padding": 1}),
+    "whole groups of k in a few images": ((3, 3, 5, 160), (10, 3, 3, 160), {"padding": 1}),
+    "whole groups of k of some channels": ((2, 10, 20, 128), (72, 3, 3, 32), {"groups": 4, "padding": 1}),
+    "whole groups of k, dilated": ((2, 20, 30, 32), (50, 3, 2, 32), {"kernel_dilation": (2, 3), "padding": 3}),
+    "whole groups of k, spread": ((2, 9, 14, 64), (33, 4, 5, 64), {"input_dilation": 2, "padding": ((2, 3), (1, 4))}),
     "spread, alike with steps and few outputs": (
         (1, 3, 30, 402),
         (2, 1, 25, 402),
@@ -95,12 +104,30 @@ def test_cpu_equals_reference(name: str, dtype: str) -> None:
         np.testing.assert_array_equal(run("cpu", threads, "transposed" if threads == 2 else "plain"), exact)
 
 
-# Neighbouring outputs read k elements apart, but not k in a row.
+@pytest.mark.parametrize("name", [name for name in SHAPES if "whole groups" in name or "images" in name])
+def test_every_exponent(name: str) -> None:
+    """Products of all exponents, of which some instructions take the smallest for zero."""
+    shape, weight_shape, window = SHAPES[name]
+    rng = np.random.default_rng(len(name))
+    x, w = (
+        np.ldexp(rng.standard_normal(s), rng.integers(-75, 60, s)).astype(np.float32) for s in (shape, weight_shape)
+    )
+    ist.set_num_threads(1)
+    results = []
+    for device in ("reference", "cpu"):
+        with ist.device(device):
+            a, b = (ist.array(v).astype(ist.bfloat16) for v in (x, w))
+            results.append(arrays.bits(ist.conv_general(a, b, **window)))
+    np.testing.assert_array_equal(results[1], results[0])
+
+
+# Neighbouring outputs read k elements apart, but not k in a row; or copies of them.
 APART: dict[str, tuple[tuple[int, ...], tuple[int, ...], Window]] = {
     "taps below": ((1, 2, 80, 64), (8, 2, 1, 64), {"stride": (1, 2)}),
     "taps behind": ((1, 2, 1, 80, 64), (8, 2, 1, 1, 64), {"stride": (1, 1, 2)}),
     "dilated": ((1, 80, 64), (8, 2, 64), {"stride": 2, "kernel_dilation": 3}),
     "groups": ((1, 80, 64), (64, 2, 32), {"groups": 2}),
+    "padded": ((1, 4, 20, 64), (8, 3, 3, 64), {"padding": 1}),
 }
 
 

@@ -1,7 +1,8 @@
 // Convolutions as products of strips that are read a group of k at a time: bfloat16 where a CPU multiplies groups from
 // wherever their rows begin. A group that is one piece of each window is read there; the others are gathered first. For
 // strips to go over the ends of rows, all outputs are one step apart, and some between two rows are computed for
-// nothing; where those would be too many, every group is gathered.
+// nothing; where those would be too many, every group is gathered. Kernels whose groups have an order of their own read
+// copies of windows, in which the groups are put in order once.
 #include <algorithm>
 #include <vector>
 
@@ -14,6 +15,7 @@ namespace ist::cpu {
 namespace {
 
 constexpr int kMostGroups = kMatmulBlock / kMatmulGroup;
+constexpr int64_t kShortRow = 8;  // of outputs, too short for strips of their own
 constexpr int64_t kGroupBytes = kMatmulGroup * 2;
 constexpr int64_t kGatheredBytes = kMostGroups * kGroupRows * kGroupBytes;
 
@@ -47,9 +49,12 @@ struct Strips {
   const ConvFilters& filters;
   const View& out;
   const int64_t* runs;
-  int64_t pitch;     // outputs from one row to the next; 0 where groups are gathered
+  int64_t pitch;     // outputs from one row to the next; 0 where strips do not go over the ends of rows by that
+  bool by_rows;      // strips end where rows do
   bool over_images;  // the rows of a strip are the same output of several panes
   bool sees_rows;    // strips are dense and read once: what makes sure of their exponents brings them into cache
+
+  bool gathers() const { return pitch == 0 && !by_rows && !over_images; }
 
   // Outputs of a pane, with those between rows.
   int64_t pixels(const ConvBlock& block) const { return (block.rows - 1) * pitch_of(block) + block.columns; }
@@ -62,7 +67,7 @@ struct Strips {
     const int64_t n_panes = task.n_panes, first = task.first_column, columns = task.n_columns, last = first + columns;
     const int64_t depth_max = std::min<int64_t>(shape.k(), kMatmulBlock);
     const int64_t step = std::max<int64_t>(1, kConvPanelBytes / (depth_max * mm.packed_size) / mm.cols) * mm.cols;
-    const int64_t n_joined = over_images || pitch == 0 ? n_panes : 1;
+    const int64_t n_joined = over_images || gathers() ? n_panes : 1;
     const int64_t lines = over_images ? pixels(panes->block) : n_panes / n_joined;
     std::vector<Pieces> pieces;
     pieces.reserve(shape.depths.size());
@@ -76,8 +81,9 @@ struct Strips {
         for (int64_t line = 0; line < lines; ++line) {
           const StripPane* pane = over_images ? panes : panes + line * n_joined;
           const int64_t n = over_images ? n_panes : n_joined * pixels(pane->block);
-          for (int64_t i = 0; i < n; i += mm.rows) {
-            const int64_t rows = std::min<int64_t>(mm.rows, n - i);
+          const int64_t width = pane->block.columns, height = divide_up(width, divide_up(width, mm.rows));
+          for (int64_t i = 0, rows; i < n; i += rows) {
+            rows = by_rows ? std::min(height, width - i % width) : std::min<int64_t>(mm.rows, n - i);
             RowGroup strip[kMostGroups];
             void* to[kGroupRows];
             for (size_t block = begin; block < begin + each; ++block) {
@@ -88,8 +94,8 @@ struct Strips {
                 const char* from = at(panes[i], line);
                 const int64_t image = n_panes > 1 ? (panes[1].window - panes[0].window) / 2 : 0;
                 bring(from, image, rows, pieces[block], end, gathered, strip);
-              } else if (pitch > 0) {
-                const char* from = pane->window + i * windows.column_step() * 2;
+              } else if (!gathers()) {
+                const char* from = by_rows ? at(*pane, i) : pane->window + i * windows.column_step() * 2;
                 bring(from, windows.column_step(), rows, pieces[block], end, gathered, strip);
                 if (sees_rows) {
                   smallest = mm.groups->smallest_exponent(rows * depth.count, from);
@@ -109,7 +115,7 @@ struct Strips {
                                 depth.begin > 0, is_last ? to : nullptr, j, next != nullptr ? &ahead : nullptr);
               }
             }
-            if (!strip_by_strip) c += mm.rows * columns;
+            if (!strip_by_strip) c += (by_rows ? rows : mm.rows) * columns;
           }
         }
       }
@@ -125,10 +131,11 @@ struct Strips {
   // The groups of a strip whose rows are `step` elements apart.
   void bring(const char* from, int64_t step, int64_t rows, const Pieces& pieces, const char* end, char* gathered,
              RowGroup* strip) const {
+    const int64_t rows_read = mm.groups->put_in_order != nullptr ? rows : mm.rows;
     for (int g = 0; g < pieces.n_groups; ++g) {
       const RowPiece* list = pieces.list + pieces.begin[g];
       const char* data = from + list->offset * 2;
-      if (pieces.is_whole(g) && data + (mm.rows - 1) * step * 2 + kGroupBytes <= end) {
+      if (pieces.is_whole(g) && data + (rows_read - 1) * step * 2 + kGroupBytes <= end) {
         strip[g] = {data, step * 2};
         continue;
       }
@@ -208,9 +215,14 @@ void convolve_strips(const Call& call, const ConvShape& shape, const View& input
   const int64_t pixels = windows.height() * windows.width();
   const bool whole_images = shape.d.out == 1 && windows.height() == shape.h.out && windows.width() == shape.w.out;
   const bool small = whole_images && windows.count() > 1 && 8 * pixels < 7 * round_up(pixels, mm.rows);
-  const bool whole_groups = has_whole_groups(shape, windows, runs.data());
-  const bool in_place = !small && fits(windows) && whole_groups;
   const bool direct = windows.nbytes() == 0;
+  // Groups that are not read as they lie are put in order in copies of the windows, where all begin at multiples.
+  const bool orders = mm.groups->put_in_order != nullptr;
+  const bool whole_groups =
+      orders ? !direct && channels % kMatmulGroup == 0 : has_whole_groups(shape, windows, runs.data());
+  // Such kernels are as fast for strips of any height, so these end with rows and compute nothing for nobody.
+  const bool by_rows = orders && !small && whole_groups && windows.width() >= kShortRow;
+  const bool in_place = !small && !by_rows && fits(windows) && whole_groups;
   const int64_t pitch = windows.height() == 1 ? windows.width() : windows.row_step() / windows.column_step();
   Strips strips = {mm,
                    shape,
@@ -219,6 +231,7 @@ void convolve_strips(const Call& call, const ConvShape& shape, const View& input
                    out,
                    runs.data(),
                    in_place ? pitch : 0,
+                   by_rows,
                    false,
                    in_place && direct && windows.height() == 1 && windows.n_runs() == 1 && windows.column_step() == k &&
                        k <= kMatmulBlock};
@@ -229,7 +242,7 @@ void convolve_strips(const Call& call, const ConvShape& shape, const View& input
   const int64_t wide_bytes = shape.depths.size() == 1 ? 0 : in_pane * outputs * 4;
   int64_t together = ConvTasks::most_together(windows.count(), wanted, window_bytes + wide_bytes);
   if (small && together > mm.rows) together = together / mm.rows * mm.rows;
-  if (!in_place && !whole_images) together = 1;
+  if (!in_place && !by_rows && !whole_images) together = 1;
   strips.over_images = small && whole_groups && 4 * std::min(together, windows.count()) >= 3 * mm.rows;
   // Strips across panes are as many as a pane has outputs.
   const int64_t all_wide =
@@ -252,6 +265,9 @@ void convolve_strips(const Call& call, const ConvShape& shape, const View& input
         const ConvBlock block = windows.block(task.first + n);
         panes[n] = {block, windows.at(block, input.data, task.group * channels, memory + n * window_bytes,
                                       strips.sees_rows ? nullptr : &see)};
+        if (orders && !strips.gathers()) {
+          mm.groups->put_in_order(windows.nbytes() / kGroupBytes, memory + n * window_bytes);
+        }
       }
       strips.run(panes, task, smallest, end_of_windows, gathered, wide);
     }

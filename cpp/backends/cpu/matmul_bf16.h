@@ -1,6 +1,6 @@
 // Kernels of bfloat16 products. The contract cuts k into groups of 32, each with a chain of fma over its even k and one
 // over its odd k, which is what AMX does in one instruction; other levels do the same with the instructions they have:
-// here fma; in matmul_bf16_pairs.h and matmul_bf16_amx.h those for bfloat16.
+// here fma; in matmul_bf16_vectors.h and matmul_bf16_amx.h those for bfloat16.
 #pragma once
 
 #include "backends/cpu/compiler_vectors.h"

@@ -89,26 +89,6 @@ inline auto packed_groups(const uint32_t* pairs) {
              __attribute__((always_inline)) { return RowGroup{pairs + group * kPanel * kPairs, kTileRow}; };
 }
 
-// Asks for what is ahead, as much in each of so many calls.
-struct Asking {
-  const char* row;
-  int64_t stride, each;
-  int rows, lines, line = 0;
-
-  Asking(const Ahead* ahead, int64_t calls)
-      : row(ahead ? ahead->data : nullptr),
-        stride(ahead ? ahead->stride : 0),
-        each(ahead ? 1 + ahead->rows * ahead->lines / calls : 0),
-        rows(ahead ? ahead->rows : 0),
-        lines(ahead ? ahead->lines : 0) {}
-  inline void operator()() {
-    for (int64_t n = 0; n < each && rows > 0; ++n) {
-      __builtin_prefetch(row + 64 * line, 0, 2);
-      if (++line == lines) line = 0, --rows, row += stride;
-    }
-  }
-};
-
 // A strip of 32 rows and two panels; the sums of the first are added while the second is multiplied.
 void whole_tile(int64_t n_groups, const uint32_t* pairs, const uint32_t* b, float* c, int64_t c_row, TileMode mode,
                 const Ahead* ahead) {
@@ -185,41 +165,6 @@ void packed_tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t, 
 
 static_assert(kPanel == kGroupRows);
 
-int32_t smallest_exponent(int64_t n, const void* x) {
-  SmallestExponent smallest;
-  const bfloat16* data = static_cast<const bfloat16*>(x);
-  int64_t i = 0;
-  for (; i + kMatmulGroup <= n; i += kMatmulGroup) smallest.see(_mm512_loadu_si512(data + i));
-  if (i < n) smallest.see(_mm512_maskz_loadu_epi16((1u << (n - i)) - 1, data + i));
-  return smallest.get();
-}
-
-// A load reads under its mask alone, so each piece can be loaded to its place.
-template <int kPieces>
-void gather_pieces(int64_t count, int n_pieces, const RowPiece* pieces, const bfloat16* src, int64_t i_stride,
-                   uint32_t* out) {
-  const int n = kPieces > 0 ? kPieces : n_pieces;
-  __mmask32 masks[kPieces > 0 ? kPieces : kMatmulGroup];
-  int64_t offsets[kPieces > 0 ? kPieces : kMatmulGroup];
-  for (int p = 0; p < n; ++p) {
-    const int64_t place = pieces[p].at % kMatmulGroup;
-    masks[p] = static_cast<__mmask32>(((uint64_t{1} << pieces[p].length) - 1) << place);
-    offsets[p] = pieces[p].offset - place;
-  }
-  for (int64_t i = 0; i < count; ++i, src += i_stride, out += kPairs) {
-    __m512i words = _mm512_setzero_si512();
-    for (int p = 0; p < n; ++p) words = _mm512_mask_loadu_epi16(words, masks[p], src + offsets[p]);
-    _mm512_store_si512(out, words);
-  }
-}
-
-void gather_group(int64_t count, int n_pieces, const RowPiece* pieces, const void* src, int64_t i_stride, void* dst) {
-  static constexpr decltype(&gather_pieces<0>) of_pieces[] = {&gather_pieces<0>, &gather_pieces<1>, &gather_pieces<2>,
-                                                              &gather_pieces<3>};
-  of_pieces[n_pieces <= 3 ? n_pieces : 0](count, n_pieces, pieces, static_cast<const bfloat16*>(src), i_stride,
-                                          static_cast<uint32_t*>(dst));
-}
-
 // Operands from rows anywhere: strips, whose pairs are turned to be those of a row, or panels.
 template <bool kStrip>
 void pack_rows(int64_t depth, int64_t count, const void* const* rows, int64_t shift, void* dst) {
@@ -241,21 +186,6 @@ void pack_rows(int64_t depth, int64_t count, const void* const* rows, int64_t sh
     }
   }
   packed.smallest_exponent = smallest.get();
-}
-
-// The instruction takes subnormal numbers for zero.
-inline void store_rounded(VecF32 left, VecF32 right, __mmask32 lanes, bfloat16* to) {
-  constexpr int kSubnormal = 0x20;
-  __m512i rounded;
-  if (_mm512_fpclass_ps_mask(left.v, kSubnormal) == 0 && _mm512_fpclass_ps_mask(right.v, kSubnormal) == 0) {
-    rounded = (__m512i)_mm512_cvtne2ps_pbh(right.v, left.v);
-  } else {
-    alignas(64) bfloat16 halves[kPanel];
-    left.store(halves);
-    right.store(halves + kSide);
-    rounded = _mm512_load_si512(halves);
-  }
-  _mm512_mask_storeu_epi16(to, lanes, rounded);
 }
 
 // The sums of a strip, and where they go.
@@ -345,8 +275,8 @@ void strip_tile(int n_rows, int n_cols, int64_t depth, const RowGroup* a, int32_
   (n_rows > kSide ? strip_products<true> : strip_products<false>)(n_groups, a, panels.pairs, strip, ahead);
 }
 
-constexpr GroupKernels group_kernels = {&smallest_exponent, &gather_group, &pack_rows<false>, &pack_rows<true>,
-                                        &strip_tile};
+constexpr GroupKernels group_kernels = {&smallest_exponent, &gather_group,    nullptr,
+                                        &pack_rows<false>,  &pack_rows<true>, &strip_tile};
 
 constexpr MatmulKernels bfloat16_kernels = {
     kPanel,

@@ -1,5 +1,5 @@
-// Kernels of bfloat16 products for CPUs with instructions for them: what AMX (matmul_bf16_amx.h) and VDPBF16PS share,
-// and those for VDPBF16PS.
+// Kernels of bfloat16 products for CPUs with instructions for them: what AMX (matmul_bf16_amx.h) and VDPBF16PS
+// (matmul_bf16_vectors.h) share.
 //
 // The instructions take subnormal numbers for zero. They do not meet any when every product is a multiple of the
 // smallest normal number, for then every sum is: packing finds the smallest exponent of each strip and panel, and where
@@ -128,27 +128,21 @@ void load_square(const Source& from, int64_t depth, int64_t count, SmallestExpon
   if (by_column != kByColumn) VecF32::transpose(square);
 }
 
-// Where the pair with word `word` of a group lies, for element i of a strip; and where a square of a group of a panel
+// Words of a group of a strip, in which the pairs of a row lie side by side; and where a square of a group of a panel
 // starts, from column j on, whose pairs are rows of panel_row() words.
 #if defined(__AMX_BF16__)
-inline const uint32_t* strip_pair(const uint32_t* group, int64_t, int i, int word) {
-  return group + i * kPairs + word / 2;
-}
 inline int64_t strip_group(int64_t) { return kPanel * kPairs; }
 inline int64_t panel_row(int64_t) { return kSide; }
 inline int64_t panel_square(int64_t group, int64_t n_groups, int64_t, int64_t j) {
   return ((j / kPanel * n_groups + group) * kPanel + j % kPanel) * kPairs;
 }
 #else
-inline const uint32_t* strip_pair(const uint32_t* group, int64_t rows, int i, int word) {
-  return group + word / 2 * rows + i;
-}
 inline int64_t strip_group(int64_t rows) { return rows * kPairs; }
 inline int64_t panel_row(int64_t width) { return width; }
 inline int64_t panel_square(int64_t group, int64_t, int64_t width, int64_t j) { return group * width * kPairs + j; }
 #endif
 
-// Packs panels of B, and strips of A for VDPBF16PS.
+// Packs panels of B.
 void pack_pairs(int64_t depth, int64_t count, int64_t width, const void* src, int64_t k_stride, int64_t j_stride,
                 void* dst) {
   Packed& packed = *static_cast<Packed*>(dst);
@@ -190,7 +184,7 @@ void exact_tile(int n_rows, int n_cols, int64_t depth, const Packed& a, int64_t 
             acc[0][0] = acc[0][1] = VecF32::zero();
             for (int k = parity; k < n; k += 2) {
               const int word = k_to_word(k);
-              const VecF32 value = half_of(_mm512_set1_epi32(static_cast<int>(*strip_pair(x, rows, i, word))), word);
+              const VecF32 value = half_of(_mm512_set1_epi32(static_cast<int>(x[i * kPairs + word / 2])), word);
               for (int h = 0; h < 2; ++h) {
                 const uint32_t* square = b.pairs + panel_square(group, n_groups, kPanel, j + h * kSide);
                 const __m512i pairs = _mm512_loadu_si512(square + word / 2 * panel_row(kPanel));
@@ -208,71 +202,86 @@ inline bool stays_normal(int32_t a_exponent, const Packed& b) {
 }
 inline bool stays_normal(const Packed& a, const Packed& b) { return stays_normal(a.smallest_exponent, b); }
 
-#if !defined(__AMX_BF16__)
+// Asks for what is ahead, as much in each of so many calls.
+struct Asking {
+  const char* row;
+  int64_t stride, each;
+  int rows, lines, line = 0;
 
-template <int kRows, bool kPart>
-void pair_group_tile(int n_cols, int64_t depth, const Packed& a, int64_t a_step, const Packed& b, float* c,
-                     int64_t c_row, TileMode mode) {
-  group_tile<VecF32, kRows, kPart>(
-      n_cols, (depth + kMatmulGroup - 1) / kMatmulGroup, c, c_row, mode,
-      [&](int parity, int64_t group, VecF32(&acc)[kRows][2]) __attribute__((always_inline)) {
-        const uint32_t* x = a.pairs + (group * kPairs + parity * (kPairs / 2)) * a_step;
-        const uint32_t* y = b.pairs + (group * kPairs + parity * (kPairs / 2)) * kPanel;
-#pragma GCC unroll 16
-        for (int i = 0; i < kRows; ++i) acc[i][0] = acc[i][1] = VecF32::zero();
-        for (int p = 0; p < kPairs / 2; ++p, x += a_step, y += kPanel) {
-          const auto left = (__m512bh)_mm512_loadu_si512(y), right = (__m512bh)_mm512_loadu_si512(y + kSide);
-#pragma GCC unroll 16
-          for (int i = 0; i < kRows; ++i) {
-            const auto value = (__m512bh)_mm512_set1_epi32(static_cast<int>(x[i]));
-            acc[i][0].v = _mm512_dpbf16_ps(acc[i][0].v, value, left);
-            acc[i][1].v = _mm512_dpbf16_ps(acc[i][1].v, value, right);
-          }
-        }
-      });
-}
-
-using PairTileFn = void (*)(int, int64_t, const Packed&, int64_t, const Packed&, float*, int64_t, TileMode);
-struct PairTileFns {
-  PairTileFn of_rows[kTileRows + 1];
-};
-template <bool kPart, int kRows = kTileRows>
-constexpr PairTileFns pair_tile_fns(PairTileFns fns = {}) {
-  fns.of_rows[kRows] = &pair_group_tile<kRows, kPart>;
-  if constexpr (kRows > 1) fns = pair_tile_fns<kPart, kRows - 1>(fns);
-  return fns;
-}
-
-void packed_tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t, int64_t a_step, const void* b, int64_t,
-                 void* c, int64_t c_row, TileMode mode, const Ahead*) {
-  static constexpr PairTileFns whole = pair_tile_fns<false>(), part = pair_tile_fns<true>();
-  const Packed &strip = *static_cast<const Packed*>(a), &panel = *static_cast<const Packed*>(b);
-  float* out = static_cast<float*>(c);
-  if (!stays_normal(strip, panel)) return exact_tile(n_rows, n_cols, depth, strip, a_step, panel, out, c_row, mode);
-  (n_cols == kPanel ? whole : part).of_rows[n_rows](n_cols, depth, strip, a_step, panel, out, c_row, mode);
-}
-
-constexpr MatmulKernels bfloat16_kernels = {
-    kTileRows,
-    kPanel,
-    4,
-    false,
-    &pack_pairs,
-    &packed_tile,
-    &round_rows<IST_BFLOAT16>,
-    kSide,
-    &group_row_product<VecF32>,
-    &pack_pairs,
-    2,
-    kMatmulGroup,
-    kHeader,
-    2,
-    nullptr,
-    nullptr,
-    nullptr,
+  Asking(const Ahead* ahead, int64_t calls)
+      : row(ahead ? ahead->data : nullptr),
+        stride(ahead ? ahead->stride : 0),
+        each(ahead ? 1 + ahead->rows * ahead->lines / calls : 0),
+        rows(ahead ? ahead->rows : 0),
+        lines(ahead ? ahead->lines : 0) {}
+  inline void operator()() {
+    for (int64_t n = 0; n < each && rows > 0; ++n) {
+      __builtin_prefetch(row + 64 * line, 0, 2);
+      if (++line == lines) line = 0, --rows, row += stride;
+    }
+  }
 };
 
+// ---- strips in groups ----
+
+int32_t smallest_exponent(int64_t n, const void* x) {
+  SmallestExponent smallest;
+  const bfloat16* data = static_cast<const bfloat16*>(x);
+  int64_t i = 0;
+  for (; i + kMatmulGroup <= n; i += kMatmulGroup) smallest.see(_mm512_loadu_si512(data + i));
+  if (i < n) smallest.see(_mm512_maskz_loadu_epi16((1u << (n - i)) - 1, data + i));
+  return smallest.get();
+}
+
+// A group whose k ascend, as its pairs.
+inline __m512i in_word_order(__m512i words) {
+#if defined(__AMX_BF16__)
+  return words;
+#else
+  return _mm512_permutexvar_epi16(_mm512_load_si512(&word_order), words);
 #endif
+}
+
+// A load reads under its mask alone, so each piece can be loaded to its place.
+template <int kPieces>
+void gather_pieces(int64_t count, int n_pieces, const RowPiece* pieces, const bfloat16* src, int64_t i_stride,
+                   uint32_t* out) {
+  const int n = kPieces > 0 ? kPieces : n_pieces;
+  __mmask32 masks[kPieces > 0 ? kPieces : kMatmulGroup];
+  int64_t offsets[kPieces > 0 ? kPieces : kMatmulGroup];
+  for (int p = 0; p < n; ++p) {
+    const int64_t place = pieces[p].at % kMatmulGroup;
+    masks[p] = static_cast<__mmask32>(((uint64_t{1} << pieces[p].length) - 1) << place);
+    offsets[p] = pieces[p].offset - place;
+  }
+  for (int64_t i = 0; i < count; ++i, src += i_stride, out += kPairs) {
+    __m512i words = _mm512_setzero_si512();
+    for (int p = 0; p < n; ++p) words = _mm512_mask_loadu_epi16(words, masks[p], src + offsets[p]);
+    _mm512_store_si512(out, in_word_order(words));
+  }
+}
+
+void gather_group(int64_t count, int n_pieces, const RowPiece* pieces, const void* src, int64_t i_stride, void* dst) {
+  static constexpr decltype(&gather_pieces<0>) of_pieces[] = {&gather_pieces<0>, &gather_pieces<1>, &gather_pieces<2>,
+                                                              &gather_pieces<3>};
+  of_pieces[n_pieces <= 3 ? n_pieces : 0](count, n_pieces, pieces, static_cast<const bfloat16*>(src), i_stride,
+                                          static_cast<uint32_t*>(dst));
+}
+
+// The instruction takes subnormal numbers for zero.
+inline void store_rounded(VecF32 left, VecF32 right, __mmask32 lanes, bfloat16* to) {
+  constexpr int kSubnormal = 0x20;
+  __m512i rounded;
+  if (_mm512_fpclass_ps_mask(left.v, kSubnormal) == 0 && _mm512_fpclass_ps_mask(right.v, kSubnormal) == 0) {
+    rounded = (__m512i)_mm512_cvtne2ps_pbh(right.v, left.v);
+  } else {
+    alignas(64) bfloat16 halves[kPanel];
+    left.store(halves);
+    right.store(halves + kSide);
+    rounded = _mm512_load_si512(halves);
+  }
+  _mm512_mask_storeu_epi16(to, lanes, rounded);
+}
 
 }  // namespace
 }  // namespace ist::cpu

@@ -249,7 +249,7 @@ void Product::half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
   const int64_t columns_max = few ? round_up(cols, kFewColumns >> in_log2) : round_up(divide_up(columns, passes), cols);
   const int64_t block_bytes = columns_max / cols * panel_bytes;
   const int64_t tile_bytes = round_up(height * cols * mm.size, 64);
-  const bool keeps_a = few || (mm.speed == 1 && passes > 1 && a_bytes <= kKeptBytes);
+  const bool keeps_a = few || (mm.speed <= 2 && passes > 1 && a_bytes <= kKeptBytes);
   const bool upright = is_upright(a);
   const int64_t most = std::clamp<int64_t>(kFewBytes / (k_blocks * strip_bytes), 1, kPackPanels);
   const int64_t group = upright ? strips_together(strips, most) : 1;
@@ -358,13 +358,18 @@ void Product::flat_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
 
   const int64_t strip_bytes = packs_a ? packed(depth_max, mm.rows) : 0;
   const int64_t strips = divide_up(rows, mm.rows), height = divide_up(rows, strips), a_bytes = strips * strip_bytes;
+  // A is packed once, not for each panel of columns, where all of it stays in the second-level cache.
+  const int64_t all_bytes = divide_up(k, kMatmulBlock) * a_bytes;
+  const bool keeps_a = packs_a && columns_max < columns && all_bytes <= kFewBytes;
   const int64_t b_bytes = packs_b ? packed(std::min(piece, depth_max), cols) : 0;
   const int64_t c_bytes = rows * columns_max * size;
-  const auto bytes = static_cast<size_t>(a_bytes + b_bytes + (half() ? c_bytes : 0) + (adds ? c_bytes : 0));
+  const auto bytes =
+      static_cast<size_t>((keeps_a ? 0 : a_bytes) + b_bytes + (half() ? c_bytes : 0) + (adds ? c_bytes : 0));
+  Temporary memory;
+  char* kept = keeps_a ? memory.make(call, all_bytes) : nullptr;
 
   for (int64_t j0 = 0; j0 < columns; j0 += columns_max) {
-    char* a_strip = scratch(bytes);
-    char* b_panel = a_strip + a_bytes;
+    char* b_panel = scratch(bytes);
     char* c_next = b_panel + b_bytes;  // of the second k-block and those after it
     char* c_wide = c_next + (adds ? c_bytes : 0);
     const int64_t width = std::min(columns_max, columns - j0);
@@ -374,7 +379,8 @@ void Product::flat_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
       const int64_t depth = std::min<int64_t>(kMatmulBlock, k - k0);
       char* into = k0 == 0 ? total : c_next;
       const int64_t into_row = k0 == 0 ? total_row : columns_max;
-      for (int64_t i = 0; packs_a && i < rows; i += height) {
+      char* a_strip = keeps_a ? kept + k0 / kMatmulBlock * a_bytes : c_wide + (half() ? c_bytes : 0);
+      for (int64_t i = 0; packs_a && (!keeps_a || j0 == 0) && i < rows; i += height) {
         const int64_t n_rows = std::min(height, rows - i);
         mm.pack_a(depth, n_rows, n_rows, at(a, i, k0), a.column, a.row, a_strip + i / height * strip_bytes);
       }

@@ -41,7 +41,8 @@ struct Ahead {
 };
 
 // Some elements of k for each row of a strip: kMatmulGroup of row i at data + i * step bytes. There are kGroupRows
-// rows, the last of which may hold anything; of elements past the depth, all rows hold +0.
+// rows, the last of which may hold anything, or with GroupKernels::put_in_order those of the strip; of elements past the
+// depth, all rows hold +0.
 struct RowGroup {
   const void* data;
   int64_t step;
@@ -50,8 +51,11 @@ struct RowGroup {
 struct GroupKernels {
   // The smallest exponent of some elements, which tells `tile` what it may multiply as it is.
   int32_t (*smallest_exponent)(int64_t n, const void* x);
-  // A group of `count` rows i_stride elements apart, from pieces in ascending order, with +0 beyond them.
+  // A group of `count` rows i_stride elements apart, from pieces in ascending order, with +0 beyond them, in the order
+  // that `tile` reads.
   void (*gather)(int64_t count, int n_pieces, const RowPiece* pieces, const void* src, int64_t i_stride, void* dst);
+  // Puts groups of k into that order where they are. Null where k ascends in it.
+  void (*put_in_order)(int64_t n_groups, void* x);
   // `pack` and `pack_a` where each k has a row of its own: element i is rows[k][shift + i]. What lies behind them in
   // each row is prefetched. Squares beyond `count` hold anything.
   void (*pack_rows)(int64_t depth, int64_t count, const void* const* rows, int64_t shift, void* dst);

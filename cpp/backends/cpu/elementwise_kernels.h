@@ -45,7 +45,7 @@ struct ChainTable {
   bool takes[kDTypes][kElementwiseIds];  // by the op's last operand; what takes bools goes on with any chain
   int64_t block_bytes;
   // Is there a gain in asking for many lines at once, those that a cheap op stores to or the operands of a costly one?
-  // Processors with AVX2 alone lose.
+  // Processors with AVX2 alone lose, and so do AMD's.
   bool asks_for_lines;
   bool keeps[kDTypes];  // may a chain keep values for later steps? It pays where there are registers enough
 };

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string>
 
+#include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/matmul_kernels.h"
 
 #if defined(__x86_64__)
@@ -83,9 +84,19 @@ Features detect() {
   return found;
 }
 
-// Chosen once, hence the table that is put together here.
+bool is_amd() {
+  uint32_t a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(0, &a, &b, &c, &d) != 0 && b == signature_AMD_ebx;
+}
+
+// Chosen once, hence the tables that are put together here. `bfloat16` may be null.
 Kernels v4_kernels(const char* name, const MatmulKernels* bfloat16) {
   Kernels kernels = IST_KERNELS_OF(v4, name);
+  static ChainTable chain;
+  chain = *kernels.chain;
+  chain.asks_for_lines = !is_amd();
+  kernels.chain = &chain;
+  if (bfloat16 == nullptr) return kernels;
   static MatmulTable matmul;
   matmul = *kernels.matmul;
   matmul.of[IST_BFLOAT16 - IST_FLOAT16] = *bfloat16;
@@ -99,7 +110,7 @@ struct Levels {
     const Features found = detect();
     list[0] = {"x86-64", true, [] { return IST_KERNELS_OF(v1, "x86-64"); }};
     list[1] = {"x86-64-v3", found.v3, [] { return IST_KERNELS_OF(v3, "x86-64-v3"); }};
-    list[2] = {"x86-64-v4", found.v4, [] { return IST_KERNELS_OF(v4, "x86-64-v4"); }};
+    list[2] = {"x86-64-v4", found.v4, [] { return v4_kernels("x86-64-v4", nullptr); }};
     list[3] = {"x86-64-v4-bf16", found.v4_bf16,
                [] { return v4_kernels("x86-64-v4-bf16", ist_cpu_matmul_bf16_v4_bf16()); }};
     list[4] = {"x86-64-v4-amx", found.v4_amx, [] { return v4_kernels("x86-64-v4-amx", ist_cpu_matmul_bf16_v4_amx()); }};

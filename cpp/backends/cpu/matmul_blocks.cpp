@@ -60,7 +60,7 @@ void Product::block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, in
     row_block(rows, columns, c, n1 - n0);
     return finished(0, 1, 0, n1 - n0);
   }
-  if (m1 - m0 == 1 && streamed_row() != nullptr && b.column == 1 && (n1 - n0) << in_log2 >= kLine) {
+  if (m1 - m0 == 1 && streamed_row() != nullptr && b.column == 1 && (n1 - n0) << in_log2 >= 2 * kLine) {
     return streamed_block(rows, columns, c, n1 - n0, finished);
   }
   const TileState tiles(mm);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "backends/cpu/cache_size.h"
+#include "backends/cpu/compiler_vectors.h"
 #include "backends/cpu/isa_common.h"
 #include "backends/cpu/matmul_kernels.h"
 
@@ -21,7 +22,8 @@ template <int D, class V>
 class StreamedRow {
   using T = Type<D>;
   using C = Compute<D>;
-  static constexpr int W = V::kWidth, kTile = kLine / static_cast<int>(sizeof(T)), kVecs = kTile / W;
+  static constexpr int W = V::kWidth, kLineOfB = kLine / static_cast<int>(sizeof(T));
+  static constexpr int kTile = kLineOfB < 2 * W ? 2 * W : kLineOfB, kVecs = kTile / W;
   static constexpr bool kHalf = sizeof(T) == 2;
 
  public:
@@ -145,11 +147,11 @@ void streamed_row(int64_t n_cols, int64_t k, const void* a, const void* b, int64
   }
 }
 
-// With AVX-512 it is not measured yet.
+// Without AVX2 it is not measured.
 template <int D, class V>
 constexpr auto streamed_row_of() {
   using Fn = void (*)(int64_t, int64_t, const void*, const void*, int64_t, void*, void*);
-  if constexpr (kAvx2Alone) {
+  if constexpr (kVectorBytes >= 32) {
     return Fn{&streamed_row<D, V>};
   } else {
     return Fn{nullptr};

@@ -72,7 +72,7 @@ def test_functions_of_more_than_the_caches_hold(dtype: str, threads: int) -> Non
     of_dtype = getattr(ist, dtype)
     a = ist.concatenate([ist.tile(ist.array(x, of_dtype), times), ist.array(x[:rest], of_dtype)])
     ist.eval(a)
-    for name in ("sin", "cos", "tan", "exp", "sigmoid", "log", "log2", "log10"):
+    for name in ("sin", "cos", "tan", "exp", "sigmoid", "log", "log2", "log10", "tanh", "sqrt"):
         function = getattr(ist, name)
         with ist.device("reference"):
             once = arrays.bits(function(ist.array(x, of_dtype)))

@@ -177,8 +177,6 @@ inline int64_t first_nan(const T* x, int64_t n) {
 
 // ---- long sequences ----
 
-constexpr bool kByPlaces = kVectorBytes < 64;  // with AVX-512 it is not measured yet
-
 // Where of the places that kArgTogether elements are read in the most extreme one is first, and it itself. What fetches
 // memory ahead follows each place by itself, and gets more from several that are read in turns.
 template <bool kMaximum, class T>
@@ -244,7 +242,7 @@ bool arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint3
     one_by_one<kMaximum>(x, n, base, best, index);
     return ends<kMaximum, D>(best);
   }
-  if (kByPlaces && n == kArgTogether) {
+  if (n == kArgTogether) {
     const Places<kMaximum, T> places(x, best);
     int64_t at = n;
     if (may_have_nan<T>(places.sum())) at = first_nan(x, n);
@@ -385,7 +383,6 @@ constexpr ArgReducer arg_reducer() {
 
 constexpr ArgReduceTable make_table() {
   ArgReduceTable table{};
-  table.takes_together = kByPlaces;
 #define IST_ENTRY(dtype)                           \
   table.fn[0][dtype] = arg_reducer<true, dtype>(); \
   table.fn[1][dtype] = arg_reducer<false, dtype>();

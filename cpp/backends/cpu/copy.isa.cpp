@@ -67,6 +67,27 @@ inline void rows_of_three(int64_t rows, T* __restrict out, const T* __restrict i
   if (rows > 1) row(rows - 1, 3);
 }
 
+// Three elements a row, backwards: as many rows as a vector holds change places in it, and what it has besides is
+// replaced by the next rows.
+template <class T>
+inline void rows_of_three_backwards(int64_t rows, T* __restrict out, const T* __restrict in) {
+  constexpr int W = kWidth<T>, kRows = W / 3;
+  const auto backwards = []<int... i>(Elements<T> v, std::integer_sequence<int, i...>) __attribute__((always_inline)) {
+    return __builtin_shufflevector(v, v, (i < 3 * kRows ? 3 * (kRows - 1 - i / 3) + i % 3 : i)...);
+  };
+  const auto row = [&](int64_t r)
+                       __attribute__((always_inline)) { __builtin_memcpy(out + 3 * r, in - 3 * r, 3 * sizeof(T)); };
+  if (rows == 0) return;
+  row(0);  // the vector of the first rows would pass the end of it
+  int64_t r = 1;
+  for (; r + kRows < rows; r += kRows) {
+    const Elements<T> some =
+        backwards(load_as<Elements<T>>(in - 3 * (r + kRows - 1)), std::make_integer_sequence<int, W>());
+    __builtin_memcpy(out + 3 * r, &some, sizeof(some));
+  }
+  for (; r < rows; ++r) row(r);
+}
+
 // Rows that are dense in the target.
 template <class T>
 inline void load_rows(int64_t rows, int64_t cols, T* __restrict out, int64_t dst_row, const T* __restrict in,
@@ -76,6 +97,9 @@ inline void load_rows(int64_t rows, int64_t cols, T* __restrict out, int64_t dst
       case 2:
         return fixed_rows<2>(rows, out, dst_row, in, src_row);
       case 3:
+        if constexpr (kVectorBytes == 64 && sizeof(T) == 4) {
+          if (dst_row == 3 && src_row == -3) return rows_of_three_backwards(rows, out, in);
+        }
         if (dst_row == 3 && src_row != 0 && rows > 0) return rows_of_three(rows, out, in, src_row);
         return fixed_rows<3>(rows, out, dst_row, in, src_row);
       case 4:

@@ -1,4 +1,5 @@
 // Tile kernels of the elementwise ops with two operands, made from ops.def, and of `where`.
+#include "backends/cpu/compiler_vectors.h"
 #include "backends/cpu/division_by_one.h"
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/isa_common.h"
@@ -35,14 +36,24 @@ template <class Body>
 constexpr bool kIsArithmetic = std::is_same_v<Body, Body_add> || std::is_same_v<Body, Body_subtract> ||
                                std::is_same_v<Body, Body_multiply> || std::is_same_v<Body, Body_divide>;
 
+#if defined(__AVX512F__)
+inline void stream_vector(void* to, const void* from) {
+  _mm512_stream_si512(static_cast<__m512i*>(to), _mm512_load_si512(from));
+}
+#elif defined(__AVX2__)
+inline void stream_vector(void* to, const void* from) {
+  _mm256_stream_si256(static_cast<__m256i*>(to), _mm256_load_si256(static_cast<const __m256i*>(from)));
+}
+#endif
+
 // Results that go past the caches from registers.
 template <class Body, int D>
 constexpr TileFn streamed_fn() {
-  if constexpr (kAvx2Alone && kIsArithmetic<Body> && (D == IST_FLOAT32 || D == IST_FLOAT64)) {
+  if constexpr (kVectorBytes >= 32 && kIsArithmetic<Body> && (D == IST_FLOAT32 || D == IST_FLOAT64)) {
     return [](int64_t n, void* out, const void* const* in) {
 #if defined(__AVX2__)
       using T = Type<D>;
-      constexpr int64_t kBytes = 128, kPiece = kBytes / sizeof(T), kVectorBytes = 32;
+      constexpr int64_t kPiece = 128 / sizeof(T);
       const T* __restrict a = static_cast<const T*>(in[0]);
       const T* __restrict b = static_cast<const T*>(in[1]);
       T* __restrict r = static_cast<T*>(out);
@@ -51,8 +62,7 @@ constexpr TileFn streamed_fn() {
         alignas(kVectorBytes) T piece[kPiece];
         for (int64_t k = 0; k < kPiece; ++k) piece[k] = Body::apply(a[i + k], b[i + k]);
         for (int64_t k = 0; k < kPiece; k += kVectorBytes / sizeof(T)) {
-          _mm256_stream_si256(reinterpret_cast<__m256i*>(r + i + k),
-                              _mm256_load_si256(reinterpret_cast<const __m256i*>(piece + k)));
+          stream_vector(r + i + k, piece + k);
         }
       }
       const void* const rest[] = {a + i, b + i};

@@ -174,7 +174,7 @@ end:
 
 template <class T, bool kOfBools>
 void chain_tile(int64_t n, void* out, const void* const* in, const ChainStep* steps, int n_steps, bool makes_bool) {
-  constexpr bool kMayDecode = kAvx2Alone && std::is_same_v<T, float> && !kOfBools;
+  constexpr bool kMayDecode = kVectorBytes >= 32 && std::is_same_v<T, float> && !kOfBools;
   const bool decodes = kMayDecode && n >= kDecodedFrom && n_steps <= kMostDecoded;
   int64_t i = 0;
   if constexpr (kMayDecode) {

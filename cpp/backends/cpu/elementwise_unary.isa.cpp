@@ -154,26 +154,37 @@ template <class Body>
 constexpr bool HasNearBodies = false;
 #endif
 
-template <class Body, class V, class T>
+// `kStreams`: results go past the caches from the registers, and the operand is asked for ahead.
+template <class Body, class V, class T, bool kStreams = false>
 void vector_tile(int64_t n, void* out, const void* const* in) {
   constexpr int W = V::kWidth;
+  constexpr int64_t kAhead = 4096 / sizeof(T);
   const T* a = static_cast<const T*>(in[0]);
   T* r = static_cast<T*>(out);
+  if (kStreams && reinterpret_cast<uintptr_t>(r) % sizeof(V) != 0) return vector_tile<Body, V, T>(n, out, in);
+  const auto put = [](V value, T* to) __attribute__((always_inline)) {
+    if constexpr (kStreams) {
+      value.stream(to);
+    } else {
+      value.store(to);
+    }
+  };
   int64_t i = 0;
   // Two at a time: their chains of operations do not wait for each other.
   for (; i + 2 * W <= n; i += 2 * W) {
     V first = V::load(a + i), second = V::load(a + i + W);
+    if constexpr (kStreams) __builtin_prefetch(a + i + kAhead), __builtin_prefetch(a + i + kAhead + W);
     if constexpr (std::is_same_v<V, VecF32> && HasNearBodies<Body>) {
       if (!Body::any_far(VecMath(first), VecMath(second))) [[likely]] {
         near_bodies<Body>(first, second);
-        first.store(r + i), second.store(r + i + W);
+        put(first, r + i), put(second, r + i + W);
         continue;
       }
     }
     first = vector_body<Body>(first), second = vector_body<Body>(second);
-    first.store(r + i), second.store(r + i + W);
+    put(first, r + i), put(second, r + i + W);
   }
-  for (; i + W <= n; i += W) vector_body<Body>(V::load(a + i)).store(r + i);
+  for (; i + W <= n; i += W) put(vector_body<Body>(V::load(a + i)), r + i);
   if (i == n) return;
   const typename V::Mask left = V::mask(static_cast<int>(n - i));
   vector_body<Body>(V::load(a + i, left)).store(r + i, left);
@@ -306,6 +317,9 @@ template <class Body, int D>
 constexpr TileFn streamed_fn() {
 #if defined(IST_NEAR_FOUR)
   if constexpr (HasFourBody<Body, D>) return &flat<&streamed_tile<Body, Type<D>>>;
+#elif defined(__AVX512F__)
+  if constexpr (D == IST_FLOAT32 && HasVectorBody<Body, VecMath>) return &vector_tile<Body, VecF32, float, true>;
+  if constexpr (D == IST_FLOAT64 && HasVectorBody<Body, VecF64>) return &vector_tile<Body, VecF64, double, true>;
 #endif
   return nullptr;
 }

@@ -48,7 +48,6 @@ struct ReduceTable {
 
 struct ArgReduceTable {
   ArgReducer fn[2][kDTypes];  // argmax, argmin
-  bool takes_together;        // kArgTogether elements
 };
 
 // Row kernels, for float32 and float64 accumulators. Sums are those of the contract's blocks: n <= 4096 there.

@@ -98,6 +98,7 @@ struct VecF32 {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(upper));
   }
   inline void store(float* p) const { _mm512_storeu_ps(p, v); }
+  inline void stream(float* p) const { _mm512_stream_ps(p, v); }
   inline void store(float* p, Mask m) const { _mm512_mask_storeu_ps(p, m, v); }
   template <unsigned kLanes>
   static inline VecF32 blend(VecF32 a, VecF32 b) {
@@ -151,6 +152,7 @@ struct VecF64 {
   static inline VecF64 fma(VecF64 a, VecF64 b, VecF64 c) { return {_mm512_fmadd_pd(a.v, b.v, c.v)}; }
   static inline VecF64 add(VecF64 a, VecF64 b) { return {_mm512_add_pd(a.v, b.v)}; }
   inline void store(double* p) const { _mm512_storeu_pd(p, v); }
+  inline void stream(double* p) const { _mm512_stream_pd(p, v); }
   inline void store(double* p, Mask m) const { _mm512_mask_storeu_pd(p, m, v); }
   template <unsigned kLanes>
   static inline VecF64 blend(VecF64 a, VecF64 b) {

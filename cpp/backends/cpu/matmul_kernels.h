@@ -41,8 +41,8 @@ struct Ahead {
 };
 
 // Some elements of k for each row of a strip: kMatmulGroup of row i at data + i * step bytes. There are kGroupRows
-// rows, the last of which may hold anything, or with GroupKernels::put_in_order those of the strip; of elements past the
-// depth, all rows hold +0.
+// rows, the last of which may hold anything, or with GroupKernels::put_in_order those of the strip; of elements past
+// the depth, all rows hold +0.
 struct RowGroup {
   const void* data;
   int64_t step;

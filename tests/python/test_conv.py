@@ -24,6 +24,8 @@ SHAPES: dict[str, tuple[tuple[int, ...], tuple[int, ...], Window]] = {
     "pointwise": ((3, 21, 20, 30), (70, 1, 1, 30), {}),
     "pointwise with strides": ((3, 21, 20, 30), (35, 1, 1, 30), {"stride": 3}),
     "a long row": ((1, 30_000, 4), (3, 5, 4), {"padding": 2}),
+    "windows of nothing but padding": ((1, 3, 2, 32), (5, 3, 3, 32), {"padding": 70}),
+    "rows of three pixels, several k-blocks": ((5, 4, 3, 64), (34, 3, 3, 64), {"padding": 1}),
     "spread and dilated": ((2, 9, 11, 6), (35, 3, 2, 6), {"kernel_dilation": (1, 2), "input_dilation": (3, 2)}),
     "cropped": ((2, 12, 18, 6), (5, 3, 2, 6), {"padding": ((-2, 1), (2, -3))}),
     "groups": ((2, 12, 18, 12), (9, 3, 3, 4), {"groups": 3, "padding": 1, "flip": True}),

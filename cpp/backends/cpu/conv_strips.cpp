@@ -257,7 +257,7 @@ void convolve_strips(const Call& call, const ConvShape& shape, const View& input
     StripPane panes[kConvPanes];
     for (int64_t i = begin; i < end; ++i) {
       const ConvTask task = tasks.task(i);
-      int32_t smallest = INT32_MAX;
+      int32_t smallest = mm.groups->smallest_exponent(0, nullptr);  // that of zeros, as windows may be all padding
       const ConvWindows::See see = [&](int64_t n, const char* elements) {
         smallest = std::min(smallest, mm.groups->smallest_exponent(n, elements));
       };

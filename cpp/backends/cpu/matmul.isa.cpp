@@ -18,7 +18,7 @@ void row_product(int n_cols, int64_t k, const void* a, const void* b, int64_t j_
   using C = Compute<D>;
   constexpr int W = V::kWidth;
   constexpr int64_t kInLine = kLine / sizeof(Type<D>), kStretch = kAvx2Alone ? kInLine : 2 * kInLine;
-  constexpr int64_t kAhead = 4 * kStretch;
+  [[maybe_unused]] constexpr int64_t kAhead = 4 * kStretch;
   const C* x = static_cast<const C*>(a);
   const Type<D>* columns = static_cast<const Type<D>*>(b);
   V total = V::zero();
@@ -35,9 +35,11 @@ void row_product(int n_cols, int64_t k, const void* a, const void* b, int64_t j_
     };
     int64_t t = k0;
     for (; t + kStretch <= end; t += kStretch) {
-      // As many columns of AVX-512 as a cache has ways twice over would drive out what was asked for.
-      for (int j = 0; kAvx2Alone && j < n_cols; ++j) {
-        for (int64_t s = 0; s < kStretch; s += kInLine) __builtin_prefetch(columns + j * j_stride + t + kAhead + s);
+      // Sixteen columns a power of two apart meet in the first-level cache, and would drive out what was asked for.
+      if constexpr (sizeof(V) < 64) {
+        for (int j = 0; j < n_cols; ++j) {
+          for (int64_t s = 0; s < kStretch; s += kInLine) __builtin_prefetch(columns + j * j_stride + t + kAhead + s);
+        }
       }
       for (int64_t s = t; s < t + kStretch; s += W) {
         if (n_cols == W) {

@@ -6,6 +6,8 @@
 namespace ist::cpu {
 namespace {
 
+constexpr int kPanels = 2;  // packed together: 128 bytes of a row of B, which memory delivers at once
+
 struct alignas(64) TileConfig {
   uint8_t palette = 1, start_row = 0, reserved[14] = {};
   uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};

@@ -14,11 +14,6 @@ namespace {
 constexpr int kPairs = kMatmulGroup / 2;
 constexpr int kSide = 16;   // pairs of a group, and lanes of a vector
 constexpr int kPanel = 32;  // columns of a packed panel
-#if defined(__AMX_BF16__)
-constexpr int kPanels = 2;  // packed together: 128 bytes of a row of B, which memory delivers at once
-#else
-constexpr int kPanels = 1;
-#endif
 constexpr int kHeader = 64;
 
 // A packed strip or panel: this header, then its groups.

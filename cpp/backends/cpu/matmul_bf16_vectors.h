@@ -8,6 +8,7 @@ namespace {
 
 constexpr int kStripRows = 32;  // of a strip, which is multiplied a few rows at a time
 constexpr int kRowsAtOnce = 4;  // whose two chains and sums fit in registers
+static_assert(kStripRows <= kGroupRows);
 
 // A panel whose rows are dense, and as wide: two of them become two vectors of pairs. Rows that lie far apart, which no
 // prefetcher follows, are asked for in time, with the line behind them for the next panel.

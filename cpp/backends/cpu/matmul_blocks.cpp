@@ -34,7 +34,6 @@ constexpr int64_t kTailColumns = 256;             // that elementwise nodes take
 constexpr int64_t kTailElements = 4096;           // or of several strips together
 constexpr int64_t kFlatColumns = 2048;            // of C kept in cache while rows of B stream through
 constexpr int64_t kFlatDepth = 32;                // of these rows at a time
-constexpr int64_t kStreamedColumns = 2 * kLine;   // bytes of rows that are wide enough, where one row is multiplied
 constexpr int64_t kStreamedWidth = 16 * 1024;     // bytes of sums of all columns, where one row is multiplied
 constexpr int64_t kFlatPackedDepth = 128;         // of columns of B transposed at a time
 
@@ -63,7 +62,8 @@ void Product::block(const Matrix& a, const Matrix& b, char* c, int64_t c_row, in
     row_block(rows, columns, c, n1 - n0);
     return finished(0, 1, 0, n1 - n0);
   }
-  if (m1 - m0 == 1 && streamed_row() != nullptr && b.column == 1 && (n1 - n0) << in_log2 >= kStreamedColumns) {
+  const int64_t streamed_least = std::max<int64_t>(mm.cols, kLine >> in_log2);
+  if (m1 - m0 == 1 && streamed_row() != nullptr && b.column == 1 && n1 - n0 >= streamed_least) {
     return streamed_block(rows, columns, c, n1 - n0, finished);
   }
   const TileState tiles(mm);

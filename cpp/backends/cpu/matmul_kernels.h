@@ -127,9 +127,9 @@ struct MatmulTable {
   // The sums of the k-blocks of a row times a column, both dense, the row and the sums in the compute type. Null where
   // there is no such kernel.
   void (*block_sums[5])(int64_t k, const void* a, const void* b, void* sums);
-  // A row times dense rows of B, of two cache lines or more, over all of k, rounded to the type in memory. The row and
-  // `sums` are in the compute type; these are kStreamedSums times as many as columns, of which two lines are the unit.
-  // Null where there is no such kernel.
+  // A row times dense rows of B, of `cols` elements and a cache line or more, over all of k, rounded to the type in
+  // memory. The row and `sums` are in the compute type; these are kStreamedSums times as many as columns, rounded up to
+  // what a row has at least. Null where there is no such kernel.
   void (*streamed_row[5])(int64_t n_cols, int64_t k, const void* a, const void* b, int64_t b_row, void* sums, void* c);
 };
 

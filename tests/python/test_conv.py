@@ -106,6 +106,15 @@ def test_cpu_equals_reference(name: str, dtype: str) -> None:
         np.testing.assert_array_equal(run("cpu", threads, "transposed" if threads == 2 else "plain"), exact)
 
 
+def assert_equal_in_bfloat16(x: np.ndarray, w: np.ndarray, window: Window) -> None:
+    results = []
+    for device in ("reference", "cpu"):
+        with ist.device(device):
+            a, b = (ist.array(v).astype(ist.bfloat16) for v in (x, w))
+            results.append(arrays.bits(ist.conv_general(a, b, **window)))
+    np.testing.assert_array_equal(results[1], results[0])
+
+
 @pytest.mark.parametrize("name", [name for name in SHAPES if "whole groups" in name or "images" in name])
 def test_every_exponent(name: str) -> None:
     """Products of all exponents, of which some instructions take the smallest for zero."""
@@ -115,12 +124,7 @@ def test_every_exponent(name: str) -> None:
         np.ldexp(rng.standard_normal(s), rng.integers(-75, 60, s)).astype(np.float32) for s in (shape, weight_shape)
     )
     ist.set_num_threads(1)
-    results = []
-    for device in ("reference", "cpu"):
-        with ist.device(device):
-            a, b = (ist.array(v).astype(ist.bfloat16) for v in (x, w))
-            results.append(arrays.bits(ist.conv_general(a, b, **window)))
-    np.testing.assert_array_equal(results[1], results[0])
+    assert_equal_in_bfloat16(x, w, window)
 
 
 # Neighbouring outputs read k elements apart, but not k in a row; or copies of them.
@@ -141,12 +145,7 @@ def test_one_product_that_is_small_among_zeros(name: str) -> None:
     for pixel in range(1, np.prod(shape[:-1]), 16):
         x = np.zeros(shape, np.float32)
         x.reshape(-1, shape[-1])[pixel] = 2.0**-120
-        results = []
-        for device in ("reference", "cpu"):
-            with ist.device(device):
-                a, b = (ist.array(v).astype(ist.bfloat16) for v in (x, w))
-                results.append(arrays.bits(ist.conv_general(a, b, **window)))
-        np.testing.assert_array_equal(results[1], results[0])
+        assert_equal_in_bfloat16(x, w, window)
 
 
 # What the zeros between the elements of a spread input do: an infinite weight makes them NaN, and sums of products too

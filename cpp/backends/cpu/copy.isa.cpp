@@ -6,10 +6,7 @@
 #include "backends/cpu/copy_kernels.h"
 #include "backends/cpu/isa_common.h"
 #include "backends/cpu/simd.h"
-
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
+#include "backends/cpu/stream_line.h"
 
 namespace ist::cpu {
 namespace {
@@ -377,26 +374,6 @@ void transpose_far(int64_t rows, int64_t cols, void* dst, int64_t dst_stride, co
 
 template <class V, class T>
 constexpr auto transpose_numbers = kAvx2Alone ? &transpose_far<V, T> : &transpose_squares<V, T>;
-
-#if defined(__AVX512F__)
-inline void stream_line(char* to, const char* from) {
-  _mm512_stream_si512(reinterpret_cast<__m512i*>(to), _mm512_loadu_si512(from));
-}
-#elif defined(__AVX__)
-inline void stream_line(char* to, const char* from) {
-  for (int i = 0; i < 64; i += 32) {
-    const __m256i part = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i));
-    _mm256_stream_si256(reinterpret_cast<__m256i*>(to + i), part);
-  }
-}
-#elif defined(__SSE2__)
-inline void stream_line(char* to, const char* from) {
-  for (int i = 0; i < 64; i += 16) {
-    const __m128i part = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i));
-    _mm_stream_si128(reinterpret_cast<__m128i*>(to + i), part);
-  }
-}
-#endif
 
 void stream(int64_t n, void* dst, const void* src) {
   char* to = static_cast<char*>(dst);

@@ -1,9 +1,11 @@
 // Tile kernels of the elementwise ops with two operands, made from ops.def, and of `where`.
+#include "backends/cpu/cache_size.h"
 #include "backends/cpu/compiler_vectors.h"
 #include "backends/cpu/division_by_one.h"
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/isa_common.h"
 #include "backends/cpu/simd_math_long.h"
+#include "backends/cpu/stream_line.h"
 #include "kernels/scalar_ops.h"
 
 namespace ist::cpu {
@@ -36,16 +38,6 @@ template <class Body>
 constexpr bool kIsArithmetic = std::is_same_v<Body, Body_add> || std::is_same_v<Body, Body_subtract> ||
                                std::is_same_v<Body, Body_multiply> || std::is_same_v<Body, Body_divide>;
 
-#if defined(__AVX512F__)
-inline void stream_vector(void* to, const void* from) {
-  _mm512_stream_si512(static_cast<__m512i*>(to), _mm512_load_si512(from));
-}
-#elif defined(__AVX2__)
-inline void stream_vector(void* to, const void* from) {
-  _mm256_stream_si256(static_cast<__m256i*>(to), _mm256_load_si256(static_cast<const __m256i*>(from)));
-}
-#endif
-
 // Results that go past the caches from registers.
 template <class Body, int D>
 constexpr TileFn streamed_fn() {
@@ -61,9 +53,7 @@ constexpr TileFn streamed_fn() {
       for (; n - i >= kPiece && reinterpret_cast<uintptr_t>(r) % kVectorBytes == 0; i += kPiece) {
         alignas(kVectorBytes) T piece[kPiece];
         for (int64_t k = 0; k < kPiece; ++k) piece[k] = Body::apply(a[i + k], b[i + k]);
-        for (int64_t k = 0; k < kPiece; k += kVectorBytes / sizeof(T)) {
-          stream_vector(r + i + k, piece + k);
-        }
+        for (int64_t k = 0; k < kPiece; k += kLine / sizeof(T)) stream_line(r + i + k, piece + k);
       }
       const void* const rest[] = {a + i, b + i};
       binary_tile<Body, D, D>(n - i, r + i, rest);

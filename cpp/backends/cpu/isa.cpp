@@ -18,7 +18,7 @@
 #define IST_DECLARE_GETTER(level, table, Type) extern "C" const ist::cpu::Type* ist_cpu_##table##_##level();
 #define IST_GET_TABLE(level, table, Type) , ist_cpu_##table##_##level()
 #define IST_KERNELS_OF(level, name) \
-  Kernels { name IST_KERNEL_TABLES(IST_GET_TABLE, level), false }
+  Kernels { name IST_KERNEL_TABLES(IST_GET_TABLE, level) }
 
 #if defined(__x86_64__)
 IST_KERNEL_TABLES(IST_DECLARE_GETTER, v1)

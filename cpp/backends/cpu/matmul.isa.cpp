@@ -18,7 +18,6 @@ void row_product(int n_cols, int64_t k, const void* a, const void* b, int64_t j_
   using C = Compute<D>;
   constexpr int W = V::kWidth;
   constexpr int64_t kInLine = kLine / sizeof(Type<D>), kStretch = kAvx2Alone ? kInLine : 2 * kInLine;
-  [[maybe_unused]] constexpr int64_t kAhead = 4 * kStretch;
   const C* x = static_cast<const C*>(a);
   const Type<D>* columns = static_cast<const Type<D>*>(b);
   V total = V::zero();
@@ -37,6 +36,7 @@ void row_product(int n_cols, int64_t k, const void* a, const void* b, int64_t j_
     for (; t + kStretch <= end; t += kStretch) {
       // Sixteen columns a power of two apart meet in the first-level cache, and would drive out what was asked for.
       if constexpr (sizeof(V) < 64) {
+        constexpr int64_t kAhead = 4 * kStretch;
         for (int j = 0; j < n_cols; ++j) {
           for (int64_t s = 0; s < kStretch; s += kInLine) __builtin_prefetch(columns + j * j_stride + t + kAhead + s);
         }

@@ -205,22 +205,11 @@ struct StripSums {
   inline void take(int begin, int end, int j) const {
     const int n = n_cols - j < kPanel ? n_cols - j : kPanel;
     const auto lanes = static_cast<__mmask32>((uint64_t{1} << n) - 1);
-    const auto low = static_cast<__mmask16>(lanes), high = static_cast<__mmask16>(lanes >> kSide);
     for (int i = begin; i < end; ++i) {
       if (out != nullptr && out[i] == nullptr) continue;
       const float* from = sums + i * kWidth + j;
-      float* at = c + i * c_row + j;
-      VecF32 left = VecF32::load(from), right = VecF32::load(from + kSide);
-      if (adds) {
-        left = VecF32::add(VecF32::load(at, low), left);
-        right = VecF32::add(VecF32::load(at + kSide, high), right);
-      }
-      if (out != nullptr) {
-        store_rounded(left, right, lanes, static_cast<bfloat16*>(out[i]) + first + j);
-      } else {
-        left.store(at, low);
-        right.store(at + kSide, high);
-      }
+      bfloat16* to = out != nullptr ? static_cast<bfloat16*>(out[i]) + first + j : nullptr;
+      store_sums(VecF32::load(from), VecF32::load(from + kSide), lanes, adds, c + i * c_row + j, to);
     }
   }
 };
@@ -255,12 +244,7 @@ void strip_products(int64_t n_groups, const RowGroup* a, const uint32_t* panel, 
 void exact_strip(int64_t depth, const RowGroup* a, const Packed& panels, StripSums& strip) {
   alignas(64) char memory[kHeader + kMatmulBlock * kPanel * sizeof(bfloat16)];
   Packed& packed = *reinterpret_cast<Packed*>(memory);
-  for (int64_t group = 0; group * kMatmulGroup < depth; ++group) {
-    for (int i = 0; i < strip.n_rows; ++i) {
-      __builtin_memcpy(packed.pairs + (group * kPanel + i) * kPairs,
-                       static_cast<const char*>(a[group].data) + i * a[group].step, kTileRow);
-    }
-  }
+  copy_groups(strip.n_rows, depth, a, packed.pairs);
   exact_tile(strip.n_rows, strip.n_cols, depth, packed, 0, panels, strip.sums, StripSums::kWidth, kTileStore);
   for (int j = 0; j < strip.n_cols; j += kPanel) strip.take(0, strip.n_rows, j);
 }

@@ -278,5 +278,27 @@ inline void store_rounded(VecF32 left, VecF32 right, __mmask32 lanes, bfloat16* 
   _mm512_mask_storeu_epi16(to, lanes, rounded);
 }
 
+// What a row of a strip comes to, with `adds` added to C: into C at `at`, or rounded to where `to` is not null.
+inline void store_sums(VecF32 left, VecF32 right, __mmask32 lanes, bool adds, float* at, bfloat16* to) {
+  const auto low = static_cast<__mmask16>(lanes), high = static_cast<__mmask16>(lanes >> kSide);
+  if (adds) {
+    left = VecF32::add(VecF32::load(at, low), left);
+    right = VecF32::add(VecF32::load(at + kSide, high), right);
+  }
+  if (to != nullptr) return store_rounded(left, right, lanes, to);
+  left.store(at, low);
+  right.store(at + kSide, high);
+}
+
+// The groups of a strip side by side, as those of a packed one.
+inline void copy_groups(int n_rows, int64_t depth, const RowGroup* a, uint32_t* pairs) {
+  for (int64_t group = 0; group * kMatmulGroup < depth; ++group, pairs += strip_group(n_rows)) {
+    for (int i = 0; i < n_rows; ++i) {
+      const char* from = static_cast<const char*>(a[group].data) + i * a[group].step;
+      __builtin_memcpy(pairs + i * kPairs, from, kPairs * sizeof(uint32_t));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace ist::cpu

@@ -288,15 +288,8 @@ struct StripSums {
 
   inline void take(int i, VecF32 left, VecF32 right) const {
     if (out != nullptr && out[i] == nullptr) return;
-    const auto low = static_cast<__mmask16>(lanes), high = static_cast<__mmask16>(lanes >> kSide);
-    float* at = c + i * c_row;
-    if (adds) {
-      left = VecF32::add(VecF32::load(at, low), left);
-      right = VecF32::add(VecF32::load(at + kSide, high), right);
-    }
-    if (out != nullptr) return store_rounded(left, right, lanes, static_cast<bfloat16*>(out[i]) + first);
-    left.store(at, low);
-    right.store(at + kSide, high);
+    bfloat16* to = out != nullptr ? static_cast<bfloat16*>(out[i]) + first : nullptr;
+    store_sums(left, right, lanes, adds, c + i * c_row, to);
   }
 };
 
@@ -321,12 +314,7 @@ void exact_strip(int n_rows, int n_cols, int64_t depth, const RowGroup* a, const
   alignas(64) char memory[kHeader + kMatmulBlock * kStripRows * sizeof(bfloat16)];
   alignas(64) float sums[kStripRows * kPanel];
   Packed& packed = *reinterpret_cast<Packed*>(memory);
-  uint32_t* to = packed.pairs;
-  for (int64_t group = 0; group * kMatmulGroup < depth; ++group) {
-    for (int i = 0; i < n_rows; ++i, to += kPairs) {
-      __builtin_memcpy(to, static_cast<const char*>(a[group].data) + i * a[group].step, kPairs * sizeof(uint32_t));
-    }
-  }
+  copy_groups(n_rows, depth, a, packed.pairs);
   exact_tile(n_rows, n_cols, depth, packed, n_rows, panel, sums, kPanel, kTileStore);
   for (int i = 0; i < n_rows; ++i) {
     strip.take(i, VecF32::load(sums + i * kPanel), VecF32::load(sums + i * kPanel + kSide));

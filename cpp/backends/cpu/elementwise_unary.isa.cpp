@@ -2,7 +2,7 @@
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/isa_common.h"
 #include "backends/cpu/simd_math_long.h"
-#include "backends/cpu/simd_near_double.h"
+#include "backends/cpu/simd_near_halves.h"
 #include "kernels/scalar_ops.h"
 
 namespace ist::cpu {
@@ -73,6 +73,16 @@ template <class Body, int D>
 concept HasFourBody = (D == IST_FLOAT32 || D == IST_FLOAT64) && requires(Four<Type<D>> x) { Body::vector_apply(x); };
 
 constexpr int64_t kFarPiece = 64;
+template <class Body, class T>
+concept HasVectorBodyOfAny = std::is_same_v<T, float> && requires(VecMath x) { Body::vector_apply(x); };
+template <class Body, class T>
+inline void any_piece(int64_t n, const T* __restrict a, T* __restrict r) {
+  int64_t i = 0;
+  if constexpr (HasVectorBodyOfAny<Body, T>) {
+    for (; i + VecMath::kWidth <= n; i += VecMath::kWidth) Body::vector_apply(VecMath::load(a + i)).store(r + i);
+  }
+  for (; i < n; ++i) r[i] = Body::apply(a[i]);
+}
 
 // The same with four vectors at a time, whose operations alternate. The last four begin where others have been before;
 // they are kept from the start, because the result may take the place of the operand.
@@ -97,7 +107,8 @@ void near_four_tile(int64_t n, void* out, const void* const* in) {
       Body::vector_apply(x).store(r + i);
     }
     const int64_t end = n - i < W ? i : n - i < kFarPiece ? n : i + kFarPiece;
-    for (; i < end; ++i) r[i] = Body::apply(a[i]);
+    any_piece<Body>(end - i, a + i, r + i);
+    i = end;
   }
   if (i == n) return;
   const void* const operand[1] = {last};
@@ -113,7 +124,7 @@ void streamed_tile(int64_t n, void* out, const void* const* in) {
   const TileFn others = &flat<&near_four_tile<Body, T>>;
   const T* a = static_cast<const T*>(in[0]);
   T* r = static_cast<T*>(out);
-  if (reinterpret_cast<uintptr_t>(r) % 32 != 0) return others(n, out, in);
+  if (reinterpret_cast<uintptr_t>(r) % sizeof(VecF32) != 0) return others(n, out, in);
   for (int64_t i = 0; i < n;) {
     for (; n - i >= W; i += W) {
       const Four<T> x = Four<T>::load(a + i);
@@ -141,18 +152,6 @@ template <class Body>
 inline VecF64 vector_body(VecF64 x) {
   return Body::vector_apply(x);
 }
-#if defined(IST_VECTOR_EXP) && !defined(IST_NEAR_FOUR)
-template <class Body>
-concept HasNearBodies = requires(NearPair x) { Body::vector_apply(x); };
-template <class Body>
-inline void near_bodies(VecF32& first, VecF32& second) {
-  const NearPair y = Body::vector_apply(NearPair(VecMath(first), VecMath(second)));
-  first = {y.first.v}, second = {y.second.v};
-}
-#else
-template <class Body>
-constexpr bool HasNearBodies = false;
-#endif
 
 // `kStreams`: results go past the caches from the registers, and the operand is asked for ahead.
 template <class Body, class V, class T, bool kStreams = false>
@@ -174,13 +173,6 @@ void vector_tile(int64_t n, void* out, const void* const* in) {
   for (; i + 2 * W <= n; i += 2 * W) {
     V first = V::load(a + i), second = V::load(a + i + W);
     if constexpr (kStreams) __builtin_prefetch(a + i + kAhead), __builtin_prefetch(a + i + kAhead + W);
-    if constexpr (std::is_same_v<V, VecF32> && HasNearBodies<Body>) {
-      if (!Body::any_far(VecMath(first), VecMath(second))) [[likely]] {
-        near_bodies<Body>(first, second);
-        put(first, r + i), put(second, r + i + W);
-        continue;
-      }
-    }
     first = vector_body<Body>(first), second = vector_body<Body>(second);
     put(first, r + i), put(second, r + i + W);
   }
@@ -226,13 +218,19 @@ concept HasHalfBody = requires(VecF32 x) { Body::vector_apply(x); };
 struct Body_exp;
 
 // Four vectors of near numbers at a time. No exp of a bfloat16 is halfway between two of them.
-template <class Body, class Half>
+template <class Body, class Half, bool kStreams = false>
 inline bool near_four(const Half* from, Half* to) {
   constexpr bool kUntied = std::is_same_v<Body, Body_exp>;
   if (Body::any_far(from)) return false;
-  const NearFour y = Body::vector_apply(load_four(from));
-  VecF32::store_two_numbers<kUntied>(to, {y.first.first.v}, {y.first.second.v});
-  VecF32::store_two_numbers<kUntied>(to + 2 * VecF32::kWidth, {y.second.first.v}, {y.second.second.v});
+  const Halves x = load_halves(from);
+  NearFour y;
+  if constexpr (requires { Body::vector_apply(x); }) {
+    y = Body::vector_apply(x).numbers;
+  } else {
+    y = Body::vector_apply(x.numbers);
+  }
+  VecF32::store_two_numbers<kUntied, kStreams>(to, {y.first.first.v}, {y.first.second.v});
+  VecF32::store_two_numbers<kUntied, kStreams>(to + 2 * VecF32::kWidth, {y.second.first.v}, {y.second.second.v});
   return true;
 }
 #endif
@@ -245,12 +243,6 @@ void half_tile(int64_t n, void* out, const void* const* in) {
   const auto two = [](const Type<D>* from, Type<D>* to) {
     VecF32 first, second;
     VecF32::load_two(from, first, second);
-    if constexpr (HasNearBodies<Body>) {
-      if (!Body::any_far(from)) [[likely]] {
-        near_bodies<Body>(first, second);
-        return VecF32::store_two_numbers(to, first, second);
-      }
-    }
     VecF32::store_two(to, Body::vector_apply(first), Body::vector_apply(second));
   };
   int64_t i = 0;
@@ -273,6 +265,27 @@ void half_tile(int64_t n, void* out, const void* const* in) {
 }
 #endif
 
+#if defined(IST_NEAR_FOUR) && defined(__AVX512F__)
+template <class Body, int D>
+void streamed_half_tile(int64_t n, void* out, const void* const* in) {
+  constexpr int64_t W = 4 * VecF32::kWidth, kAhead = 4096 / sizeof(Type<D>);
+  const TileFn others = &flat<&half_tile<Body, D>>;
+  const Type<D>* a = static_cast<const Type<D>*>(in[0]);
+  Type<D>* r = static_cast<Type<D>*>(out);
+  if (reinterpret_cast<uintptr_t>(r) % sizeof(VecF32) != 0) return others(n, out, in);
+  for (int64_t i = 0; i < n;) {
+    for (; n - i >= W; i += W) {
+      __builtin_prefetch(a + i + kAhead), __builtin_prefetch(a + i + kAhead + W / 2);
+      if (!near_four<Body, Type<D>, true>(a + i, r + i)) break;
+    }
+    const int64_t count = n - i < W ? n - i : W;
+    const void* const operand[1] = {a + i};
+    others(count, r + i, operand);
+    i += count;
+  }
+}
+#endif
+
 struct Body_negative;
 struct Body_abs;
 
@@ -289,7 +302,7 @@ constexpr TileFn half_fn() {
   if constexpr (std::is_same_v<Body, Body_negative>) return &sign_tile<true>;
   if constexpr (std::is_same_v<Body, Body_abs>) return &sign_tile<false>;
 #if defined(IST_STORES_HALVES)
-  if constexpr (HasHalfBody<Body>) return &half_tile<Body, D>;
+  if constexpr (HasHalfBody<Body>) return &flat<&half_tile<Body, D>>;
 #endif
   return nullptr;
 }
@@ -314,10 +327,19 @@ constexpr TileFn unary_fn() {
 }
 
 template <class Body, int D>
+constexpr TileFn streamed_half_fn() {
+#if defined(IST_NEAR_FOUR) && defined(__AVX512F__)
+  if constexpr (HasFourBody<Body, IST_FLOAT32> && HasHalfBody<Body>) return &flat<&streamed_half_tile<Body, D>>;
+#endif
+  return nullptr;
+}
+
+template <class Body, int D>
 constexpr TileFn streamed_fn() {
 #if defined(IST_NEAR_FOUR)
   if constexpr (HasFourBody<Body, D>) return &flat<&streamed_tile<Body, Type<D>>>;
-#elif defined(__AVX512F__)
+#endif
+#if defined(__AVX512F__)
   if constexpr (D == IST_FLOAT32 && HasVectorBody<Body, VecMath>) return &vector_tile<Body, VecF32, float, true>;
   if constexpr (D == IST_FLOAT64 && HasVectorBody<Body, VecF64>) return &vector_tile<Body, VecF64, double, true>;
 #endif
@@ -375,6 +397,8 @@ constexpr UnaryTable make_table() {
     TileFn* streamed = table.streamed[id];                            \
     streamed[IST_FLOAT32] = streamed_fn<Body, IST_FLOAT32>();         \
     streamed[IST_FLOAT64] = streamed_fn<Body, IST_FLOAT64>();         \
+    streamed[IST_FLOAT16] = streamed_half_fn<Body, IST_FLOAT16>();    \
+    streamed[IST_BFLOAT16] = streamed_half_fn<Body, IST_BFLOAT16>();  \
   }
 #include "ops/ops.def"
 #undef IST_OP

@@ -82,11 +82,11 @@ struct VecF32 {
   }
   // The same of numbers, none of which is NaN; or, where kUntied, halfway between two bfloat16 of which the lower is
   // even.
-  template <bool kUntied = false>
+  template <bool kUntied, bool kStreams>
   static inline void store_two_numbers(float16* p, VecF32 a, VecF32 b) {
     store_two(p, a, b);
   }
-  template <bool kUntied = false>
+  template <bool kUntied, bool kStreams>
   static inline void store_two_numbers(bfloat16* p, VecF32 even, VecF32 odd) {
     const __m256i words = _mm256_srli_epi32(even.number_rounded_to_upper<kUntied>(), 16);
     const __m256i upper = odd.number_rounded_to_upper<kUntied>();
@@ -115,6 +115,7 @@ struct VecF32 {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(packed));
   }
   inline void store(float* p) const { _mm256_storeu_ps(p, v); }
+  inline void stream(float* p) const { _mm256_stream_ps(p, v); }
   // Masked stores take Zen tens of cycles.
   inline void store(float* p, Mask n) const {
     if (n == kWidth) return store(p);

@@ -68,16 +68,30 @@ struct VecF32 {
     const __m512i words = _mm512_srli_epi32(even.rounded_to_upper(), 16);
     _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xaaaaaaaau, words, odd.rounded_to_upper()));
   }
-  // The same of numbers, none of which is NaN.
-  static inline void store_two_numbers(float16* p, VecF32 a, VecF32 b) { store_two(p, a, b); }
+  // The same of numbers, none of which is NaN, nor, with kUntied, halfway between two results; to where vectors are
+  // aligned past the caches, with kStreams.
+  template <bool kUntied, bool kStreams>
+  static inline void store_two_numbers(float16* p, VecF32 a, VecF32 b) {
+    if constexpr (kStreams) {
+      constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+      const __m512i low = _mm512_castsi256_si512(_mm512_cvtps_ph(a.v, kNearest));
+      _mm512_stream_si512(reinterpret_cast<__m512i*>(p), _mm512_inserti64x4(low, _mm512_cvtps_ph(b.v, kNearest), 1));
+    } else {
+      store_two(p, a, b);
+    }
+  }
+  template <bool kUntied, bool kStreams>
   static inline void store_two_numbers(bfloat16* p, VecF32 even, VecF32 odd) {
-    const __m512i words = _mm512_srli_epi32(even.number_rounded_to_upper(), 16);
-    _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xaaaaaaaau, words, odd.number_rounded_to_upper()));
+    const __m512i words = _mm512_srli_epi32(even.number_rounded_to_upper<kUntied>(), 16);
+    const __m512i both = _mm512_mask_blend_epi16(0xaaaaaaaau, words, odd.number_rounded_to_upper<kUntied>());
+    kStreams ? _mm512_stream_si512(reinterpret_cast<__m512i*>(p), both) : _mm512_storeu_si512(p, both);
   }
   // The bfloat16 in the upper halves, ties to even.
+  template <bool kUntied = false>
   inline __m512i number_rounded_to_upper() const {
     const __m512i bits = _mm512_castps_si512(v);
     const __m512i sum = _mm512_add_epi32(bits, _mm512_set1_epi32(0x8000));
+    if constexpr (kUntied) return sum;
     const __mmask16 is_even = _mm512_testn_epi32_mask(bits, _mm512_set1_epi32(0x10000));
     return _mm512_mask_sub_epi32(sum, is_even, sum, _mm512_set1_epi32(1));
   }
@@ -86,11 +100,13 @@ struct VecF32 {
     const __m512i quiet = _mm512_set1_epi32(0x00400000);
     return _mm512_mask_or_epi32(number_rounded_to_upper(), is_nan, _mm512_castps_si512(v), quiet);
   }
-  // Is any of the 2 * kWidth half numbers further from 0 than the one of these bits, or NaN?
+  // Is any of the 4 * kWidth half numbers further from 0 than the one of these bits, or NaN?
   template <class Half>
   static inline bool any_beyond(const Half* p, int16_t limit) {
-    const __m512i magnitudes = _mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi16(0x7fff));
-    return _mm512_cmpgt_epu16_mask(magnitudes, _mm512_set1_epi16(limit)) != 0;
+    const __m512i all = _mm512_set1_epi16(0x7fff);
+    const __m512i first = _mm512_and_si512(_mm512_loadu_si512(p), all);
+    const __m512i second = _mm512_and_si512(_mm512_loadu_si512(p + 2 * kWidth), all);
+    return _mm512_cmpgt_epi16_mask(_mm512_max_epi16(first, second), _mm512_set1_epi16(limit)) != 0;
   }
   // Of numbers that are bfloat16 already.
   inline void store_upper(bfloat16* p) const {

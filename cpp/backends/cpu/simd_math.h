@@ -1,7 +1,6 @@
 // Transcendental functions of whole vectors, where the level has instructions that no loop over the scalar bodies is
 // compiled to: looking up eight numbers by lane, and with AVX-512 scaling by a power of two with one rounding
-// (IST_VECTOR_SCALE: all that is made of it); or where a vector may take a shorter way (IST_VECTOR_EXP: exp, which with
-// AVX2 is in simd_near.h). The bodies are those of scalar_math.h.
+// (IST_VECTOR_SCALE: all that is made of it). The bodies are those of scalar_math.h. Shorter ones are in simd_near.h.
 #pragma once
 
 #include "backends/cpu/simd_sqrt.h"
@@ -22,8 +21,8 @@ struct VecMath {
   static constexpr int kWidth = VecF32::kWidth;
   static inline VecMath load(const float* p) { return VecMath(VecF32::load(p)); }
   inline void store(float* p) const { VecF32{v}.store(p); }
-#if defined(__AVX2__) && !defined(__AVX512F__)
-  inline void stream(float* p) const { _mm256_stream_ps(p, v); }  // past the caches, to where vectors are aligned
+#if defined(__AVX2__)
+  inline void stream(float* p) const { VecF32{v}.stream(p); }  // past the caches, to where vectors are aligned
 #endif
 };
 
@@ -35,7 +34,6 @@ inline VecMath fma(VecMath a, VecMath b, VecMath c) { return VecMath(VecF32::fma
 
 #if defined(__AVX512F__)
 #define IST_VECTOR_SCALE 1
-#define IST_VECTOR_EXP 1
 using VecMask = __mmask16;
 inline VecMath operator-(VecMath a) { return VecMath(_mm512_xor_ps(a.v, _mm512_set1_ps(-0.0f))); }
 inline VecMask operator<(VecMath a, VecMath b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ); }
@@ -129,7 +127,6 @@ inline VecMath log2(VecMath x) { return scalar::log2_of(x); }
 inline VecMath log10(VecMath x) { return scalar::log10_of(x); }
 inline VecMath log1p(VecMath x) { return scalar::log1p_of(x); }
 #elif defined(__AVX2__)
-#define IST_VECTOR_EXP 1
 inline VecMath limited_below(VecMath x, VecMath limit) { return VecMath(_mm256_max_ps(limit.v, x.v)); }
 // As for scalars.
 inline __m256i scaled_bits(VecMath y, scalar::ReducedExp<VecMath> e) {

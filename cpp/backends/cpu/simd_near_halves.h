@@ -1,6 +1,8 @@
 // Near numbers of half types: four vectors of them at a time, as floats.
 #pragma once
 
+#include <type_traits>
+
 #include "backends/cpu/simd_near.h"
 
 #if defined(IST_NEAR_FOUR)
@@ -36,39 +38,40 @@ inline bool any_far_log(const Half* p) {
 }
 
 #if defined(__AVX512F__)
-// 2^(j / 32) for 32 values of j, less what a multiple of 1 / 32 that is moved into the exponent leaves below it.
+// 2^(j / 32) / 2 for 32 values of j, less what a multiple of 1 / 32 that is moved into the exponent leaves below it.
 struct PowerTable {
   uint32_t bits[32];
 };
-inline constexpr PowerTable kPowers = [] {
+inline constexpr PowerTable kHalfPowers = [] {
   PowerTable table{};
   constexpr float powers[32] = {
-      0x1.000000p+0f, 0x1.059b0ep+0f, 0x1.0b5586p+0f, 0x1.11301ep+0f, 0x1.172b84p+0f, 0x1.1d4874p+0f, 0x1.2387a6p+0f,
-      0x1.29e9e0p+0f, 0x1.306fe0p+0f, 0x1.371a74p+0f, 0x1.3dea64p+0f, 0x1.44e086p+0f, 0x1.4bfdaep+0f, 0x1.5342b6p+0f,
-      0x1.5ab07ep+0f, 0x1.6247ecp+0f, 0x1.6a09e6p+0f, 0x1.71f75ep+0f, 0x1.7a1148p+0f, 0x1.82589ap+0f, 0x1.8ace54p+0f,
-      0x1.93737cp+0f, 0x1.9c4918p+0f, 0x1.a5503cp+0f, 0x1.ae89fap+0f, 0x1.b7f770p+0f, 0x1.c199bep+0f, 0x1.cb720ep+0f,
-      0x1.d5818ep+0f, 0x1.dfc974p+0f, 0x1.ea4afap+0f, 0x1.f50766p+0f};
+      0x1.000000p-1f, 0x1.059b0ep-1f, 0x1.0b5586p-1f, 0x1.11301ep-1f, 0x1.172b84p-1f, 0x1.1d4874p-1f, 0x1.2387a6p-1f,
+      0x1.29e9e0p-1f, 0x1.306fe0p-1f, 0x1.371a74p-1f, 0x1.3dea64p-1f, 0x1.44e086p-1f, 0x1.4bfdaep-1f, 0x1.5342b6p-1f,
+      0x1.5ab07ep-1f, 0x1.6247ecp-1f, 0x1.6a09e6p-1f, 0x1.71f75ep-1f, 0x1.7a1148p-1f, 0x1.82589ap-1f, 0x1.8ace54p-1f,
+      0x1.93737cp-1f, 0x1.9c4918p-1f, 0x1.a5503cp-1f, 0x1.ae89fap-1f, 0x1.b7f770p-1f, 0x1.c199bep-1f, 0x1.cb720ep-1f,
+      0x1.d5818ep-1f, 0x1.dfc974p-1f, 0x1.ea4afap-1f, 0x1.f50766p-1f};
   for (uint32_t j = 0; j < 32; ++j) table.bits[j] = __builtin_bit_cast(uint32_t, powers[j]) - (j << 18);
   return table;
 }();
-inline VecMath power_of_32nds(VecMath shifted) {
+inline VecMath half_power_of_32nds(VecMath shifted) {
   const __m512i n = _mm512_castps_si512(shifted.v);
-  const __m512i first = _mm512_loadu_si512(kPowers.bits), second = _mm512_loadu_si512(kPowers.bits + 16);
+  const __m512i first = _mm512_loadu_si512(kHalfPowers.bits), second = _mm512_loadu_si512(kHalfPowers.bits + 16);
   const __m512i fraction = _mm512_permutex2var_epi32(first, n, second);
   return VecMath(_mm512_castsi512_ps(_mm512_add_epi32(fraction, _mm512_slli_epi32(n, 18))));
 }
 template <class V>
-inline NearPairOf<V, float> power_of_32nds(NearPairOf<V, float> shifted) {
-  return {power_of_32nds(shifted.first), power_of_32nds(shifted.second)};
+inline NearPairOf<V, float> half_power_of_32nds(NearPairOf<V, float> shifted) {
+  return {half_power_of_32nds(shifted.first), half_power_of_32nds(shifted.second)};
 }
-// As many bits as a half type has want a parabola between the powers of 2^(1/32). For each of the 65,536 halves the
-// rounded result is that of scalar::exp(float).
+// Half of 2^(n / 32) for the integer n in the low bits of `shifted`, times twice exp(r), for which a parabola is
+// enough: 1 + r + r^2 / 2 as ((r + 1)^2 + 1) / 2, with both numbers such that for each of the 65,536 halves the rounded
+// result is that of scalar::exp(float).
 inline Halves exp(Halves halves) {
   const NearFour x = halves.numbers, magic(scalar::kRoundMagicF);
   const NearFour shifted = fma(x, NearFour(0x1.715476p+5f), magic);
   const NearFour r = fma(shifted - magic, NearFour(-0x1.62e430p-6f), x);
-  const NearFour p = fma(fma(r, NearFour(0.5f), NearFour(0x1.000064p+0f)), r, NearFour(1.0f));
-  return {p * power_of_32nds(shifted)};
+  const NearFour root = r + NearFour(0x1.000076p+0f);
+  return {fma(root, root, NearFour(0x1.fffe26p-1f)) * half_power_of_32nds(shifted)};
 }
 #endif
 

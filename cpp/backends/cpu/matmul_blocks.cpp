@@ -296,11 +296,16 @@ void Product::half_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
             ahead = strips_ahead(a, k0, i + (group - in_group) * height, rows, group * height,
                                  in_group * panels_wide + p / cols, group * panels_wide);
           }
-          mm.tile(n_rows, n_cols, depth, a_strip, 1, n_rows, block + p / cols * panel_bytes, cols, tile, cols,
-                  k0 == 0 ? kTileStore : kTileAdd, &ahead);
-          if (k0 + depth == k) {
-            mm.round(n_rows, n_cols, tile, cols, c + ((i * c_row + j0 + p) << in_log2), c_row);
+          const char* panel = block + p / cols * panel_bytes;
+          const bool is_last = k0 + depth == k;
+          char* out = c + ((i * c_row + j0 + p) << in_log2);
+          if (is_last && mm.rounding_tile != nullptr) {
+            mm.rounding_tile(n_rows, n_cols, depth, a_strip, panel, tile, cols, k0 > 0, out, c_row, &ahead);
+            continue;
           }
+          mm.tile(n_rows, n_cols, depth, a_strip, 1, n_rows, panel, cols, tile, cols, k0 == 0 ? kTileStore : kTileAdd,
+                  &ahead);
+          if (is_last) mm.round(n_rows, n_cols, tile, cols, out, c_row);
         }
       }
       if (!gathers) finish_strips(finished, rows, j0, width, i + n_rows, done_rows);

@@ -106,6 +106,11 @@ struct MatmulKernels {
   // The same for `cols` columns of rows that are anywhere.
   void (*packing_rows_tile)(int n_rows, int64_t depth, const void* a, const void* const* rows, void* panel, void* c,
                             int64_t c_row, TileMode mode) = nullptr;
+  // ---- and for half types ----
+  // `tile` of packed operands for the last k-block, whose sums, with those of C where `adds` says so, are rounded into
+  // `out`; C may hold anything behind it. May be null.
+  void (*rounding_tile)(int n_rows, int n_cols, int64_t depth, const void* a, const void* b, void* c, int64_t c_row,
+                        bool adds, void* out, int64_t out_row, const Ahead* ahead) = nullptr;
 };
 
 // While it lives, its thread may call `tile`.

@@ -66,26 +66,28 @@ template <TileFn kTile>
 template <int D, TileFn kTile>
 constexpr TileFn kFlat = D == IST_FLOAT64 || D == IST_COMPLEX64 ? &flat<kTile> : kTile;
 
-#if defined(IST_NEAR_FOUR)
+template <class Body, class V>
+concept HasVectorBody = requires(V x) { Body::vector_apply(x); };
+
+#if defined(IST_NEAR_VECTORS)
 template <class T>
 using Four = std::conditional_t<sizeof(T) == 4, NearFour, NearFourDouble>;
 template <class Body, int D>
 concept HasFourBody = (D == IST_FLOAT32 || D == IST_FLOAT64) && requires(Four<Type<D>> x) { Body::vector_apply(x); };
 
 constexpr int64_t kFarPiece = 64;
+// Of any numbers.
 template <class Body, class T>
-concept HasVectorBodyOfAny = std::is_same_v<T, float> && requires(VecMath x) { Body::vector_apply(x); };
-template <class Body, class T>
-inline void any_piece(int64_t n, const T* __restrict a, T* __restrict r) {
+inline void far_piece(int64_t n, const T* __restrict a, T* __restrict r) {
   int64_t i = 0;
-  if constexpr (HasVectorBodyOfAny<Body, T>) {
+  if constexpr (std::is_same_v<T, float> && HasVectorBody<Body, VecMath>) {
     for (; i + VecMath::kWidth <= n; i += VecMath::kWidth) Body::vector_apply(VecMath::load(a + i)).store(r + i);
   }
   for (; i < n; ++i) r[i] = Body::apply(a[i]);
 }
 
-// The same with four vectors at a time, whose operations alternate. The last four begin where others have been before;
-// they are kept from the start, because the result may take the place of the operand.
+// near_tile() with four vectors at a time, whose operations alternate. The last four begin where others have been
+// before; they are kept from the start, because the result may take the place of the operand.
 template <class Body, class T>
 void near_four_tile(int64_t n, void* out, const void* const* in) {
   constexpr int64_t W = Four<T>::kWidth;
@@ -107,7 +109,7 @@ void near_four_tile(int64_t n, void* out, const void* const* in) {
       Body::vector_apply(x).store(r + i);
     }
     const int64_t end = n - i < W ? i : n - i < kFarPiece ? n : i + kFarPiece;
-    any_piece<Body>(end - i, a + i, r + i);
+    far_piece<Body>(end - i, a + i, r + i);
     i = end;
   }
   if (i == n) return;
@@ -181,8 +183,6 @@ void vector_tile(int64_t n, void* out, const void* const* in) {
   const typename V::Mask left = V::mask(static_cast<int>(n - i));
   vector_body<Body>(V::load(a + i, left)).store(r + i, left);
 }
-template <class Body, class V>
-concept HasVectorBody = requires(V x) { Body::vector_apply(x); };
 #endif
 
 #if defined(IST_STORES_HALVES)
@@ -214,26 +214,25 @@ inline VecF32 rint(VecF32 a) { return to_integer<_MM_FROUND_TO_NEAREST_INT>(a); 
 template <class Body>
 concept HasHalfBody = requires(VecF32 x) { Body::vector_apply(x); };
 
-#if defined(IST_NEAR_FOUR)
 struct Body_exp;
 
-// Four vectors of near numbers at a time. No exp of a bfloat16 is halfway between two of them.
+// Four vectors of near numbers at a time. No exp of a bfloat16 is halfway between two of them; what comes out as such
+// is a little more.
 template <class Body, class Half, bool kStreams = false>
 inline bool near_four(const Half* from, Half* to) {
-  constexpr bool kUntied = std::is_same_v<Body, Body_exp>;
+  constexpr bool kTiesUp = std::is_same_v<Body, Body_exp>;
   if (Body::any_far(from)) return false;
-  const Halves x = load_halves(from);
+  const Halves x = load_four(from);
   NearFour y;
   if constexpr (requires { Body::vector_apply(x); }) {
     y = Body::vector_apply(x).numbers;
   } else {
     y = Body::vector_apply(x.numbers);
   }
-  VecF32::store_two_numbers<kUntied, kStreams>(to, {y.first.first.v}, {y.first.second.v});
-  VecF32::store_two_numbers<kUntied, kStreams>(to + 2 * VecF32::kWidth, {y.second.first.v}, {y.second.second.v});
+  VecF32::store_two_numbers<kTiesUp, kStreams>(to, {y.first.first.v}, {y.first.second.v});
+  VecF32::store_two_numbers<kTiesUp, kStreams>(to + 2 * VecF32::kWidth, {y.second.first.v}, {y.second.second.v});
   return true;
 }
-#endif
 
 template <class Body, int D>
 void half_tile(int64_t n, void* out, const void* const* in) {
@@ -246,7 +245,6 @@ void half_tile(int64_t n, void* out, const void* const* in) {
     VecF32::store_two(to, Body::vector_apply(first), Body::vector_apply(second));
   };
   int64_t i = 0;
-#if defined(IST_NEAR_FOUR)
   if constexpr (HasFourBody<Body, IST_FLOAT32>) {
     for (; i + 4 * W <= n; i += 4 * W) {
       if (near_four<Body>(a + i, r + i)) [[likely]]
@@ -254,7 +252,6 @@ void half_tile(int64_t n, void* out, const void* const* in) {
       two(a + i, r + i), two(a + i + 2 * W, r + i + 2 * W);
     }
   }
-#endif
   for (; i + 2 * W <= n; i += 2 * W) two(a + i, r + i);
   if (i == n) return;
   Type<D> part[2 * W] = {};
@@ -265,7 +262,8 @@ void half_tile(int64_t n, void* out, const void* const* in) {
 }
 #endif
 
-#if defined(IST_NEAR_FOUR) && defined(__AVX512F__)
+#if defined(__AVX512F__)
+// streamed_tile() for half types.
 template <class Body, int D>
 void streamed_half_tile(int64_t n, void* out, const void* const* in) {
   constexpr int64_t W = 4 * VecF32::kWidth, kAhead = 4096 / sizeof(Type<D>);
@@ -309,7 +307,7 @@ constexpr TileFn half_fn() {
 
 template <class Body, Class c, int D>
 constexpr TileFn unary_fn() {
-#if defined(IST_NEAR_FOUR)
+#if defined(IST_NEAR_VECTORS)
   if constexpr (HasFourBody<Body, D>) return &flat<&near_four_tile<Body, Type<D>>>;
 #endif
 #if defined(IST_VECTOR_MATH)
@@ -328,7 +326,7 @@ constexpr TileFn unary_fn() {
 
 template <class Body, int D>
 constexpr TileFn streamed_half_fn() {
-#if defined(IST_NEAR_FOUR) && defined(__AVX512F__)
+#if defined(__AVX512F__)
   if constexpr (HasFourBody<Body, IST_FLOAT32> && HasHalfBody<Body>) return &flat<&streamed_half_tile<Body, D>>;
 #endif
   return nullptr;
@@ -336,7 +334,7 @@ constexpr TileFn streamed_half_fn() {
 
 template <class Body, int D>
 constexpr TileFn streamed_fn() {
-#if defined(IST_NEAR_FOUR)
+#if defined(IST_NEAR_VECTORS)
   if constexpr (HasFourBody<Body, D>) return &flat<&streamed_tile<Body, Type<D>>>;
 #endif
 #if defined(__AVX512F__)
@@ -346,8 +344,8 @@ constexpr TileFn streamed_fn() {
   return nullptr;
 }
 
-// vector_apply and any_far are there for the functions that simd_math.h, simd_math_long.h or simd_near.h has under this
-// name, near_apply for those above.
+// vector_apply and any_far are there for the functions that simd_math.h, simd_math_long.h or simd_near*.h have under
+// this name, near_apply for those above.
 #define IST_BODY_ROW(id, name, dtypes)    \
   struct Body_##name {                    \
     template <class T>                    \

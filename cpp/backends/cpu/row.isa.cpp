@@ -59,7 +59,7 @@ template <class T>
 inline bool exp_step_near(const T*, T, T*, T*) {
   return false;
 }
-#if defined(IST_NEAR_FOUR)
+#if defined(IST_NEAR_VECTORS)
 template <class Exp>
 inline void exp_step_of(const float* x, float top, float* r, float* lane, Exp&& exp_of) {
   constexpr int W = VecF32::kWidth;
@@ -131,7 +131,7 @@ inline void exp_row(int64_t n, const T* x, const T* top, T* r, T* lane) {
     lane[i] = lane[i] + e;
   }
 }
-#if defined(IST_NEAR_FOUR)
+#if defined(IST_NEAR_VECTORS)
 inline void exp_row(int64_t n, const float* x, const float* top, float* r, float* lane) {
   const auto step = [&](int64_t i, auto... mask) {
     const VecMath below = VecMath(VecF32::load(x + i, mask...)) - VecMath(VecF32::load(top + i, mask...));
@@ -293,7 +293,7 @@ inline void log_of(int64_t n, const double* x, double* r) {
 }
 inline void log_of(int64_t n, const float* x, float* r) {
   int64_t i = 0;
-#if defined(IST_NEAR_FOUR)
+#if defined(IST_NEAR_VECTORS)
   for (; i + VecF32::kWidth <= n; i += VecF32::kWidth) VecF32{log(VecMath(VecF32::load(x + i))).v}.store(r + i);
 #endif
   for (; i < n; ++i) r[i] = scalar::log(x[i]);

@@ -80,22 +80,24 @@ struct VecF32 {
     const __m256i quiet = _mm256_or_si256(_mm256_castps_si256(v), _mm256_set1_epi32(0x00400000));
     return _mm256_blendv_epi8(number_rounded_to_upper(), quiet, is_nan);
   }
-  // The same of numbers, none of which is NaN; or, where kUntied, halfway between two bfloat16 of which the lower is
-  // even.
-  template <bool kUntied, bool kStreams>
+  // The same of numbers, none of which is NaN; where kTiesUp, what is halfway between two bfloat16 becomes the upper
+  // one.
+  template <bool kTiesUp, bool kStreams>
   static inline void store_two_numbers(float16* p, VecF32 a, VecF32 b) {
+    static_assert(!kStreams);
     store_two(p, a, b);
   }
-  template <bool kUntied, bool kStreams>
+  template <bool kTiesUp, bool kStreams>
   static inline void store_two_numbers(bfloat16* p, VecF32 even, VecF32 odd) {
-    const __m256i words = _mm256_srli_epi32(even.number_rounded_to_upper<kUntied>(), 16);
-    const __m256i upper = odd.number_rounded_to_upper<kUntied>();
+    static_assert(!kStreams);
+    const __m256i words = _mm256_srli_epi32(even.number_rounded_to_upper<kTiesUp>(), 16);
+    const __m256i upper = odd.number_rounded_to_upper<kTiesUp>();
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_blend_epi16(words, upper, 0xaa));
   }
-  template <bool kUntied = false>
+  template <bool kTiesUp = false>
   inline __m256i number_rounded_to_upper() const {
     const __m256i bits = _mm256_castps_si256(v);
-    if constexpr (kUntied) return _mm256_add_epi32(bits, _mm256_set1_epi32(0x8000));
+    if constexpr (kTiesUp) return _mm256_add_epi32(bits, _mm256_set1_epi32(0x8000));
     const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
     return _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
   }

@@ -68,9 +68,9 @@ struct VecF32 {
     const __m512i words = _mm512_srli_epi32(even.rounded_to_upper(), 16);
     _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xaaaaaaaau, words, odd.rounded_to_upper()));
   }
-  // The same of numbers, none of which is NaN, nor, with kUntied, halfway between two results; to where vectors are
-  // aligned past the caches, with kStreams.
-  template <bool kUntied, bool kStreams>
+  // The same of numbers, none of which is NaN; where kTiesUp, what is halfway between two bfloat16 becomes the upper
+  // one. With kStreams past the caches, to where vectors are aligned.
+  template <bool kTiesUp, bool kStreams>
   static inline void store_two_numbers(float16* p, VecF32 a, VecF32 b) {
     if constexpr (kStreams) {
       constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
@@ -80,18 +80,22 @@ struct VecF32 {
       store_two(p, a, b);
     }
   }
-  template <bool kUntied, bool kStreams>
+  template <bool kTiesUp, bool kStreams>
   static inline void store_two_numbers(bfloat16* p, VecF32 even, VecF32 odd) {
-    const __m512i words = _mm512_srli_epi32(even.number_rounded_to_upper<kUntied>(), 16);
-    const __m512i both = _mm512_mask_blend_epi16(0xaaaaaaaau, words, odd.number_rounded_to_upper<kUntied>());
-    kStreams ? _mm512_stream_si512(reinterpret_cast<__m512i*>(p), both) : _mm512_storeu_si512(p, both);
+    const __m512i words = _mm512_srli_epi32(even.number_rounded_to_upper<kTiesUp>(), 16);
+    const __m512i both = _mm512_mask_blend_epi16(0xaaaaaaaau, words, odd.number_rounded_to_upper<kTiesUp>());
+    if constexpr (kStreams) {
+      _mm512_stream_si512(reinterpret_cast<__m512i*>(p), both);
+    } else {
+      _mm512_storeu_si512(p, both);
+    }
   }
   // The bfloat16 in the upper halves, ties to even.
-  template <bool kUntied = false>
+  template <bool kTiesUp = false>
   inline __m512i number_rounded_to_upper() const {
     const __m512i bits = _mm512_castps_si512(v);
     const __m512i sum = _mm512_add_epi32(bits, _mm512_set1_epi32(0x8000));
-    if constexpr (kUntied) return sum;
+    if constexpr (kTiesUp) return sum;
     const __mmask16 is_even = _mm512_testn_epi32_mask(bits, _mm512_set1_epi32(0x10000));
     return _mm512_mask_sub_epi32(sum, is_even, sum, _mm512_set1_epi32(1));
   }

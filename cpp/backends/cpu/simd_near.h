@@ -1,5 +1,5 @@
-// Functions of two vectors, or four, whose numbers are near: usual ones, for which the shorter of the bodies in
-// scalar_math.h is enough.
+// Functions of two vectors of float32, or four of that or float64, whose numbers are near: usual ones, for which the
+// shorter of the bodies in scalar_math.h is enough.
 #pragma once
 
 #if defined(__AVX512F__)
@@ -9,7 +9,7 @@
 #endif
 
 #if defined(__AVX512F__) || defined(__AVX2__)
-#define IST_NEAR_FOUR 1
+#define IST_NEAR_VECTORS 1
 
 namespace ist::cpu {
 namespace {
@@ -86,11 +86,6 @@ inline NearPairOf<V, T> select_by_sign(NearPairOf<V, T> x, NearPairOf<V, T> posi
           select_by_sign(x.second, positive.second, negative.second)};
 }
 template <class V>
-inline scalar::Split<NearPairOf<V, float>> split_normal(NearPairOf<V, float> x) {
-  const scalar::Split<V> first = split_normal(x.first), second = split_normal(x.second);
-  return {{first.k, second.k}, {first.f, second.f}};
-}
-template <class V>
 inline scalar::Normalized<NearPairOf<V, double>> normalize_normal(NearPairOf<V, double> x) {
   const scalar::Normalized<V> first = normalize_normal(x.first), second = normalize_normal(x.second);
   return {{first.m, second.m}, {first.k, second.k}};
@@ -103,6 +98,11 @@ inline NearPairOf<V, float> exp(NearPairOf<V, float> x) {
 }
 inline NearFour sigmoid(NearFour x) { return scalar::sigmoid_by_exp(x, exp(-fabs(x))); }
 #if !defined(__AVX512F__)  // where one instruction sees to all that is special
+template <class V>
+inline scalar::Split<NearPairOf<V, float>> split_normal(NearPairOf<V, float> x) {
+  const scalar::Split<V> first = split_normal(x.first), second = split_normal(x.second);
+  return {{first.k, second.k}, {first.f, second.f}};
+}
 inline NearFour log(NearFour x) { return scalar::log_natural(split_normal(x)); }
 inline NearFour log2(NearFour x) { return scalar::log_binary(split_normal(x)); }
 inline NearFour log10(NearFour x) { return scalar::log_decimal(split_normal(x)); }
@@ -120,7 +120,6 @@ inline NearFourDouble sin(NearFourDouble x) { return scalar::sin_of(x, scalar::r
 inline NearFourDouble cos(NearFourDouble x) { return scalar::cos_of(scalar::reduce_near_double(x)); }
 inline NearFourDouble tan(NearFourDouble x) { return scalar::tan_of(x, scalar::reduce_near_double(fabs(x))); }
 
-// Is any of the numbers not near?
 template <class V, class T>
 inline auto beyond(NearPairOf<V, T> x, T limit) {
   return beyond(x.first, limit) | beyond(x.second, limit);
@@ -131,6 +130,7 @@ inline auto far_log(NearPairOf<V, T> x) {
 }
 template <class T>
 constexpr bool kOfDouble = sizeof(T) == sizeof(double);
+// Is any of the numbers not near?
 template <class V, class T>
 inline bool any_far_exp(NearPairOf<V, T> x) {
   return any(beyond(x, static_cast<T>(kOfDouble<T> ? scalar::kNearExpDouble : scalar::kNearExp)));
@@ -143,18 +143,30 @@ template <class V, class T>
 inline bool any_far_angle(NearPairOf<V, T> x) {
   return any(beyond(x, static_cast<T>(kOfDouble<T> ? scalar::kNearTrig : scalar::kNear)));
 }
-#define IST_ANY_FAR(name, of)                      \
-  template <class V, class T>                      \
-  inline bool any_far_##name(NearPairOf<V, T> x) { \
-    return of;                                     \
-  }
-IST_ANY_FAR(sin, any_far_angle(x))
-IST_ANY_FAR(cos, any_far_angle(x))
-IST_ANY_FAR(tan, any_far_angle(x))
-IST_ANY_FAR(log, any(far_log(x)))
-IST_ANY_FAR(log2, any(far_log(x)))
-IST_ANY_FAR(log10, any(far_log(x)))
-#undef IST_ANY_FAR
+template <class V, class T>
+inline bool any_far_sin(NearPairOf<V, T> x) {
+  return any_far_angle(x);
+}
+template <class V, class T>
+inline bool any_far_cos(NearPairOf<V, T> x) {
+  return any_far_angle(x);
+}
+template <class V, class T>
+inline bool any_far_tan(NearPairOf<V, T> x) {
+  return any_far_angle(x);
+}
+template <class V, class T>
+inline bool any_far_log(NearPairOf<V, T> x) {
+  return any(far_log(x));
+}
+template <class V, class T>
+inline bool any_far_log2(NearPairOf<V, T> x) {
+  return any(far_log(x));
+}
+template <class V, class T>
+inline bool any_far_log10(NearPairOf<V, T> x) {
+  return any(far_log(x));
+}
 
 // exp(x) for x of 0 or less.
 #if defined(__AVX512F__)

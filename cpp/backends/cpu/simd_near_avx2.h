@@ -1,4 +1,5 @@
-// What simd_near.h is made of: operations of one vector with AVX2.
+// What simd_near.h is made of: operations of one vector with AVX2. And functions of any numbers that are made of the
+// same, which AVX-512 has in simd_math.h.
 #pragma once
 
 #include "backends/cpu/simd_math.h"
@@ -33,7 +34,7 @@ inline scalar::Split<VecMath> split_normal(VecMath x) {
           VecMath(_mm256_castsi256_ps(_mm256_add_epi32(significand, three_quarters))) - VecMath(1.0f)};
 }
 
-// Lanes that are further from 0 than the limit, or NaN, of any of the vectors.
+// Lanes that are further from 0 than the limit, or NaN.
 inline VecMath beyond(VecMath x, float limit) {
   return VecMath(_mm256_cmp_ps(fabs(x).v, _mm256_set1_ps(limit), _CMP_NLE_UQ));
 }

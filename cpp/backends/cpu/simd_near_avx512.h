@@ -27,11 +27,10 @@ inline VecMath negate_lower(VecMath quadrant, VecMath y) {
 }
 inline VecMath negate_if_negative(VecMath x, VecMath y) { return negate_where(_mm512_castps_si512(x.v), y); }
 
-// Lanes that are further from 0 than the limit, or NaN; and those that are no positive normal numbers.
+// Lanes that are further from 0 than the limit, or NaN.
 inline VecMask beyond(VecMath x, float limit) {
   return _mm512_cmp_ps_mask(fabs(x).v, _mm512_set1_ps(limit), _CMP_NLE_UQ);
 }
-inline VecMask far_log(VecMath x) { return _mm512_fpclass_ps_mask(x.v, 0xff); }
 inline bool any(int lanes) { return lanes != 0; }
 
 struct VecMathDouble {
@@ -87,6 +86,7 @@ inline scalar::Normalized<VecMathDouble> normalize_normal(VecMathDouble x) {
 inline __mmask8 beyond(VecMathDouble x, double limit) {
   return _mm512_cmp_pd_mask(fabs(x).v, _mm512_set1_pd(limit), _CMP_NLE_UQ);
 }
+// Those that are no positive normal numbers.
 inline __mmask8 far_log(VecMathDouble x) { return _mm512_fpclass_pd_mask(x.v, 0xff); }
 
 }  // namespace

@@ -5,7 +5,7 @@
 
 #include "backends/cpu/simd_near.h"
 
-#if defined(IST_NEAR_FOUR)
+#if defined(IST_NEAR_VECTORS)
 
 namespace ist::cpu {
 namespace {
@@ -15,7 +15,7 @@ struct Halves {
   NearFour numbers;
 };
 template <class Half>
-inline Halves load_halves(const Half* p) {
+inline Halves load_four(const Half* p) {
   VecF32 a, b, c, d;
   VecF32::load_two(p, a, b);
   VecF32::load_two(p + 2 * VecF32::kWidth, c, d);
@@ -32,15 +32,16 @@ template <class Half>
 inline bool any_far_sigmoid(const Half* p) {
   return VecF32::any_beyond(p, kNearHalf<Half>);
 }
+
+#if !defined(__AVX512F__)
 template <class Half>
 inline bool any_far_log(const Half* p) {
-  return any(far_log(load_halves(p).numbers));
+  return any(far_log(load_four(p).numbers));
 }
-
-#if defined(__AVX512F__)
+#else
 // 2^(j / 32) / 2 for 32 values of j, less what a multiple of 1 / 32 that is moved into the exponent leaves below it.
 struct PowerTable {
-  uint32_t bits[32];
+  alignas(64) uint32_t bits[32];
 };
 inline constexpr PowerTable kHalfPowers = [] {
   PowerTable table{};
@@ -64,8 +65,9 @@ inline NearPairOf<V, float> half_power_of_32nds(NearPairOf<V, float> shifted) {
   return {half_power_of_32nds(shifted.first), half_power_of_32nds(shifted.second)};
 }
 // Half of 2^(n / 32) for the integer n in the low bits of `shifted`, times twice exp(r), for which a parabola is
-// enough: 1 + r + r^2 / 2 as ((r + 1)^2 + 1) / 2, with both numbers such that for each of the 65,536 halves the rounded
-// result is that of scalar::exp(float).
+// enough: 1 + r + r^2 / 2 as ((r + 1)^2 + 1) / 2. Of numbers near these two for 1, these make the rounded result that
+// of scalar::exp(float) for each of the 65,536 halves, where bfloat16 rounds ties up: exp(6.84375), a little more than
+// halfway between two of them, comes out as a tie.
 inline Halves exp(Halves halves) {
   const NearFour x = halves.numbers, magic(scalar::kRoundMagicF);
   const NearFour shifted = fma(x, NearFour(0x1.715476p+5f), magic);

@@ -243,3 +243,36 @@ def test_writes_to_outputs_beyond_the_caches(seed: int) -> None:
         return arrays.bits(whole)
 
     np.testing.assert_array_equal(run("cpu"), run("reference"))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "columns", "mebibytes"),
+    [
+        *[("float32", 1000, 2), ("float32", 5120, 2), ("bfloat16", 1024, 2), ("bool_", 4097, 2)],
+        *[("float32", 1024, 25), ("float32", 1001, 25), ("float16", 2080, 25), ("int8", 5120, 25)],
+        ("complex64", 1024, 25),
+    ],
+)
+@pytest.mark.parametrize("adds", [False, True])
+def test_writes_of_whole_rows(dtype: str, columns: int, mebibytes: int, adds: bool) -> None:
+    """Rows that are put together one by one, the longest outputs past the caches; some are written to several times."""
+    rng = np.random.default_rng(columns)
+    numpy_dtype = arrays.numpy_dtype(dtype)
+    rows = mebibytes * 2**20 // (columns * numpy_dtype.itemsize) + 3
+    index = np.concatenate([rng.integers(0, rows, rows // 3), rng.integers(0, 3, 3), [rows - 1]]).astype(np.int32)
+    a, b = (rng.standard_normal((n, columns)).astype(numpy_dtype) for n in (rows, len(index)))
+
+    def run(device: str) -> np.ndarray:
+        whole, updates, at = (ist.array(x, device=device) for x in (a, b, index))
+        ist.eval(whole)
+        result = ist.array(whole, device=device)  # `whole` keeps its memory
+        if adds:
+            result = result.at[at].add(updates)
+        else:
+            result[at] = updates
+        return arrays.bits(result)
+
+    expected = run("reference")
+    for threads in (1, 2, 5):
+        ist.set_num_threads(threads)
+        np.testing.assert_array_equal(run("cpu"), expected)

@@ -175,7 +175,7 @@ def test_reductions_of_every_second_element(dtype: str) -> None:
 @settings(max_examples=40)
 @given(
     n_rows=st.integers(1, 40),
-    length=st.one_of(st.integers(1, 70), st.integers(120, 270)),
+    length=st.one_of(st.integers(1, 70), st.integers(120, 270), st.sampled_from([1000, 1024, 4096, 4097])),
     gap=st.integers(0, 2),
     step=st.sampled_from([1, 2, -1]),
     nans=st.sampled_from([0, 0.01, 1]),
@@ -184,7 +184,7 @@ def test_reductions_of_every_second_element(dtype: str) -> None:
 def test_the_first_extreme_element_of_short_rows(
     dtype: str, n_rows: int, length: int, gap: int, step: int, nans: float, seed: int
 ) -> None:
-    """Rows around the lengths of vectors, with ties, infinities of both signs and zeros of both signs."""
+    """Rows around the lengths of vectors and blocks, with ties, infinities of both signs and zeros of both signs."""
     rng = np.random.default_rng(seed)
     values = rng.choice(
         np.array([0, 1, 2, 3] if dtype[0] in "bu" else [0.0, -0.0, 1, -1, 5, -5]), (n_rows, length + gap)

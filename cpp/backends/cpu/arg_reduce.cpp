@@ -38,7 +38,7 @@ struct ArgReduction {
 
   // The elements from one output's sequence to the next one's, where the kernel takes many of them; otherwise 0.
   int64_t row_pitch() const {
-    if (!sequences.dense() || sequences.length > kArgRow || sequences.kept.rank != 1) return 0;
+    if (!sequences.dense() || sequences.length > kBlock || sequences.kept.rank != 1) return 0;
     const int64_t pitch = sequences.kept.strides[0][0];
     return sequences.in.dtype == sequences.acc || pitch == sequences.length ? pitch : 0;
   }

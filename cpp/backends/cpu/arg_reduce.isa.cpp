@@ -1,4 +1,6 @@
 // argmax and argmin of dense blocks.
+#include <utility>
+
 #include "backends/cpu/cache_size.h"
 #include "backends/cpu/compiler_vectors.h"
 #include "backends/cpu/reduce_kernels.h"
@@ -40,11 +42,12 @@ inline V more_extreme(V value, V best) {  // `best` where they are equal, or the
 template <bool kMaximum, class T, int kBytes>
 inline T most_extreme(typename Vector<T, kBytes>::type v) {
   if constexpr (kBytes > 16) {
-    using Half = typename Vector<T, kBytes / 2>::type;
-    Half low, high;
-    __builtin_memcpy(&low, &v, sizeof(Half));
-    __builtin_memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof(Half), sizeof(Half));
-    return most_extreme<kMaximum, T, kBytes / 2>(more_extreme<kMaximum>(high, low));
+    constexpr int kHalf = kBytes / 2 / static_cast<int>(sizeof(T));
+    const auto half = [&]<int... i>(int from, std::integer_sequence<int, i...>) __attribute__((always_inline)) {
+      return from == 0 ? __builtin_shufflevector(v, v, i...) : __builtin_shufflevector(v, v, (kHalf + i)...);
+    };
+    constexpr auto lanes = std::make_integer_sequence<int, kHalf>();
+    return most_extreme<kMaximum, T, kBytes / 2>(more_extreme<kMaximum>(half(1, lanes), half(0, lanes)));
   } else {
     using V = decltype(v);
     using Words = typename Vector<uint64_t, kBytes>::type;
@@ -73,9 +76,9 @@ inline bool may_have_nan(Elements<T> sum) {
 
 // ---- the first of the most extreme elements ----
 
-constexpr int kChains = 4;           // enough that their latency does not show
-constexpr int kAhead = 1024;         // bytes
-constexpr int64_t kChunk = kArgRow;  // elements: a position in it has 8 bits
+constexpr int kChains = 4;       // enough that their latency does not show
+constexpr int kAhead = 1024;     // bytes
+constexpr int64_t kChunk = 256;  // elements: a position in it has 8 bits
 
 // The most extreme element of up to 4096 that are no NaN, and the first chunk that has it: every lane keeps the chunk
 // that raised it last, so that one chunk is read again, not all.
@@ -314,6 +317,11 @@ void arg_rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, uint3
   using T = Loaded<D>;
   constexpr int64_t kTogether = 8;  // rows that are searched for NaN together
   const T* x = static_cast<const T*>(data);
+  if (n > kChunk) {
+    T best;
+    for (int64_t r = 0; r < n_rows; ++r) arg_step<kMaximum, D>(x + r * stride, n, 0, &best, &indices[r]);
+    return;
+  }
   for (int64_t r = 0; r < n_rows; r += kTogether) {
     const int64_t end = r + kTogether < n_rows ? r + kTogether : n_rows;
     const bool is_short = n < kWidth<T>, may_pass = (n_rows - end) * stride + n >= kWidth<T>;

@@ -83,15 +83,21 @@ struct Reduction {
     }
   }
 
-  // The first of blocks [begin, end), from several places in turns. Returns how many.
+  // The first of blocks [begin, end), from as many places as the kernels take rows in turns: more would be left and
+  // come to again with each block. Returns how many.
   int64_t in_streams(const char* start, int64_t begin, int64_t end, char* results) const {
-    const int64_t each = (std::min(end, sequences.length / kBlock) - begin) / kStreams;
+    return acc_size <= 4 ? in_places<kStreams>(start, begin, end, results)
+                         : in_places<kStreams / 2>(start, begin, end, results);
+  }
+  template <int64_t kPlaces>
+  int64_t in_places(const char* start, int64_t begin, int64_t end, char* results) const {
+    const int64_t each = (std::min(end, sequences.length / kBlock) - begin) / kPlaces;
     const int64_t block = kBlock * step();  // elements from one block to the next
     const char* first = start + (begin * block << sequences.in.log2());
-    reduce_streams(each, acc_size, results, [&](int64_t b, void* to) {
-      rows(kStreams, kBlock, first + (b * block << sequences.in.log2()), each * block, to);
+    reduce_streams<kPlaces>(each, acc_size, results, [&](int64_t b, void* to) {
+      rows(kPlaces, kBlock, first + (b * block << sequences.in.log2()), each * block, to);
     });
-    return each * kStreams;
+    return each * kPlaces;
   }
 
   // Every output by itself.

@@ -4,7 +4,9 @@
 #include <span>
 #include <vector>
 
+#include "backends/cpu/cache_size.h"
 #include "backends/cpu/call.h"
+#include "backends/cpu/copy_kernels.h"
 #include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/offsets.h"
 #include "backends/cpu/stretch.h"
@@ -131,27 +133,35 @@ class SliceLoop {
 };
 
 // Rows of the output, the indices of its leading axis, in regions that stay in the second-level cache while a region is
-// copied from the first operand and written to. Each has its slices in ascending order.
+// copied from the first operand and written to. Each has its slices in ascending order. Where slices are whole rows, a
+// region is one row: the first update is added to the operand's elements on the way.
 class Regions {
  public:
   struct Slice {
     int64_t to, number;  // the place in the output, and in the updates
   };
 
-  Regions(const Call& call, const View& out, const Offsets& offsets, const int64_t* sizes) {
+  Regions(const Call& call, bool adds, const View& out, const Offsets& offsets, const int64_t* sizes) : adds_(adds) {
     const int64_t slice = element_count(out.rank, sizes);
     if (out.count() << out.log2() < kLeast || slice * offsets.count() < out.count() / kSparse) return;
     axis_ = leading_axis(call.node.output);
     if (sizes[axis_] != 1) return;
-    const int64_t row = out.count() / out.shape[axis_];
-    rows_ = std::max<int64_t>(1, (kBytes >> out.log2()) / row);
+    row_ = out.count() / out.shape[axis_];
+    const int64_t group = std::max<int64_t>(1, (kBytes >> out.log2()) / row_);
+    by_row_ = slice == row_ && suits_rows(call, out);
+    streams_ = by_row_ && may_stream(call, out);
+    rows_ = by_row_ ? 1 : group;
+    grain_ = by_row_ ? group : 1;
     starts_.resize(static_cast<size_t>(divide_up(out.shape[axis_], rows_)) + 1);
-    const int64_t size = rows_ * row;
+    const int64_t size = rows_ * row_;
     offsets.for_parts(0, offsets.count(), [&](int64_t, int64_t n, const int64_t* to) {
       for (int64_t i = 0; i < n; ++i) ++starts_[static_cast<size_t>(to[i] / size) + 1];
     });
-    most_ = *std::max_element(starts_.begin(), starts_.end());
     std::partial_sum(starts_.begin(), starts_.end(), starts_.begin());
+    for (int64_t i = 0; i < count(); i += grain_) {
+      most_ = std::max(most_,
+                       starts_[static_cast<size_t>(std::min(i + grain_, count()))] - starts_[static_cast<size_t>(i)]);
+    }
     slices_.resize(static_cast<size_t>(offsets.count()));
     std::vector<int64_t> next(starts_.begin(), starts_.end() - 1);
     offsets.for_parts(0, offsets.count(), [&](int64_t first, int64_t n, const int64_t* to) {
@@ -166,11 +176,51 @@ class Regions {
     const auto all = static_cast<int64_t>(slices_.size());
     return all > 0 && (threads == 1 || most_ * threads <= all + all / kUneven);
   }
+
+  // The whole output. `src` holds the updates.
+  void run(const Call& call, const View& out, const int64_t* strides, const SliceLoop& loop, const char* src) const {
+    parallel_for(call.threads(), count(), grain_, [&](int64_t begin, int64_t end) {
+      if (by_row_) return make_rows(call, out, src, begin, end);
+      const int64_t bytes = int64_t{1} << out.log2(), slice = loop.rows() * loop.inner();
+      for (int64_t region = begin; region < end; ++region) {
+        copy(call, out, strides, region);
+        for (const auto [to, number] : slices(region)) {
+          loop.run(out.data + to * bytes, src + number * slice * bytes, 0, loop.inner());
+        }
+      }
+    });
+  }
+
+ private:
+  static constexpr int64_t kBytes = 256 * 1024;   // of a region
+  static constexpr int64_t kLeast = 1024 * 1024;  // bytes of an output that is not in cache anyway
+  static constexpr int64_t kSparse = 16;          // of so many elements one is written to, at least
+  static constexpr int64_t kUneven = 4;           // part of the slices that one thread may have beyond its share
+  static constexpr int64_t kShortest = 1024;      // bytes of a row that is made by itself
+  static constexpr int64_t kPiece = 4096;         // of such a row, that are put together at a time
+  static constexpr int64_t kAhead =
+      512;  // bytes of the next update that are asked for: nobody could foresee where it is
+  static constexpr int64_t kStreamFrom = 24 * 1024 * 1024;  // bytes of an output that is in no cache when it is read
+
   int64_t count() const { return static_cast<int64_t>(starts_.size()) - 1; }
   std::span<const Slice> slices(int64_t region) const {
     const auto i = static_cast<size_t>(region);
     return std::span(slices_).subspan(static_cast<size_t>(starts_[i]),
                                       static_cast<size_t>(starts_[i + 1] - starts_[i]));
+  }
+
+  bool suits_rows(const Call& call, const View& out) const {
+    const View from = call.input(0);
+    return row_ << out.log2() >= kShortest && from.data != out.data && from.dense() &&
+           (!adds_ || call.kernels().binary->fn[static_cast<int>(Op::add)][out.dtype] != nullptr);
+  }
+
+  // Past the caches, where by the end the start of the output would be there no more.
+  bool may_stream(const Call& call, const View& out) const {
+    const int64_t bytes = out.count() << out.log2(), last_cache = cache_size(3);
+    const int64_t touched = 2 * bytes + (call.input(1).count() << out.log2());
+    const bool passes_through = last_cache > 0 && touched >= last_cache + last_cache / 2;
+    return (bytes >= kStreamFrom || passes_through) && (row_ << out.log2()) % kLine == 0;
   }
 
   // The first operand's elements in this region.
@@ -185,14 +235,57 @@ class Regions {
                  strides, from.data + row * from.strides[axis_] * (int64_t{1} << out.log2()), from.strides);
   }
 
- private:
-  static constexpr int64_t kBytes = 256 * 1024;   // of a region
-  static constexpr int64_t kLeast = 1024 * 1024;  // bytes of an output that is not in cache anyway
-  static constexpr int64_t kSparse = 16;          // of so many elements one is written to, at least
-  static constexpr int64_t kUneven = 4;           // part of the slices that one thread may have beyond its share
+  // Rows [begin, end), of which those that nothing is written to are copied together.
+  void make_rows(const Call& call, const View& out, const char* src, int64_t begin, int64_t end) const {
+    const auto store = streams_ ? call.kernels().copy->stream : [](int64_t n, void* dst, const void* x) {
+      std::memcpy(dst, x, static_cast<size_t>(n));
+    };
+    const TileFn add = call.kernels().binary->fn[static_cast<int>(Op::add)][out.dtype];
+    const int64_t bytes = row_ << out.log2();
+    const char* from = call.input(0).data;
+    alignas(kLine) char piece[kPiece];
+    for (int64_t row = begin; row < end;) {
+      char* to = out.data + row * bytes;
+      const std::span<const Slice> written = slices(row);
+      if (written.empty()) {
+        const int64_t first = row;
+        while (row < end && slices(row).empty()) ++row;
+        store((row - first) * bytes, to, from + first * bytes);
+        continue;
+      }
+      if (adds_) {
+        ask_for_update(row + 1, src, bytes);
+        for (int64_t at = 0; at < bytes; at += kPiece) {
+          const int64_t size = std::min(kPiece, bytes - at);
+          const char* sum = from + row * bytes + at;
+          char* next = streams_ ? piece : to + at;
+          for (const auto [place, number] : written) {
+            const void* terms[] = {sum, src + number * bytes + at};
+            add(size >> out.log2(), next, terms);
+            sum = next;
+          }
+          if (streams_) store(size, to + at, piece);
+        }
+      } else {
+        store(bytes, to, src + written.back().number * bytes);
+      }
+      ++row;
+    }
+    if (streams_) call.kernels().copy->end_stream();
+  }
 
+  // The first that is written to this row or one behind it.
+  void ask_for_update(int64_t row, const char* src, int64_t bytes) const {
+    const auto next = static_cast<size_t>(starts_[static_cast<size_t>(row)]);
+    if (next >= slices_.size()) return;
+    const char* update = src + slices_[next].number * bytes;
+    for (int64_t i = 0; i < kAhead; i += kLine) __builtin_prefetch(update + i);
+  }
+
+  bool adds_, by_row_ = false, streams_ = false;
   int axis_ = -1;
-  int64_t rows_ = 0, most_ = 0;
+  int64_t row_ = 0, rows_ = 0;    // elements of a row, and rows of a region
+  int64_t grain_ = 1, most_ = 0;  // regions that a thread takes at least, and slices in so many
   std::vector<int64_t> starts_;
   std::vector<Slice> slices_;
 };
@@ -220,15 +313,8 @@ void run_scatter(const Call& call) {
     });
   }
   const SliceLoop loop(call, adds, out, strides, attrs.slice_sizes);
-  if (const Regions regions(call, out, offsets, attrs.slice_sizes); regions.fit(call.threads())) {
-    return parallel_for(call.threads(), regions.count(), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t region = begin; region < end; ++region) {
-        regions.copy(call, out, strides, region);
-        for (const auto [to, number] : regions.slices(region)) {
-          loop.run(out.data + to * bytes, src + number * slice * bytes, 0, loop.inner());
-        }
-      }
-    });
+  if (const Regions regions(call, adds, out, offsets, attrs.slice_sizes); regions.fit(call.threads())) {
+    return regions.run(call, out, strides, loop, src);
   }
   copy_first_operand(call);
   const int64_t grain = std::max(kMinColumns, kScatterGrain / (n_slices * loop.rows()));

@@ -5,6 +5,11 @@
 #include "ops/op_ids.h"
 
 namespace ist::cpu {
+namespace {
+
+constexpr int64_t kMergeAgainFrom = 256;  // elements; fewer gain less than looking again costs
+
+}  // namespace
 
 // Can such an op go on with what the instruction has made, as a step of the same chain?
 bool TileProgram::may_go_on(const Instruction& made, uint32_t dtype, uint32_t op) const {
@@ -126,7 +131,7 @@ bool TileProgram::begins_with_product_beside(const Instruction& next, const Inst
 // Chains that read what those right before them make become one with them: a product and another one that it is added
 // to, or a result that is asked for and what is made of it. Then others may be right before them.
 void TileProgram::merge_chains() {
-  while (n_instructions_ > 1 && merge_neighbours()) {
+  while (n_instructions_ > 1 && merge_neighbours() && n_ >= kMergeAgainFrom) {
   }
 }
 

@@ -104,7 +104,7 @@ inline int64_t take_vectors(int64_t i, int64_t n, void* out, const void* const* 
 // Whole blocks of a tile, for chains without bools. Steps are decoded before, and each jumps to the next one by itself:
 // a loop around a switch makes a step of additions a quarter longer on Zen 3, and decoding costs as much as 256
 // elements gain by it.
-constexpr int kMostDecoded = 32;  // steps; few chains have more
+constexpr int kMostDecoded = 128;  // steps, as many as a run has
 constexpr int64_t kDecodedFrom = 512;
 template <class T>
 inline int64_t take_decoded(int64_t n, void* out, const void* const* in, const ChainStep* steps, int n_steps) {

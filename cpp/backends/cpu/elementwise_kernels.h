@@ -42,9 +42,9 @@ struct ChainStep {
   // The operand is one block for all of them: of the same elements, or of a value that is kept, in float32 if the tiles
   // hold bfloat16. Or nothing reads it.
   bool constant;
-  bool equal;                                                              // so are all elements of the block
+  bool equal;  // so are all elements of the block
+
   bool is_bool() const { return op >= kStoreBools && op <= kOtherBools; }  // the operand, in bytes
-  bool is_of_product() const { return op == kAddProduct || op == kSubtractProduct; }
 };
 inline constexpr int64_t kChainBlockBytes = 512;  // of the longest block, which is what a step reads at a time
 // value = in[0], then the steps; the operand of step s is in[1 + s]. `out` may be an operand that is read.

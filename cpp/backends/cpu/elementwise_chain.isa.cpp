@@ -49,10 +49,10 @@ inline int64_t take_vectors(int64_t i, int64_t n, void* out, const void* const* 
           beside.other = operand;
           break;
         case ChainStep::kAddProduct:
-          take_product<Body_add, T, kWhole>(value, beside.other, operand, rest, 0);
+          take_product_step<Body_add, T, kWhole, kOfBools>(value, beside.other, operand, rest, 0);
           break;
         case ChainStep::kSubtractProduct:
-          take_product<Body_subtract, T, kWhole>(value, beside.other, operand, rest, step.position);
+          take_product_step<Body_subtract, T, kWhole, kOfBools>(value, beside.other, operand, rest, step.position);
           break;
         case ChainStep::kOtherBools:
           if constexpr (kOfBools) load_bools<kWhole, Value<T>>(bytes_of(in[1 + s]), beside.other_bools, rest);
@@ -259,7 +259,7 @@ constexpr ChainTable make_table() {
 #undef IST_ARITY_3
 #undef IST_OP
 #if defined(__AVX512F__)
-  table.keeps[IST_FLOAT64] = true;
+  table.keeps[IST_FLOAT64] = table.keeps[IST_BOOL] = true;
 #endif
 #if defined(__AVX2__)
   table.keeps[IST_FLOAT32] = true;

@@ -300,6 +300,27 @@ inline void take_product(Value<T> (&value)[kCount], const Of<T>* other, const Of
   }
 }
 
+template <class Body, class T, bool kWhole, int kCount>
+[[gnu::noinline]] void take_product_apart(Value<T> (&values)[kCount], const Of<T>* other, const Of<T>* operand,
+                                          int64_t n, int position) {
+  take_product<Body, T, kWhole>(values, other, operand, n, position);
+}
+// Between steps of bools by way of memory, where registers are few: else GCC has more of the others' in memory.
+template <class Body, class T, bool kWhole, bool kOfBools, int kCount>
+inline void take_product_step(Value<T> (&value)[kCount], const Of<T>* other, const Of<T>* operand, int64_t n,
+                              int position) {
+  if constexpr (kAvx2Alone && kOfBools) {
+    Value<T> values[kCount];
+#pragma GCC unroll 8
+    for (int j = 0; j < kCount; ++j) values[j] = value[j];
+    take_product_apart<Body, T, kWhole>(values, other, operand, n, position);
+#pragma GCC unroll 8
+    for (int j = 0; j < kCount; ++j) value[j] = values[j];
+  } else {
+    take_product<Body, T, kWhole>(value, other, operand, n, position);
+  }
+}
+
 template <bool kWhole, class T, int kCount>
 inline void take_where(Value<T> (&value)[kCount], const Beside<T, kCount>& beside, const Of<T>* operand, int64_t n,
                        int position) {

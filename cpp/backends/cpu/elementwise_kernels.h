@@ -56,7 +56,9 @@ struct ChainTable {
   ChainFn fn[2][kDTypes];                // [of_bools], dtype of the values that are not bool
   bool takes[kDTypes][kElementwiseIds];  // by the op's last operand; what takes bools goes on with any chain
   int64_t block_bytes;
-  bool keeps[kDTypes];  // may a chain keep values for later steps? It pays where there are registers enough
+  // May a chain keep values for later steps, if bool, those of chains of numbers alone? It pays where there are
+  // registers enough.
+  bool keeps[kDTypes];
 };
 
 struct CastTable {

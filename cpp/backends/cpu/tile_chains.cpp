@@ -131,12 +131,26 @@ bool TileProgram::begins_with_product_beside(const Instruction& next, const Inst
 // Chains that read what those right before them make become one with them: a product and another one that it is added
 // to, or a result that is asked for and what is made of it. Then others may be right before them.
 void TileProgram::merge_chains() {
-  while (n_instructions_ > 1 && merge_neighbours() && n_ >= kMergeAgainFrom) {
-  }
+  bool again = false;
+  while (n_instructions_ > 1 && merge_neighbours(again) && n_ >= kMergeAgainFrom) again = true;
 }
 
-// Once; false if there was nothing to merge.
-bool TileProgram::merge_neighbours() {
+// Do steps make bools, take them, or choose by them?
+bool TileProgram::is_of_bools(const Instruction& made) const {
+  const auto is_of_bools = [&](uint32_t op) {
+    return op == static_cast<uint32_t>(Op::where) || is_predicate(op) || context_.kernels.chain->takes[IST_BOOL][op];
+  };
+  const uint16_t* in = inputs_ + made.first_input;
+  const ChainStep* steps = steps_ + made.first_step;
+  return is_of_bools(made.op) ||
+         std::any_of(steps, steps + made.n_steps, [&](const ChainStep& step) { return is_of_bools(step.op); }) ||
+         std::any_of(in, in + made.n_inputs, [&](uint16_t reg) { return registers_[reg].dtype == IST_BOOL; });
+}
+
+// Once; false if there was nothing to merge. Chains of numbers have a faster kernel than those of bools, which counts
+// more than that they are one, where registers are few.
+bool TileProgram::merge_neighbours(bool again) {
+  const bool keeps_apart = again && !context_.kernels.chain->keeps[IST_BOOL];
   uint32_t n_reads[kMaxRegisters];
   std::fill_n(n_reads, n_registers_, 0);
   bool any = false;
@@ -153,14 +167,16 @@ bool TileProgram::merge_neighbours() {
   uint32_t maker[kMaxRegisters];  // the chain that makes it, counted from 1
   std::fill_n(maker, n_registers_, 0);
   uint32_t n = 0, n_inputs = 0, n_steps = 0;
-  bool any_held = false, merged = false;
+  bool any_held = false, merged = false, last_of_bools = false;
   for (uint32_t k = 0; k < n_instructions_; ++k) {
     const Instruction next = instructions_[k];
     const uint16_t* in = inputs_ + next.first_input;
     bool joins = false;
-    if (n > 0 && may_merge(instructions_[n - 1], next)) {
+    const bool of_bools = keeps_apart && is_of_bools(next);
+    if (n > 0 && may_merge(instructions_[n - 1], next) && of_bools == last_of_bools) {
       for (uint32_t j = 0; j < next.n_inputs; ++j) joins |= maker[in[j]] == n && reads_operand(next, j);
     }
+    last_of_bools = of_bools;
     if (!joins) {
       Instruction& made = instructions_[n++] = next;
       made.first_input = static_cast<uint16_t>(n_inputs);

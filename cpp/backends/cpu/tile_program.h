@@ -168,7 +168,8 @@ class TileProgram {
   bool reads_operand(const Instruction& instruction, uint32_t j) const;
   bool begins_with_product_beside(const Instruction& next, const Instruction& made) const;
   void merge_chains();
-  bool merge_neighbours();
+  bool is_of_bools(const Instruction& made) const;
+  bool merge_neighbours(bool again);
   void place_blocks(bool (&needs_tile)[kMaxRegisters]);
   void fill_block(const Register& reg, const char* elements, int64_t period, int64_t phase, char* block) const;
   void place_operands(int64_t row);

@@ -148,6 +148,47 @@ def test_elementwise_runs_of_any_form(
         np.testing.assert_array_equal(fast, exact)
 
 
+@settings(max_examples=300)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_products_that_join_a_sum(seed: int) -> None:
+    """Products are added to values that are held, or subtracted one from the other, rounded before. Factors are whole,
+    numbers, rows, rows of numbers, or lie across; sums that end in neighbours join, and some are asked for."""
+    rng = np.random.default_rng(seed)
+    dtype = str(rng.choice(["float32", "float32", "float32", "float64", "bfloat16", "float16"]))
+    shapes = [(1,), (7,), (511,), (512,), (5003,), (40, 16), (600, 8), (70, 300), (2, 30, 64), (3, 9, 100)]
+    shape = shapes[rng.integers(len(shapes))]
+    kinds = [shape, shape, (1,), shape[-1:], (*shape[:-1], 1)]
+    factors = [rng.standard_normal(kinds[k]).astype(arrays.numpy_dtype(dtype)) for k in rng.integers(5, size=16)]
+    factors[0] = np.broadcast_to(factors[0], shape)
+    layouts = [str(rng.choice(["plain", "plain", "transposed"])) for _ in factors]
+    forms = rng.integers(6, size=7)
+    asked = rng.random((7, 2)) < rng.choice([0, 0.2])
+    ist.set_num_threads(int(rng.choice([1, 2])))
+
+    def run(device: str) -> list[np.ndarray]:
+        x = [
+            arrays.place(ist, np.ascontiguousarray(f), layout, device)
+            for f, layout in zip(factors, layouts, strict=True)
+        ]
+        value, wanted = x[0], []
+        for k, form in enumerate(forms):
+            product = x[2 * k + 1] * x[2 * k + 2]
+            if form < 4:
+                value = [value + product, product + value, value - product, product - value][form]
+            elif form == 4:
+                value = value * x[2 * k + 2] + product
+            else:
+                value = product * (value + ist.sqrt(ist.abs(product)))
+            wanted += [t for t, is_asked in zip((product, value), asked[k], strict=True) if is_asked]
+            del product  # tensors that somebody holds are results, which others read where they are stored
+        wanted.append(value)
+        ist.eval(*wanted)
+        return [arrays.bits(t) for t in wanted]
+
+    for fast, exact in zip(run("cpu"), run("reference"), strict=True):
+        np.testing.assert_array_equal(fast, exact)
+
+
 def other_shape(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[int, ...]:
     """As many elements along one to four other axes."""
     extents = [1] * rng.integers(1, 5)

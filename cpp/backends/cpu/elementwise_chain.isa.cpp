@@ -46,7 +46,13 @@ inline int64_t take_vectors(int64_t i, int64_t n, void* out, const void* const* 
       };
       switch (step.op) {
         case ChainStep::kOther:
-          if constexpr (kOfBools) beside.other = operand;
+          beside.other = operand;
+          break;
+        case ChainStep::kAddProduct:
+          take_product_step<Body_add, T, kWhole, kOfBools>(value, beside.other, operand, rest, 0);
+          break;
+        case ChainStep::kSubtractProduct:
+          take_product_step<Body_subtract, T, kWhole, kOfBools>(value, beside.other, operand, rest, step.position);
           break;
         case ChainStep::kOtherBools:
           if constexpr (kOfBools) load_bools<kWhole, Value<T>>(bytes_of(in[1 + s]), beside.other_bools, rest);
@@ -98,45 +104,69 @@ inline int64_t take_vectors(int64_t i, int64_t n, void* out, const void* const* 
 // Whole blocks of a tile, for chains without bools. Steps are decoded before, and each jumps to the next one by itself:
 // a loop around a switch makes a step of additions a quarter longer on Zen 3, and decoding costs as much as 256
 // elements gain by it.
-constexpr int kMostDecoded = 32;  // steps; few chains have more
+constexpr int kMostDecoded = 128;  // steps, as many as a run has
 constexpr int64_t kDecodedFrom = 512;
 template <class T>
 inline int64_t take_decoded(int64_t n, void* out, const void* const* in, const ChainStep* steps, int n_steps) {
   constexpr int W = kLength<T>;
+  struct Operand {
+    const char* start;
+    int64_t moves;  // a mask of how far
+  };
   struct {
     const void* code;
-    const char* operand;
-    int64_t moves;  // a mask of how far
+    Operand operand, other;
   } decoded[kMostDecoded + 1];
+  const auto choose = [](uint8_t position, bool equal, const void* first, const void* last, const void* equal_first,
+                         const void* equal_last) {
+    if (equal) return position == 0 ? equal_first : equal_last;
+    return position == 0 ? first : last;
+  };
+  int n_decoded = 0;
   for (int s = 0; s < n_steps; ++s) {
     const ChainStep step = steps[s];
-    decoded[s].operand = static_cast<const char*>(in[1 + s]);
-    decoded[s].moves = step.constant ? 0 : -1;
+    const Operand operand = {static_cast<const char*>(in[1 + s]), step.constant ? 0 : -1};
+    if (step.op == ChainStep::kOther) {
+      decoded[n_decoded].other = operand;
+      continue;
+    }
+    auto& next = decoded[n_decoded++];
+    next.operand = operand;
     switch (step.op) {
       case ChainStep::kLoad:
-        decoded[s].code = &&load;
+        next.code = &&load;
         break;
       case ChainStep::kStore:
-        decoded[s].code = &&store;
+        next.code = &&store;
         break;
-#define IST_BODY_ROW(id, name, dtypes)                                     \
-  case id:                                                                 \
-    decoded[s].code = step.position == 0 ? &&first_##name : &&last_##name; \
+      case ChainStep::kAddProduct:
+        next.code = steps[s - 1].equal ? &&add_multiple : &&add_product;
+        break;
+      case ChainStep::kSubtractProduct:
+        next.code = choose(step.position, steps[s - 1].equal, &&subtract_product, &&subtract_from_product,
+                           &&subtract_multiple, &&subtract_from_multiple);
+        break;
+#define IST_BODY_ROW(id, name, dtypes)                                                                               \
+  case id:                                                                                                           \
+    next.code =                                                                                                      \
+        choose(step.position, step.equal, &&first_##name, &&last_##name, &&equal_first_##name, &&equal_last_##name); \
     break;
 #define IST_ARITY_3(id, name, dtypes)
 #include "ops/ops.def"
 #undef IST_BODY_ROW
     }
   }
-  decoded[n_steps].code = &&end;
+  decoded[n_decoded].code = &&end;
 
   int64_t i = 0;
   Value<T> value[kVectors];
   Beside<T, kVectors> beside;
   const auto* step = decoded;
-  const auto operand = [&]() __attribute__((always_inline)) {
-    return reinterpret_cast<const T*>(step->operand + (step->moves & i * int64_t{sizeof(T)}));
+  const auto now = [&](const Operand& x) __attribute__((always_inline)) {
+    return reinterpret_cast<const T*>(x.start + (x.moves & i * int64_t{sizeof(T)}));
   };
+  const auto operand = [&]() __attribute__((always_inline)) { return now(step->operand); };
+  const auto other = [&]() __attribute__((always_inline)) { return now(step->other); };
   // clang-format off
 #define IST_GO_ON ++step; goto *step->code
 start:
@@ -152,12 +182,36 @@ store:
 #pragma GCC unroll 8
   for (int j = 0; j < kVectors; ++j) store_values(const_cast<T*>(operand()) + j * W, value[j]);
   IST_GO_ON;
+add_product:
+  take_product<Body_add, T, true>(value, other(), operand(), W, 0);
+  IST_GO_ON;
+add_multiple:
+  take_product<Body_add, T, true, true>(value, other(), operand(), W, 0);
+  IST_GO_ON;
+subtract_product:
+  take_product<Body_subtract, T, true>(value, other(), operand(), W, 0);
+  IST_GO_ON;
+subtract_multiple:
+  take_product<Body_subtract, T, true, true>(value, other(), operand(), W, 0);
+  IST_GO_ON;
+subtract_from_product:
+  take_product<Body_subtract, T, true>(value, other(), operand(), W, 1);
+  IST_GO_ON;
+subtract_from_multiple:
+  take_product<Body_subtract, T, true, true>(value, other(), operand(), W, 1);
+  IST_GO_ON;
 #define IST_BODY_ROW(id, name, dtypes)                                                                          \
 first_##name:                                                                                                   \
   if constexpr (kMakesNumbers<Body_##name>) take_step<Body_##name, T, true>(value, beside, operand(), W, 0);    \
   IST_GO_ON;                                                                                                    \
 last_##name:                                                                                                    \
   if constexpr (IsBinary<Body_##name, T>) take_step<Body_##name, T, true>(value, beside, operand(), W, 1);      \
+  IST_GO_ON;                                                                                                    \
+equal_first_##name:                                                                                             \
+  if constexpr (IsBinary<Body_##name, T>) take_step<Body_##name, T, true, true>(value, beside, operand(), W, 0); \
+  IST_GO_ON;                                                                                                    \
+equal_last_##name:                                                                                              \
+  if constexpr (IsBinary<Body_##name, T>) take_step<Body_##name, T, true, true>(value, beside, operand(), W, 1); \
   IST_GO_ON;
 #include "ops/ops.def"
 #undef IST_BODY_ROW
@@ -205,7 +259,7 @@ constexpr ChainTable make_table() {
 #undef IST_ARITY_3
 #undef IST_OP
 #if defined(__AVX512F__)
-  table.keeps[IST_FLOAT64] = true;
+  table.keeps[IST_FLOAT64] = table.keeps[IST_BOOL] = true;
 #endif
 #if defined(__AVX2__)
   table.keeps[IST_FLOAT32] = true;

@@ -240,12 +240,18 @@ inline const T* apart(const T* x) {
   return x;
 }
 
-template <class Body, class T, bool kWhole, int kCount>
+// kEqual: one vector is the operand of all.
+template <class Body, class T, bool kWhole, bool kEqual = false, int kCount>
 inline void take_step(Value<T> (&value)[kCount], Beside<T, kCount>& beside, const Of<T>* operand, int64_t n,
                       int position) {
   constexpr int W = kLength<T>;
   auto& bools = beside.bools;
-  const auto load_at = [&](int j) __attribute__((always_inline)) { return load_operand<kWhole>(operand + j * W, n); };
+  Value<T> equal;
+  if constexpr (kEqual) equal = load_operand<kWhole>(operand, n);
+  const auto load_at = [&](int j) __attribute__((always_inline)) {
+    if constexpr (kEqual) return equal;
+    return load_operand<kWhole>(operand + j * W, n);
+  };
   if constexpr (IsUnary<Body, T>) {
 #pragma GCC unroll 8
     for (int j = 0; j < kCount; ++j) value[j] = finished<Body, T>(Body::apply(value[j]));
@@ -272,6 +278,46 @@ inline void take_step(Value<T> (&value)[kCount], Beside<T, kCount>& beside, cons
     for (int j = 0; j < kCount; ++j) bools[j] = Body::combine(bools[j]);
   } else if constexpr (IsOfTwoBools<Body, T>) {
     for (int j = 0; j < kCount; ++j) bools[j] = Body::combine(bools[j], beside.other_bools[j]);
+  }
+}
+
+// value + product, value - product, or product - value, with `other` and the operand as factors.
+template <class Body, class T, bool kWhole, bool kEqual = false, int kCount>
+inline void take_product(Value<T> (&value)[kCount], const Of<T>* other, const Of<T>* operand, int64_t n, int position) {
+  constexpr int W = kLength<T>;
+  Value<T> equal;
+  if constexpr (kEqual) equal = load_operand<kWhole>(other, n);
+  const auto product_at = [&](int j) __attribute__((always_inline)) {
+    const Value<T> factor = kEqual ? equal : load_operand<kWhole>(other + j * W, n);
+    return rounded<T>(factor * load_operand<kWhole>(operand + j * W, n));
+  };
+  if (position == 0) {
+#pragma GCC unroll 8
+    for (int j = 0; j < kCount; ++j) value[j] = rounded<T>(Body::apply(value[j], product_at(j)));
+  } else {
+#pragma GCC unroll 8
+    for (int j = 0; j < kCount; ++j) value[j] = rounded<T>(Body::apply(product_at(j), value[j]));
+  }
+}
+
+template <class Body, class T, bool kWhole, int kCount>
+[[gnu::noinline]] void take_product_apart(Value<T> (&values)[kCount], const Of<T>* other, const Of<T>* operand,
+                                          int64_t n, int position) {
+  take_product<Body, T, kWhole>(values, other, operand, n, position);
+}
+// Between steps of bools by way of memory, where registers are few: else GCC has more of the others' in memory.
+template <class Body, class T, bool kWhole, bool kOfBools, int kCount>
+inline void take_product_step(Value<T> (&value)[kCount], const Of<T>* other, const Of<T>* operand, int64_t n,
+                              int position) {
+  if constexpr (kAvx2Alone && kOfBools) {
+    Value<T> values[kCount];
+#pragma GCC unroll 8
+    for (int j = 0; j < kCount; ++j) values[j] = value[j];
+    take_product_apart<Body, T, kWhole>(values, other, operand, n, position);
+#pragma GCC unroll 8
+    for (int j = 0; j < kCount; ++j) value[j] = values[j];
+  } else {
+    take_product<Body, T, kWhole>(value, other, operand, n, position);
   }
 }
 

@@ -24,14 +24,26 @@ struct BinaryTable {
 // A step of several ops in one pass: value = op(value), op(value, operand) or op(operand, value). A chain holds numbers
 // and, beside them, what the last test or op of bools has made; `where` chooses by the latter. Ids that no row of
 // ops.def with a body has load or store either, or provide another operand of the next step: the first number of
-// `where`, or the bools that one of them is combined with.
+// `where`, the bools that one of them is combined with, or a factor. A product that is added to the value, or
+// subtracted one from the other, is rounded before; two steps would have to keep the value meanwhile.
 struct ChainStep {
-  enum : uint8_t { kLoad = 0, kStore = 1, kOther = 2, kStoreBools = 47, kLoadBools = 48, kOtherBools = 49 };
+  enum : uint8_t {
+    kLoad = 0,
+    kStore = 1,
+    kOther = 2,
+    kAddProduct = 40,
+    kSubtractProduct = 41,
+    kStoreBools = 47,
+    kLoadBools = 48,
+    kOtherBools = 49
+  };
   uint8_t op;
   uint8_t position;  // of the value among the operands of the op
   // The operand is one block for all of them: of the same elements, or of a value that is kept, in float32 if the tiles
   // hold bfloat16. Or nothing reads it.
   bool constant;
+  bool equal;  // so are all elements of the block
+
   bool is_bool() const { return op >= kStoreBools && op <= kOtherBools; }  // the operand, in bytes
 };
 inline constexpr int64_t kChainBlockBytes = 512;  // of the longest block, which is what a step reads at a time
@@ -44,7 +56,9 @@ struct ChainTable {
   ChainFn fn[2][kDTypes];                // [of_bools], dtype of the values that are not bool
   bool takes[kDTypes][kElementwiseIds];  // by the op's last operand; what takes bools goes on with any chain
   int64_t block_bytes;
-  bool keeps[kDTypes];  // may a chain keep values for later steps? It pays where there are registers enough
+  // May a chain keep values for later steps, if bool, those of chains of numbers alone? It pays where there are
+  // registers enough.
+  bool keeps[kDTypes];
 };
 
 struct CastTable {

@@ -5,6 +5,11 @@
 #include "ops/op_ids.h"
 
 namespace ist::cpu {
+namespace {
+
+constexpr int64_t kMergeAgainFrom = 256;  // elements; fewer gain less than looking again costs
+
+}  // namespace
 
 // Can such an op go on with what the instruction has made, as a step of the same chain?
 bool TileProgram::may_go_on(const Instruction& made, uint32_t dtype, uint32_t op) const {
@@ -53,7 +58,7 @@ void TileProgram::add_op(Instruction& chain, uint32_t op, const uint16_t* in, ui
                          ChainLists lists) const {
   const auto add_step = [&](uint32_t step, uint16_t operand) {
     lists.inputs[lists.n_inputs++] = operand;
-    lists.steps[lists.n_steps++] = {static_cast<uint8_t>(step), static_cast<uint8_t>(position), false};
+    lists.steps[lists.n_steps++] = {static_cast<uint8_t>(step), static_cast<uint8_t>(position), false, false};
     ++chain.n_steps;
   };
   const uint16_t none = lists.inputs[chain.first_input];
@@ -113,9 +118,39 @@ bool TileProgram::reads_operand(const Instruction& instruction, uint32_t j) cons
   return unary[IST_FLOAT32] == nullptr && unary[IST_BOOL] == nullptr && !context_.kernels.chain->takes[IST_BOOL][op];
 }
 
+// Does the chain begin with a product that is added to what `made` makes, or subtracted one from the other?
+bool TileProgram::begins_with_product_beside(const Instruction& next, const Instruction& made) const {
+  if (next.n_steps < 2) return false;
+  const ChainStep* steps = steps_ + next.first_step;
+  const uint16_t* in = inputs_ + next.first_input;
+  const bool is_sum = steps[1].op == static_cast<uint8_t>(Op::add) || steps[1].op == static_cast<uint8_t>(Op::subtract);
+  return steps[0].op == static_cast<uint8_t>(Op::multiply) && is_sum && in[0] != made.out && in[1] != made.out &&
+         in[2] == made.out;
+}
+
 // Chains that read what those right before them make become one with them: a product and another one that it is added
-// to, or a result that is asked for and what is made of it.
+// to, or a result that is asked for and what is made of it. Then others may be right before them.
 void TileProgram::merge_chains() {
+  bool again = false;
+  while (n_instructions_ > 1 && merge_neighbours(again) && n_ >= kMergeAgainFrom) again = true;
+}
+
+// Do steps make bools, take them, or choose by them?
+bool TileProgram::is_of_bools(const Instruction& made) const {
+  const auto is_of_bools = [&](uint32_t op) {
+    return op == static_cast<uint32_t>(Op::where) || is_predicate(op) || context_.kernels.chain->takes[IST_BOOL][op];
+  };
+  const uint16_t* in = inputs_ + made.first_input;
+  const ChainStep* steps = steps_ + made.first_step;
+  return is_of_bools(made.op) ||
+         std::any_of(steps, steps + made.n_steps, [&](const ChainStep& step) { return is_of_bools(step.op); }) ||
+         std::any_of(in, in + made.n_inputs, [&](uint16_t reg) { return registers_[reg].dtype == IST_BOOL; });
+}
+
+// Once; false if there was nothing to merge. Chains of numbers have a faster kernel than those of bools, which counts
+// more than that they are one, where registers are few.
+bool TileProgram::merge_neighbours(bool again) {
+  const bool keeps_apart = again && !context_.kernels.chain->keeps[IST_BOOL];
   uint32_t n_reads[kMaxRegisters];
   std::fill_n(n_reads, n_registers_, 0);
   bool any = false;
@@ -124,7 +159,7 @@ void TileProgram::merge_chains() {
     for (uint32_t j = 0; j < made.n_inputs; ++j) n_reads[inputs_[made.first_input + j]] += reads_operand(made, j);
     any |= k > 0 && may_merge(instructions_[k - 1], made);
   }
-  if (!any) return;
+  if (!any) return false;
   for (uint32_t r = 0; r < n_registers_; ++r) n_reads[r] += registers_[r].is_asked;
 
   uint16_t inputs[kMaxInputs];
@@ -132,14 +167,16 @@ void TileProgram::merge_chains() {
   uint32_t maker[kMaxRegisters];  // the chain that makes it, counted from 1
   std::fill_n(maker, n_registers_, 0);
   uint32_t n = 0, n_inputs = 0, n_steps = 0;
-  bool any_held = false;
+  bool any_held = false, merged = false, last_of_bools = false;
   for (uint32_t k = 0; k < n_instructions_; ++k) {
     const Instruction next = instructions_[k];
     const uint16_t* in = inputs_ + next.first_input;
     bool joins = false;
-    if (n > 0 && may_merge(instructions_[n - 1], next)) {
+    const bool of_bools = keeps_apart && is_of_bools(next);
+    if (n > 0 && may_merge(instructions_[n - 1], next) && of_bools == last_of_bools) {
       for (uint32_t j = 0; j < next.n_inputs; ++j) joins |= maker[in[j]] == n && reads_operand(next, j);
     }
+    last_of_bools = of_bools;
     if (!joins) {
       Instruction& made = instructions_[n++] = next;
       made.first_input = static_cast<uint16_t>(n_inputs);
@@ -151,19 +188,22 @@ void TileProgram::merge_chains() {
       maker[next.out] = n;
       continue;
     }
+    merged = true;
     Instruction& chain = instructions_[n - 1];
     const ChainLists lists = {inputs, steps, n_inputs, n_steps};
     const auto add_step = [&](uint8_t op, uint8_t position, uint16_t operand) {
       inputs[n_inputs++] = operand;
-      steps[n_steps++] = {op, position, false};
+      steps[n_steps++] = {op, position, false, false};
       ++chain.n_steps;
     };
     if (chain.n_steps == 0) make_chain(chain, lists);
-    // What the chain has at its end stays in registers, if the next one starts with it; others may read it, too.
+    // What the chain has at its end stays in registers, if the next one starts with it, or with a product that joins
+    // it; others may read it, too.
     const uint32_t n_first = next.n_steps == 0 ? next.n_inputs : 1;
     uint32_t position = 0;
     while (position < n_first && in[position] != chain.out) ++position;
-    const bool goes_on = position < n_first;
+    const bool takes_product = begins_with_product_beside(next, chain);
+    const bool goes_on = position < n_first || takes_product;
     if (!goes_on) position = 0;
     if (registers_[chain.out].place != Place::slot || n_reads[chain.out] > (goes_on ? 1u : 0u)) {
       add_step(ChainStep::kStore, 0, chain.out);
@@ -178,7 +218,15 @@ void TileProgram::merge_chains() {
     if (next.n_steps == 0) {
       add_op(chain, next.op, in, next.n_inputs, position, lists);
     } else {
-      for (uint32_t s = 0; s < next.n_steps; ++s) {
+      if (takes_product) {
+        const ChainStep& sum = steps_[next.first_step + 1];
+        const bool adds = sum.op == static_cast<uint8_t>(Op::add);
+        const uint32_t factor = is_constant(in[1]) ? 1 : 0;
+        add_step(ChainStep::kOther, 0, in[factor]);
+        add_step(adds ? ChainStep::kAddProduct : ChainStep::kSubtractProduct, sum.position == 0 ? 1 : 0,
+                 in[1 - factor]);
+      }
+      for (uint32_t s = takes_product ? 2 : 0; s < next.n_steps; ++s) {
         const ChainStep& step = steps_[next.first_step + s];
         if (step.op == ChainStep::kLoad) {
           load(in[s + 1]);
@@ -200,6 +248,7 @@ void TileProgram::merge_chains() {
   std::copy_n(inputs, n_inputs, inputs_);
   std::copy_n(steps, n_steps, steps_);
   if (any_held) drop_stores();
+  return merged;
 }
 
 // What nobody reads where it is stored, as the chain held it until it was needed.

@@ -125,6 +125,10 @@ void TileProgram::place_operands(int64_t row) {
 }
 
 void TileProgram::mark_constants() {
+  const auto repeats = [&](uint16_t reg) {
+    return std::any_of(gathers_.begin(), gathers_.end(),
+                       [&](const Gather& gather) { return gather.reg == reg && !gather.is_constant(); });
+  };
   const bool* takes_bools = context_.kernels.chain->takes[IST_BOOL];
   for (uint32_t k = 0; k < n_instructions_; ++k) {
     Instruction& made = instructions_[k];
@@ -133,6 +137,7 @@ void TileProgram::mark_constants() {
       const Register& operand = registers_[inputs_[made.first_input + 1 + s]];
       ChainStep& step = steps_[made.first_step + s];
       step.constant = !reads || operand.place == Place::constant || operand.place == Place::block;
+      step.equal = reads && operand.place == Place::constant && !repeats(inputs_[made.first_input + 1 + s]);
       made.of_bools |= step.op == static_cast<uint8_t>(Op::where) || is_predicate(step.op) || takes_bools[step.op] ||
                        operand.dtype == IST_BOOL;
       if (!reads || operand.dtype != IST_BOOL) continue;

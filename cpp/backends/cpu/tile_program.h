@@ -166,7 +166,10 @@ class TileProgram {
   bool may_go_on(const Instruction& made, uint32_t dtype, uint32_t op) const;
   bool may_merge(const Instruction& made, const Instruction& next) const;
   bool reads_operand(const Instruction& instruction, uint32_t j) const;
+  bool begins_with_product_beside(const Instruction& next, const Instruction& made) const;
   void merge_chains();
+  bool is_of_bools(const Instruction& made) const;
+  bool merge_neighbours(bool again);
   void place_blocks(bool (&needs_tile)[kMaxRegisters]);
   void fill_block(const Register& reg, const char* elements, int64_t period, int64_t phase, char* block) const;
   void place_operands(int64_t row);

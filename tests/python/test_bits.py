@@ -126,7 +126,8 @@ def test_elementwise_runs_of_any_form(
     mask = rng.random(n) < 0.5
     ist.set_num_threads(threads)
 
-    def run(device: str) -> list[np.ndarray]:
+    def wanted(device: str) -> list[ist.Tensor]:
+        """What is left when this returns: tensors that somebody holds are results, which are stored."""
         made = [ist.array(x, dtype=getattr(ist, dtype), device=device) for x in (a, b, a[:1], b[-1:], square, cube)]
         made += [ist.array(x, device=device) for x in (mask, mask[:1])]
         for name, number, rotated, continues in steps:
@@ -140,9 +141,12 @@ def test_elementwise_runs_of_any_form(
             if continues:
                 operands[latest] = kinds[latest][-1]
             made.append(operands[0].astype(floats[0].dtype) if name == "astype" else getattr(ist, name)(*operands))
-        wanted = [made[-1], *(made[i] for i in sorted(asked) if i < len(made))]
-        ist.eval(*wanted)
-        return [arrays.bits(t) for t in wanted]
+        return [made[-1], *(made[i] for i in sorted(asked) if i < len(made))]
+
+    def run(device: str) -> list[np.ndarray]:
+        results = wanted(device)
+        ist.eval(*results)
+        return [arrays.bits(t) for t in results]
 
     for fast, exact in zip(run("cpu"), run("reference"), strict=True):
         np.testing.assert_array_equal(fast, exact)
@@ -161,7 +165,7 @@ def test_products_that_join_a_sum(seed: int) -> None:
     factors = [rng.standard_normal(kinds[k]).astype(arrays.numpy_dtype(dtype)) for k in rng.integers(5, size=16)]
     factors[0] = np.broadcast_to(factors[0], shape)
     layouts = [str(rng.choice(["plain", "plain", "transposed"])) for _ in factors]
-    forms = rng.integers(6, size=7)
+    forms = rng.integers(7, size=7)
     asked = rng.random((7, 2)) < rng.choice([0, 0.2])
     ist.set_num_threads(int(rng.choice([1, 2])))
 
@@ -177,8 +181,10 @@ def test_products_that_join_a_sum(seed: int) -> None:
                 value = [value + product, product + value, value - product, product - value][form]
             elif form == 4:
                 value = value * x[2 * k + 2] + product
-            else:
+            elif form == 5:
                 value = product * (value + ist.sqrt(ist.abs(product)))
+            else:
+                value = ist.where(value < product, value - product, x[2 * k + 1])
             wanted += [t for t, is_asked in zip((product, value), asked[k], strict=True) if is_asked]
             del product  # tensors that somebody holds are results, which others read where they are stored
         wanted.append(value)
@@ -232,7 +238,7 @@ def test_operands_that_repeat(seed: int) -> None:
     last = str(rng.choice(["none", "sum", "max", "prod", "concatenate"]))
     ist.set_num_threads(int(rng.choice([1, 2, 5])))
 
-    def run(device: str) -> list[np.ndarray]:
+    def wanted(device: str) -> list[ist.Tensor]:
         whole, *others = (arrays.place(ist, v, layout, device) for v, layout in zip(values, layouts, strict=True))
         if factors is not None:
             a, b = (arrays.place(ist, v, "plain", device) for v in factors)
@@ -252,8 +258,12 @@ def test_operands_that_repeat(seed: int) -> None:
             asked = [getattr(ist, last)(t, axis=axes) for t in (made, whole.reshape(shape))]
         if swaps[-1]:
             asked.append(first)
-        ist.eval(*asked)
-        return [arrays.bits(t) for t in asked]
+        return asked
+
+    def run(device: str) -> list[np.ndarray]:
+        results = wanted(device)
+        ist.eval(*results)
+        return [arrays.bits(t) for t in results]
 
     for fast, exact in zip(run("cpu"), run("reference"), strict=True):
         np.testing.assert_array_equal(fast, exact)

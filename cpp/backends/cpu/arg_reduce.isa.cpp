@@ -43,11 +43,10 @@ template <bool kMaximum, class T, int kBytes>
 inline T most_extreme(typename Vector<T, kBytes>::type v) {
   if constexpr (kBytes > 16) {
     constexpr int kHalf = kBytes / 2 / static_cast<int>(sizeof(T));
-    const auto half = [&]<int... i>(int from, std::integer_sequence<int, i...>) __attribute__((always_inline)) {
-      return from == 0 ? __builtin_shufflevector(v, v, i...) : __builtin_shufflevector(v, v, (kHalf + i)...);
-    };
-    constexpr auto lanes = std::make_integer_sequence<int, kHalf>();
-    return most_extreme<kMaximum, T, kBytes / 2>(more_extreme<kMaximum>(half(1, lanes), half(0, lanes)));
+    return [&]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline)) {
+      const auto low = __builtin_shufflevector(v, v, i...), high = __builtin_shufflevector(v, v, (kHalf + i)...);
+      return most_extreme<kMaximum, T, kBytes / 2>(more_extreme<kMaximum>(high, low));
+    }(std::make_integer_sequence<int, kHalf>());
   } else {
     using V = decltype(v);
     using Words = typename Vector<uint64_t, kBytes>::type;

@@ -32,4 +32,10 @@ int64_t cache_size(int level) {
   return sizes[level - 1];
 }
 
+bool outlasts_caches(int64_t bytes, int64_t touched) {
+  constexpr int64_t kAnyway = 24 * 1024 * 1024, kLeast = 16 * 1024 * 1024;
+  const int64_t last = cache_size(3);
+  return bytes >= kAnyway || (bytes >= kLeast && last > 0 && touched >= last + last / 2);
+}
+
 }  // namespace ist::cpu

@@ -104,7 +104,6 @@ inline int64_t take_vectors(int64_t i, int64_t n, void* out, const void* const* 
 // Whole blocks of a tile, for chains without bools. Steps are decoded before, and each jumps to the next one by itself:
 // a loop around a switch makes a step of additions a quarter longer on Zen 3, and decoding costs as much as 256
 // elements gain by it.
-constexpr int kMostDecoded = 128;  // steps, as many as a run has
 constexpr int64_t kDecodedFrom = 512;
 template <class T>
 inline int64_t take_decoded(int64_t n, void* out, const void* const* in, const ChainStep* steps, int n_steps) {
@@ -116,18 +115,19 @@ inline int64_t take_decoded(int64_t n, void* out, const void* const* in, const C
   struct {
     const void* code;
     Operand operand, other;
-  } decoded[kMostDecoded + 1];
+  } decoded[kMaxChainSteps + 1];
   const auto choose = [](uint8_t position, bool equal, const void* first, const void* last, const void* equal_first,
                          const void* equal_last) {
     if (equal) return position == 0 ? equal_first : equal_last;
     return position == 0 ? first : last;
   };
   int n_decoded = 0;
+  bool equal_factors = false;
   for (int s = 0; s < n_steps; ++s) {
     const ChainStep step = steps[s];
     const Operand operand = {static_cast<const char*>(in[1 + s]), step.constant ? 0 : -1};
     if (step.op == ChainStep::kOther) {
-      decoded[n_decoded].other = operand;
+      decoded[n_decoded].other = operand, equal_factors = step.equal;
       continue;
     }
     auto& next = decoded[n_decoded++];
@@ -140,10 +140,10 @@ inline int64_t take_decoded(int64_t n, void* out, const void* const* in, const C
         next.code = &&store;
         break;
       case ChainStep::kAddProduct:
-        next.code = steps[s - 1].equal ? &&add_multiple : &&add_product;
+        next.code = equal_factors ? &&add_multiple : &&add_product;
         break;
       case ChainStep::kSubtractProduct:
-        next.code = choose(step.position, steps[s - 1].equal, &&subtract_product, &&subtract_from_product,
+        next.code = choose(step.position, equal_factors, &&subtract_product, &&subtract_from_product,
                            &&subtract_multiple, &&subtract_from_multiple);
         break;
 #define IST_BODY_ROW(id, name, dtypes)                                                                               \
@@ -229,7 +229,7 @@ end:
 template <class T, bool kOfBools>
 void chain_tile(int64_t n, void* out, const void* const* in, const ChainStep* steps, int n_steps, bool makes_bool) {
   constexpr bool kMayDecode = kVectorBytes >= 32 && std::is_same_v<T, float> && !kOfBools;
-  const bool decodes = kMayDecode && n >= kDecodedFrom && n_steps <= kMostDecoded;
+  const bool decodes = kMayDecode && n >= kDecodedFrom;
   int64_t i = 0;
   if constexpr (kMayDecode) {
     if (decodes) i = take_decoded<T>(n, out, in, steps, n_steps);
@@ -259,7 +259,7 @@ constexpr ChainTable make_table() {
 #undef IST_ARITY_3
 #undef IST_OP
 #if defined(__AVX512F__)
-  table.keeps[IST_FLOAT64] = table.keeps[IST_BOOL] = true;
+  table.keeps[IST_FLOAT64] = table.joins_bools = true;
 #endif
 #if defined(__AVX2__)
   table.keeps[IST_FLOAT32] = true;

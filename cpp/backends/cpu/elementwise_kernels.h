@@ -24,8 +24,8 @@ struct BinaryTable {
 // A step of several ops in one pass: value = op(value), op(value, operand) or op(operand, value). A chain holds numbers
 // and, beside them, what the last test or op of bools has made; `where` chooses by the latter. Ids that no row of
 // ops.def with a body has load or store either, or provide another operand of the next step: the first number of
-// `where`, the bools that one of them is combined with, or a factor. A product that is added to the value, or
-// subtracted one from the other, is rounded before; two steps would have to keep the value meanwhile.
+// `where`, the bools that one of them is combined with, or the first factor of a product. A product that is added to
+// the value, or subtracted one from the other, is rounded before; two steps would have to keep the value meanwhile.
 struct ChainStep {
   enum : uint8_t {
     kLoad = 0,
@@ -46,6 +46,7 @@ struct ChainStep {
 
   bool is_bool() const { return op >= kStoreBools && op <= kOtherBools; }  // the operand, in bytes
 };
+inline constexpr int kMaxChainSteps = 128;
 inline constexpr int64_t kChainBlockBytes = 512;  // of the longest block, which is what a step reads at a time
 // value = in[0], then the steps; the operand of step s is in[1 + s]. `out` may be an operand that is read.
 // Where `of_bools`, steps may be tests, ops of bools and `where`, and the result is what `makes_bool` says.
@@ -56,9 +57,10 @@ struct ChainTable {
   ChainFn fn[2][kDTypes];                // [of_bools], dtype of the values that are not bool
   bool takes[kDTypes][kElementwiseIds];  // by the op's last operand; what takes bools goes on with any chain
   int64_t block_bytes;
-  // May a chain keep values for later steps, if bool, those of chains of numbers alone? It pays where there are
-  // registers enough.
-  bool keeps[kDTypes];
+  bool keeps[kDTypes];  // may a chain keep values for later steps? It pays where there are registers enough
+  // May chains that have become neighbours by merging be one if one is of bools and the other is not? The kernel for
+  // numbers alone is faster, which counts more where registers are few.
+  bool joins_bools;
 };
 
 struct CastTable {

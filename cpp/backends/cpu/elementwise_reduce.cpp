@@ -109,22 +109,27 @@ struct DistancesInRows : SquaredDistances {
         const char* middle = centre.data + offset_at(o, outer, x.shape, centre.strides) * size;
         // Whole blocks of this output, some of them at a time.
         const int64_t whole = std::min({end - b, (length - first) / kBlock, kStreamedBlocks});
-        const int64_t each = suits_streams ? whole / kStreams : 0;
-        if (each == 0) {
-          row.square_sum(1, blocks.size(b), from, 0, middle, blocks.result(b));
-          ++b;
-          continue;
-        }
-        reduce_streams(each, size, blocks.result(b), [&](int64_t i, void* to) {
-          row.square_sum(kStreams, kBlock, from + i * kBlock * size, each * kBlock, middle, to);
-        });
-        b += each * kStreams;
+        const int64_t done = !suits_streams              ? 0
+                             : row.squared_together == 2 ? in_places<2>(row, whole, from, middle, blocks.result(b))
+                                                         : in_places<4>(row, whole, from, middle, blocks.result(b));
+        if (done == 0) row.square_sum(1, blocks.size(b), from, 0, middle, blocks.result(b));
+        b += std::max<int64_t>(done, 1);
       }
     });
   }
 
  private:
   static constexpr int64_t kShortest = 256;  // elements of an output that a call of the kernel is worth
+
+  // As many places as the kernel takes in turns. Returns how many of the blocks are done.
+  template <int64_t kPlaces>
+  int64_t in_places(const RowKernels& row, int64_t blocks, const char* from, const char* middle, char* results) const {
+    const int64_t size = int64_t{1} << x.log2(), each = blocks / kPlaces;
+    reduce_streams<kPlaces>(each, size, results, [&](int64_t i, void* to) {
+      row.square_sum(kPlaces, kBlock, from + i * kBlock * size, each * kBlock, middle, to);
+    });
+    return each * kPlaces;
+  }
 };
 
 }  // namespace

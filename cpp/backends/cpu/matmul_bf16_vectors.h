@@ -241,7 +241,7 @@ void packed_tile(int n_rows, int n_cols, int64_t depth, const void* a, int64_t, 
            out, c_row, mode, asking);
 }
 
-// The same, rounded. Few products would take a tenth longer with a pass of its own for that.
+// The same, rounded. In a pass of its own that would make small products a tenth slower.
 template <int kVecs>
 void rounded_products(int n_rows, int n_cols, int64_t n_groups, const uint32_t* a, int64_t a_group, const uint32_t* b,
                       float* c, int64_t c_row, bool adds, bfloat16* out, int64_t out_row, Asking& asking) {

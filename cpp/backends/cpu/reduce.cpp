@@ -86,8 +86,8 @@ struct Reduction {
   // The first of blocks [begin, end), from as many places as the kernels take rows in turns: more would be left and
   // come to again with each block. Returns how many.
   int64_t in_streams(const char* start, int64_t begin, int64_t end, char* results) const {
-    return acc_size <= 4 ? in_places<kStreams>(start, begin, end, results)
-                         : in_places<kStreams / 2>(start, begin, end, results);
+    return acc_size <= 4 ? in_places<kRowsInTurns<4>>(start, begin, end, results)
+                         : in_places<kRowsInTurns<8>>(start, begin, end, results);
   }
   template <int64_t kPlaces>
   int64_t in_places(const char* start, int64_t begin, int64_t end, char* results) const {

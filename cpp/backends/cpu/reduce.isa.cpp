@@ -150,7 +150,7 @@ __attribute__((noinline)) void rows_of_few(int64_t n_rows, const E* x, int64_t s
 // Several rows at a time: the lanes of one alone would wait for each other's additions.
 template <class F, class T, class E, int kStep>
 void rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, void* results) {
-  constexpr int kTogether = sizeof(T) <= 4 ? 4 : 2;
+  constexpr int kTogether = kRowsInTurns<sizeof(T)>;
   const E* __restrict x = static_cast<const E*>(data);
   T* out = static_cast<T*>(results);
   if constexpr (kIsNeutral<F, T> && kStep == 1 && std::is_same_v<T, E>) {

@@ -48,6 +48,10 @@ struct ArgReduceTable {
   ArgReducer fn[2][kDTypes];  // argmax, argmin
 };
 
+// Rows that kernels of accumulators of so many bytes read in turns.
+template <int64_t kSize>
+inline constexpr int kRowsInTurns = kSize <= 4 ? 4 : 2;
+
 // Row kernels, for float32 and float64 accumulators. Sums are those of the contract's blocks: n <= 4096 there.
 struct RowKernels {
   void (*largest)(int64_t n, const void* x, void* result);  // of the elements that are not NaN, or -infinity

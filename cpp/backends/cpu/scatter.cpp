@@ -198,9 +198,7 @@ class Regions {
   static constexpr int64_t kUneven = 4;           // part of the slices that one thread may have beyond its share
   static constexpr int64_t kShortest = 1024;      // bytes of a row that is made by itself
   static constexpr int64_t kPiece = 4096;         // of such a row, that are put together at a time
-  static constexpr int64_t kAhead =
-      512;  // bytes of the next update that are asked for: nobody could foresee where it is
-  static constexpr int64_t kStreamFrom = 24 * 1024 * 1024;  // bytes of an output that is in no cache when it is read
+  static constexpr int64_t kAhead = 512;          // bytes of the next update that are asked for, as it may be anywhere
 
   int64_t count() const { return static_cast<int64_t>(starts_.size()) - 1; }
   std::span<const Slice> slices(int64_t region) const {
@@ -215,12 +213,9 @@ class Regions {
            (!adds_ || call.kernels().binary->fn[static_cast<int>(Op::add)][out.dtype] != nullptr);
   }
 
-  // Past the caches, where by the end the start of the output would be there no more.
   bool may_stream(const Call& call, const View& out) const {
-    const int64_t bytes = out.count() << out.log2(), last_cache = cache_size(3);
-    const int64_t touched = 2 * bytes + (call.input(1).count() << out.log2());
-    const bool passes_through = last_cache > 0 && touched >= last_cache + last_cache / 2;
-    return (bytes >= kStreamFrom || passes_through) && (row_ << out.log2()) % kLine == 0;
+    const int64_t bytes = out.count() << out.log2(), touched = 2 * bytes + (call.input(1).count() << out.log2());
+    return outlasts_caches(bytes, touched) && (row_ << out.log2()) % kLine == 0;
   }
 
   // The first operand's elements in this region.

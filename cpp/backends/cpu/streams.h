@@ -7,14 +7,13 @@
 
 namespace ist::cpu {
 
-inline constexpr int64_t kStreams = 4;
 inline constexpr int64_t kStreamedBlocks = 64;  // of all places, before they move on
 // Bytes of all that is read. In cache several rows at a time are up to a third slower than one.
 inline constexpr int64_t kStreamsFrom = 4 * 1024 * 1024;
 
 // The results of kPlaces times `each` blocks, the first `each` of which are in the first place. rows(b, to) makes those
 // of block b in every place, of at most 8 bytes each.
-template <int64_t kPlaces = kStreams, class Rows>
+template <int64_t kPlaces, class Rows>
 void reduce_streams(int64_t each, int64_t result_bytes, char* results, Rows&& rows) {
   for (int64_t b = 0; b < each; ++b) {
     alignas(8) char some[kPlaces * 8];

@@ -135,22 +135,23 @@ void TileProgram::merge_chains() {
   while (n_instructions_ > 1 && merge_neighbours(again) && n_ >= kMergeAgainFrom) again = true;
 }
 
-// Do steps make bools, take them, or choose by them?
+// Does a step make bools, take them, or choose by them?
+bool TileProgram::is_of_bools(uint32_t op, uint16_t operand) const {
+  return op == static_cast<uint32_t>(Op::where) || is_predicate(op) || context_.kernels.chain->takes[IST_BOOL][op] ||
+         registers_[operand].dtype == IST_BOOL;
+}
 bool TileProgram::is_of_bools(const Instruction& made) const {
-  const auto is_of_bools = [&](uint32_t op) {
-    return op == static_cast<uint32_t>(Op::where) || is_predicate(op) || context_.kernels.chain->takes[IST_BOOL][op];
-  };
   const uint16_t* in = inputs_ + made.first_input;
-  const ChainStep* steps = steps_ + made.first_step;
-  return is_of_bools(made.op) ||
-         std::any_of(steps, steps + made.n_steps, [&](const ChainStep& step) { return is_of_bools(step.op); }) ||
-         std::any_of(in, in + made.n_inputs, [&](uint16_t reg) { return registers_[reg].dtype == IST_BOOL; });
+  bool found = is_of_bools(made.op, in[0]);
+  for (uint32_t j = 1; j < made.n_inputs; ++j) {
+    found |= is_of_bools(made.n_steps == 0 ? made.op : steps_[made.first_step + j - 1].op, in[j]);
+  }
+  return found;
 }
 
-// Once; false if there was nothing to merge. Chains of numbers have a faster kernel than those of bools, which counts
-// more than that they are one, where registers are few.
+// Once; false if there was nothing to merge.
 bool TileProgram::merge_neighbours(bool again) {
-  const bool keeps_apart = again && !context_.kernels.chain->keeps[IST_BOOL];
+  const bool keeps_apart = again && !context_.kernels.chain->joins_bools;
   uint32_t n_reads[kMaxRegisters];
   std::fill_n(n_reads, n_registers_, 0);
   bool any = false;

@@ -17,10 +17,8 @@ constexpr int64_t kCacheBytes = 16 * 1024;  // of tile buffers
 // Bytes of a result that are in no first-level cache, which matters to a lone addition, or in no second-level one.
 constexpr int64_t kClaimFrom = 32 * 1024;
 constexpr int64_t kClaimFromMemory = 1024 * 1024;
-constexpr int64_t kStreamFrom = 24 * 1024 * 1024;   // in no cache at all when the result is read
-constexpr int64_t kStreamLeast = 16 * 1024 * 1024;  // the same, if the last cache is small
-constexpr int64_t kCostly = 8;                      // additions, in whose time the operands of the next tile arrive
-constexpr int64_t kBandBytes = 64;                  // of neighbours in memory that a band reads together
+constexpr int64_t kCostly = 8;      // additions, in whose time the operands of the next tile arrive
+constexpr int64_t kBandBytes = 64;  // of neighbours in memory that a band reads together
 constexpr int64_t kBandColumns = 1024;
 constexpr int64_t kPeriodMax = 1024;  // elements that are repeated in a tile; longer rows are read where they are
 constexpr int64_t kBlockMin = 256;    // elements for which it is worth to end a tile
@@ -129,7 +127,6 @@ void TileProgram::mark_constants() {
     return std::any_of(gathers_.begin(), gathers_.end(),
                        [&](const Gather& gather) { return gather.reg == reg && !gather.is_constant(); });
   };
-  const bool* takes_bools = context_.kernels.chain->takes[IST_BOOL];
   for (uint32_t k = 0; k < n_instructions_; ++k) {
     Instruction& made = instructions_[k];
     for (uint32_t s = 0; s < made.n_steps; ++s) {
@@ -138,8 +135,7 @@ void TileProgram::mark_constants() {
       ChainStep& step = steps_[made.first_step + s];
       step.constant = !reads || operand.place == Place::constant || operand.place == Place::block;
       step.equal = reads && operand.place == Place::constant && !repeats(inputs_[made.first_input + 1 + s]);
-      made.of_bools |= step.op == static_cast<uint8_t>(Op::where) || is_predicate(step.op) || takes_bools[step.op] ||
-                       operand.dtype == IST_BOOL;
+      made.of_bools |= is_of_bools(step.op, inputs_[made.first_input + 1 + s]);
       if (!reads || operand.dtype != IST_BOOL) continue;
       step.op = step.op == ChainStep::kStore  ? ChainStep::kStoreBools
                 : step.op == ChainStep::kLoad ? ChainStep::kLoadBools
@@ -150,7 +146,6 @@ void TileProgram::mark_constants() {
 
 // What arithmetic waits for memory less has time to fetch the lines that it writes.
 void TileProgram::choose_stores(bool may_stream) {
-  const int64_t last_cache = cache_size(3);
   const bool is_cheap = cost_ <= kCostly;
   const int64_t claim_from = n_instructions_ == 1 ? kClaimFrom : kClaimFromMemory;
   bool is_read[kMaxRegisters];
@@ -159,14 +154,11 @@ void TileProgram::choose_stores(bool may_stream) {
     is_read[r] = registers_[r].is_asked;
     if (registers_[r].place == Place::direct) touched += n_ << registers_[r].log2;
   }
-  // Operands go through the last cache as well: by the end of a result its start is there no more.
-  const bool passes_through = last_cache > 0 && touched >= last_cache + last_cache / 2;
   for (uint32_t k = n_instructions_; k-- > 0;) {
     Instruction& made = instructions_[k];
     const Register& result = registers_[made.out];
     const int64_t bytes = result.place == Place::direct ? n_ << result.log2 : 0;
-    const bool is_long = bytes >= kStreamFrom || (bytes >= kStreamLeast && passes_through);
-    made.streams = may_stream && is_cheap && is_long && !is_read[made.out];
+    made.streams = may_stream && is_cheap && outlasts_caches(bytes, touched) && !is_read[made.out];
     made.claims &= context_.kernels.asks_for_lines && is_cheap && bytes >= claim_from && !made.streams;
     streams_ |= made.streams;
     if (made.streams && made.n_steps == 0) {

@@ -40,8 +40,9 @@ class TileProgram {
   static constexpr uint32_t kMaxSlots = kMaxRunNodes + 8;  // results inside the run, and ways through float32
   static constexpr uint32_t kMaxRegisters = kMaxOperands + kMaxInstructions;
   static constexpr uint32_t kMaxInputs = kMaxInstructions * 3;
-  static constexpr uint32_t kMaxSteps = kMaxRunNodes * 4;  // a cube takes two, beginning anew and keeping one each
-  static constexpr int64_t kBytesOfAddition = 8;           // read or written in its time
+  static constexpr uint32_t kMaxSteps = kMaxChainSteps;
+  static_assert(kMaxSteps >= kMaxRunNodes * 4);   // a cube takes two, beginning anew and keeping one each
+  static constexpr int64_t kBytesOfAddition = 8;  // read or written in its time
 
  public:
   // Nodes [first, end) have as many elements each, and read each other's in order, whatever shapes they give them: an
@@ -168,6 +169,7 @@ class TileProgram {
   bool reads_operand(const Instruction& instruction, uint32_t j) const;
   bool begins_with_product_beside(const Instruction& next, const Instruction& made) const;
   void merge_chains();
+  bool is_of_bools(uint32_t op, uint16_t operand) const;
   bool is_of_bools(const Instruction& made) const;
   bool merge_neighbours(bool again);
   void place_blocks(bool (&needs_tile)[kMaxRegisters]);

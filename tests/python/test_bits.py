@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import arrays
@@ -91,6 +92,19 @@ def test_a_chain_of_ops_does_not_depend_on_fusion(data: st.DataObject) -> None:
             np.testing.assert_array_equal(p, q)
 
 
+def assert_same_bits(wanted: Callable[[str], list[ist.Tensor]]) -> None:
+    """Of what `wanted` returns for each device. Nobody holds the rest: tensors that somebody holds are results, which
+    are stored."""
+
+    def run(device: str) -> list[np.ndarray]:
+        tensors = wanted(device)
+        ist.eval(*tensors)
+        return [arrays.bits(t) for t in tensors]
+
+    for fast, exact in zip(run("cpu"), run("reference"), strict=True):
+        np.testing.assert_array_equal(fast, exact)
+
+
 ONE_OPERAND = ["negative", "square", "abs", "sign", "sqrt", "exp", "tanh", "erf", "sigmoid", "log1p", "floor", "isnan"]
 TWO_OPERANDS = ["add", "subtract", "multiply", "divide", "maximum", "minimum", "power"]
 COMPARISONS = ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"]
@@ -127,7 +141,6 @@ def test_elementwise_runs_of_any_form(
     ist.set_num_threads(threads)
 
     def wanted(device: str) -> list[ist.Tensor]:
-        """What is left when this returns: tensors that somebody holds are results, which are stored."""
         made = [ist.array(x, dtype=getattr(ist, dtype), device=device) for x in (a, b, a[:1], b[-1:], square, cube)]
         made += [ist.array(x, device=device) for x in (mask, mask[:1])]
         for name, number, rotated, continues in steps:
@@ -143,13 +156,7 @@ def test_elementwise_runs_of_any_form(
             made.append(operands[0].astype(floats[0].dtype) if name == "astype" else getattr(ist, name)(*operands))
         return [made[-1], *(made[i] for i in sorted(asked) if i < len(made))]
 
-    def run(device: str) -> list[np.ndarray]:
-        results = wanted(device)
-        ist.eval(*results)
-        return [arrays.bits(t) for t in results]
-
-    for fast, exact in zip(run("cpu"), run("reference"), strict=True):
-        np.testing.assert_array_equal(fast, exact)
+    assert_same_bits(wanted)
 
 
 @settings(max_examples=300)
@@ -169,12 +176,12 @@ def test_products_that_join_a_sum(seed: int) -> None:
     asked = rng.random((7, 2)) < rng.choice([0, 0.2])
     ist.set_num_threads(int(rng.choice([1, 2])))
 
-    def run(device: str) -> list[np.ndarray]:
+    def wanted(device: str) -> list[ist.Tensor]:
         x = [
             arrays.place(ist, np.ascontiguousarray(f), layout, device)
             for f, layout in zip(factors, layouts, strict=True)
         ]
-        value, wanted = x[0], []
+        value, tensors = x[0], []
         for k, form in enumerate(forms):
             product = x[2 * k + 1] * x[2 * k + 2]
             if form < 4:
@@ -185,14 +192,10 @@ def test_products_that_join_a_sum(seed: int) -> None:
                 value = product * (value + ist.sqrt(ist.abs(product)))
             else:
                 value = ist.where(value < product, value - product, x[2 * k + 1])
-            wanted += [t for t, is_asked in zip((product, value), asked[k], strict=True) if is_asked]
-            del product  # tensors that somebody holds are results, which others read where they are stored
-        wanted.append(value)
-        ist.eval(*wanted)
-        return [arrays.bits(t) for t in wanted]
+            tensors += [t for t, is_asked in zip((product, value), asked[k], strict=True) if is_asked]
+        return [*tensors, value]
 
-    for fast, exact in zip(run("cpu"), run("reference"), strict=True):
-        np.testing.assert_array_equal(fast, exact)
+    assert_same_bits(wanted)
 
 
 def other_shape(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -260,13 +263,7 @@ def test_operands_that_repeat(seed: int) -> None:
             asked.append(first)
         return asked
 
-    def run(device: str) -> list[np.ndarray]:
-        results = wanted(device)
-        ist.eval(*results)
-        return [arrays.bits(t) for t in results]
-
-    for fast, exact in zip(run("cpu"), run("reference"), strict=True):
-        np.testing.assert_array_equal(fast, exact)
+    assert_same_bits(wanted)
 
 
 CHEAP = [

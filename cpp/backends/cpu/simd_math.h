@@ -1,7 +1,7 @@
 // Transcendental functions of whole vectors, where the level has instructions that no loop over the scalar bodies is
 // compiled to: looking up eight numbers by lane, and with AVX-512 scaling by a power of two with one rounding
-// (IST_VECTOR_SCALE: all that is made of it). The bodies are those of scalar_math.h. Shorter ones for
-// usual numbers are in simd_near.h, and AVX2's exp and logarithms of any in simd_near_avx2.h.
+// (IST_VECTOR_SCALE: all that is made of it). The bodies are those of scalar_math.h. Shorter ones for usual
+// numbers are in simd_near.h, and AVX2's exp and logarithms of any in simd_near_avx2.h.
 #pragma once
 
 #include "backends/cpu/simd_sqrt.h"

@@ -27,9 +27,9 @@ struct NearPairOf {
   inline void stream(T* p) const { first.stream(p), second.stream(p + V::kWidth); }
 };
 using NearPair = NearPairOf<VecMath, float>;
-
 using NearFour = NearPairOf<NearPair, float>;
 using NearFourDouble = NearPairOf<NearPairOf<VecMathDouble, double>, double>;
+
 // The operations of the two alternate, because each waits for the one before: the schedulers of Zen are full of one
 // vector's before they have many of the next.
 template <class V, class T>

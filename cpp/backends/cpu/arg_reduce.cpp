@@ -25,7 +25,8 @@ struct ArgReduction {
   bool range(const char* start, int64_t begin, int64_t end, char* memory, char* best, uint32_t* index,
              Stops&& stops) const {
     bool ends = false;
-    const bool together = sequences.dense() && sequences.in.dtype == sequences.acc;
+    const bool together =
+        sequences.kernels.reads_in_turns && sequences.dense() && sequences.in.dtype == sequences.acc;
     int64_t n = 0;
     for (int64_t b = begin; b < end && !ends && !stops(); b += n) {
       n = together && end - b >= kArgTogether ? kArgTogether : std::min(kBlock, end - b);

@@ -62,10 +62,7 @@ class Blocks {
       }
       alignas(8) char levels[Tree::kDepth * 8];
       Tree tree(reducer_, levels, 1, int64_t{1} << acc_log2_);
-      for (int64_t b = 0; b < of_output_; ++b) {
-        std::memcpy(tree.next(), result(o * of_output_ + b), size_t{1} << acc_log2_);
-        tree.push();
-      }
+      tree.push(result(o * of_output_), of_output_);
       convert(kernels, acc_, out_.dtype, 1, tree.finish(), out_.data + (o << out_.log2()), nullptr);
     }
   }
@@ -101,7 +98,8 @@ struct DistancesInRows : SquaredDistances {
   void sum(const Context& context, const Blocks& blocks, int64_t length) const {
     const RowKernels& row = context.kernels.row->fn[x.dtype == IST_FLOAT64 ? 1 : 0];
     const int64_t size = int64_t{1} << x.log2();
-    const bool suits_streams = row.squared_together > 1 && x.count() * size >= kStreamsFrom;
+    const bool suits_streams =
+        context.kernels.reads_in_turns && row.squared_together > 1 && x.count() * size >= kStreamsFrom;
     parallel_for(context.threads, blocks.count(), 1 + kGrain / std::min(length, kBlock), [&](int64_t b, int64_t end) {
       while (b < end) {
         const int64_t o = blocks.output(b), first = blocks.position(b);

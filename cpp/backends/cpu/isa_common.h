@@ -17,6 +17,14 @@ constexpr bool kAvx2Alone = true;
 constexpr bool kAvx2Alone = false;
 #endif
 
+// For loops that wait for chains of operations or for memory, not for ports: AMD's processors with AVX-512 read a
+// twentieth to a tenth more by 32 bytes at a time.
+#if defined(__AVX512F__) && !defined(__clang__)
+#define IST_HALF_VECTORS __attribute__((target("prefer-vector-width=256")))
+#else
+#define IST_HALF_VECTORS
+#endif
+
 enum class Class { any, inexact, real_inexact, real, magnitude, compare, logical, bitwise, select, rule };
 
 // Does a kernel of this class take tiles of dtype T? Half types have kernels of their own, or

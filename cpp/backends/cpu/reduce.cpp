@@ -130,7 +130,7 @@ struct Reduction {
     for (int64_t first = 0; first < n && !decided; first += together()) {
       const int64_t last = std::min(first + together(), n);
       some_blocks(start, first, last, memory, results);
-      for (int64_t b = first; b < last; ++b) tree.push(results + (b - first) * acc_size);
+      tree.push(results, last - first);
       decided = one_decides(last - first, results);
     }
     store(1, tree.finish(), out.data + (o << out.log2()));
@@ -161,7 +161,7 @@ struct Reduction {
       }
       alignas(8) char levels[Tree::kDepth * 8];
       Tree tree(reducer, levels, 1, acc_size);
-      for (int64_t b = 0; b < n; ++b) tree.push(results.data() + b * acc_size);
+      tree.push(results.data(), n);
       store(1, tree.finish(), target);
     }
   }
@@ -216,7 +216,8 @@ struct Reduction {
   }
 
   bool suits_streams() const {
-    return is_in_place() && (sequences.count * sequences.length * step() << sequences.in.log2()) >= kStreamsFrom;
+    return sequences.kernels.reads_in_turns && is_in_place() &&
+           (sequences.count * sequences.length * step() << sequences.in.log2()) >= kStreamsFrom;
   }
 
   // From one element of a sequence to the next, where it is the same for all.

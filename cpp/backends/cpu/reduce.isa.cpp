@@ -96,7 +96,7 @@ inline bool holds_lanes(int64_t j, int64_t n) {
 
 // F over elements E in accumulators T.
 template <class F, class T, class E, int kStep = 1>
-void block(const void* data, int64_t n, void* result) {
+IST_HALF_VECTORS void block(const void* data, int64_t n, void* result) {
   const E* __restrict x = static_cast<const E*>(data);
   T lane[kLanes], memory[kLanes];
   E taken[kLanes];
@@ -200,6 +200,13 @@ __attribute__((noinline)) void combine(int64_t n, void* into, const void* from) 
   for (; i < n; ++i) acc[i] = F::apply(acc[i], widened(x[i]));
 }
 
+template <class F, class T>
+__attribute__((noinline)) void pairs(int64_t n, const void* acc, void* results) {
+  const T* __restrict x = static_cast<const T*>(acc);
+  T* __restrict out = static_cast<T*>(results);
+  for (int64_t i = 0; i < n; ++i) out[i] = F::apply(x[2 * i], x[2 * i + 1]);
+}
+
 template <int kTogether, class F, class T, class E>
 inline void add_chain(int64_t first, int64_t n, T* __restrict acc, const E* __restrict x, int64_t stride) {
   for (int64_t i = first; i < n; ++i) {
@@ -290,6 +297,7 @@ constexpr Reducer reducer() {
           &columns<F, T, E>,
           &fold_rows<F, T, E>,
           &combine<F, T, T>,
+          &pairs<F, T>,
           &identity<F, T>,
           kIsNeutral<F, T>,
           std::is_integral_v<T>,

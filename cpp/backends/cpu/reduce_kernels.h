@@ -18,6 +18,7 @@ struct Reducer {
   // acc[i] = the fold of n_rows <= 4 lanes, of which lane k is identity # x[k * stride + i].
   void (*fold_rows)(int64_t n, void* acc, const void* x, int64_t stride, int64_t n_rows);
   void (*combine)(int64_t n, void* acc, const void* other);  // acc[i] = acc[i] # other[i]
+  void (*pairs)(int64_t n, const void* acc, void* out);      // out[i] = acc[2 * i] # acc[2 * i + 1]
   void (*identity)(int64_t n, void* acc);
   bool is_neutral;  // combining with the identity changes nothing that started from it
   bool is_exact;    // results do not depend on the order, so lanes are no use

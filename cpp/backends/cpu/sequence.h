@@ -151,14 +151,28 @@ class Tree {
 
   void clear() { depth_ = 0, count_ = 0; }
   char* next() { return memory_ + depth_ * row_; }
-  void push() {
-    ++depth_;
-    ++count_;
-    for (uint64_t done = count_; (done & 1) == 0; done >>= 1) fold();
-  }
+  void push() { push_run(1); }
   void push(const char* result) {
     std::memcpy(next(), result, static_cast<size_t>(row_));
     push();
+  }
+  // n results, where each is one accumulator: those of whole runs by pairs, many in a call.
+  void push(const char* results, int64_t n) {
+    for (int64_t run = 0; n > 0; n -= run, results += run * row_) {
+      run = run_at(n);
+      if (run == 1) {
+        push(results);
+        continue;
+      }
+      alignas(8) char some[2][kRun / 2 * 8];
+      const char* from = results;
+      for (int64_t left = run / 2, i = 0; left > 0; left /= 2, ++i) {
+        char* to = left > 1 ? some[i % 2] : next();
+        reducer_.pairs(left, from, to);
+        from = to;
+      }
+      push_run(static_cast<uint64_t>(run));
+    }
   }
   const char* finish() {
     while (depth_ > 1) fold();
@@ -166,6 +180,21 @@ class Tree {
   }
 
  private:
+  static constexpr int64_t kRun = 64;
+
+  // The longest run that starts here, of at most n results.
+  int64_t run_at(int64_t n) const {
+    int64_t run = 1;
+    while (run < kRun && 2 * run <= n && (count_ & static_cast<uint64_t>(run)) == 0) run *= 2;
+    return run;
+  }
+
+  void push_run(uint64_t run) {
+    ++depth_;
+    count_ += run;
+    for (uint64_t done = count_ / run; (done & 1) == 0; done >>= 1) fold();
+  }
+
   void fold() {
     --depth_;
     reducer_.combine(width_, memory_ + (depth_ - 1) * row_, memory_ + depth_ * row_);

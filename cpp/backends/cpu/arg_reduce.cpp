@@ -25,13 +25,14 @@ struct ArgReduction {
   bool range(const char* start, int64_t begin, int64_t end, char* memory, char* best, uint32_t* index,
              Stops&& stops) const {
     bool ends = false;
-    const bool together =
-        sequences.kernels.reads_in_turns && sequences.dense() && sequences.in.dtype == sequences.acc;
+    const bool together = sequences.dense() && sequences.in.dtype == sequences.acc;
     int64_t n = 0;
     for (int64_t b = begin; b < end && !ends && !stops(); b += n) {
-      n = together && end - b >= kArgTogether ? kArgTogether : std::min(kBlock, end - b);
+      const bool is_long = together && end - b >= kArgTogether;
+      const auto step = is_long ? reducer.long_steps[sequences.kernels.reads_in_turns ? 1 : 0] : reducer.step;
+      n = is_long ? kArgTogether : std::min(kBlock, end - b);
       // Base 0 initialises, so a range counts from itself until it is done.
-      ends = reducer.step(sequences.load(start, b, n, memory), n, b - begin, best, index);
+      ends = step(sequences.load(start, b, n, memory), n, b - begin, best, index);
     }
     *index += static_cast<uint32_t>(begin);
     return ends;

@@ -179,46 +179,62 @@ inline int64_t first_nan(const T* x, int64_t n) {
 
 // ---- long sequences ----
 
-// Where of the places that kArgTogether elements are read in the most extreme one is first, and it itself. What fetches
-// memory ahead follows each place by itself, and gets more from several that are read in turns.
-template <bool kMaximum, class T>
-class Places {
+// The most extreme element of each quarter of kArgTogether, and where the first of all is. What fetches memory ahead
+// follows each quarter by itself: some processors get more of several that are read in turns, others less.
+template <bool kMaximum, bool kInTurns, class T>
+class Quarters {
  public:
-  static constexpr int kPlaces = 4;
-  static constexpr int64_t kLength = kArgTogether / kPlaces;
-  inline Places(const T* x, T first) {
-    constexpr int W = kWidth<T>, kVectors = 4;  // of a place at a time
+  static constexpr int kQuarters = 4;
+  static constexpr int64_t kLength = kArgTogether / kQuarters;
+  inline Quarters(const T* x, T first) {
+    constexpr int W = kWidth<T>, kVectors = 4;  // of a quarter at a time
 #pragma GCC unroll 4
-    for (int p = 0; p < kPlaces; ++p) best_[p] = Elements<T>{} + first, sum_[p] = Elements<T>{};
-    for (int64_t j = 0; j < kLength; j += kVectors * W) {
+    for (int q = 0; q < kQuarters; ++q) best_[q] = Elements<T>{} + first, sum_[q] = Elements<T>{};
+    if constexpr (kInTurns) {
+      for (int64_t j = 0; j < kLength; j += kVectors * W) {
 #pragma GCC unroll 4
-      for (int p = 0; p < kPlaces; ++p) {
+        for (int q = 0; q < kQuarters; ++q) {
 #pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) {
-          const Elements<T> here = load(x + p * kLength + j + v * W);
-          if constexpr (kFloating<T>) sum_[v] += here;
-          best_[p] = more_extreme<kMaximum>(here, best_[p]);
+          for (int v = 0; v < kVectors; ++v) best_[q] = take(load(x + q * kLength + j + v * W), v, best_[q]);
         }
       }
+      return;
+    }
+    for (int q = 0; q < kQuarters; ++q, x += kLength) {
+      Elements<T> best[kVectors];
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) best[v] = best_[q];
+      for (int64_t j = 0; j < kLength; j += kVectors * W) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) best[v] = take(load(x + j + v * W), v, best[v]);
+      }
+      best_[q] = most_extreme_of(best);
     }
   }
   inline Elements<T> sum() const { return (sum_[0] + sum_[1]) + (sum_[2] + sum_[3]); }
   inline T best() const {
-    return most_extreme<kMaximum, T, kVectorBytes>(
-        more_extreme<kMaximum>(more_extreme<kMaximum>(best_[3], best_[2]), more_extreme<kMaximum>(best_[1], best_[0])));
+    return most_extreme<kMaximum, T, kVectorBytes>(most_extreme_of(best_));
   }
   // Where the first one is that equals `best`, which there is.
   inline int64_t first(const T* x, T best) const {
-    int p = 0;
-    while (most_extreme<kMaximum, T, kVectorBytes>(best_[p]) != best) ++p;
-    for (int64_t j = p * kLength;; j += kChunk) {
+    int q = 0;
+    while (most_extreme<kMaximum, T, kVectorBytes>(best_[q]) != best) ++q;
+    for (int64_t j = q * kLength;; j += kChunk) {
       const auto at = static_cast<uint64_t>(first_in_chunk(x + j, best));
       if (at < kChunk && x[j + static_cast<int64_t>(at)] == best) return j + static_cast<int64_t>(at);
     }
   }
 
  private:
-  Elements<T> best_[kPlaces], sum_[kPlaces];
+  inline Elements<T> take(Elements<T> here, int v, Elements<T> best) {
+    if constexpr (kFloating<T>) sum_[v] += here;
+    return more_extreme<kMaximum>(here, best);
+  }
+  static inline Elements<T> most_extreme_of(const Elements<T> (&of)[kQuarters]) {
+    return more_extreme<kMaximum>(more_extreme<kMaximum>(of[3], of[2]), more_extreme<kMaximum>(of[1], of[0]));
+  }
+
+  Elements<T> best_[kQuarters], sum_[kQuarters];
 };
 
 template <bool kMaximum, class T>
@@ -230,31 +246,42 @@ void one_by_one(const T* x, int64_t n, int64_t base, T& best, uint32_t* index) {
   }
 }
 
+template <bool kMaximum, int D, class T>
+inline bool start(const T* x, int64_t base, T& best, uint32_t* index) {
+  if (base == 0) {
+    best = x[0];
+    *index = 0;
+  }
+  return ends<kMaximum, D>(best);
+}
+
+template <bool kMaximum, bool kInTurns, int D>
+bool long_arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint32_t* index) {
+  using T = Loaded<D>;
+  const T* x = static_cast<const T*>(data);
+  T& best = *static_cast<T*>(best_value);
+  if (start<kMaximum, D>(x, base, best, index)) return true;
+  const Quarters<kMaximum, kInTurns, T> quarters(x, best);
+  int64_t at = n;
+  if (may_have_nan<T>(quarters.sum())) at = first_nan(x, n);
+  if (at == n) {
+    const T value = quarters.best();
+    if (value == best) return ends<kMaximum, D>(best);
+    at = quarters.first(x, value);
+  }
+  best = x[at];
+  *index = static_cast<uint32_t>(base + at);
+  return ends<kMaximum, D>(best);
+}
+
 template <bool kMaximum, int D>
 bool arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint32_t* index) {
   using T = Loaded<D>;
   const T* x = static_cast<const T*>(data);
   T& best = *static_cast<T*>(best_value);
-  if (base == 0) {
-    best = x[0];
-    *index = 0;
-  }
-  if (ends<kMaximum, D>(best)) return true;
+  if (start<kMaximum, D>(x, base, best, index)) return true;
   if (n < kWidth<T>) {
     one_by_one<kMaximum>(x, n, base, best, index);
-    return ends<kMaximum, D>(best);
-  }
-  if (n == kArgTogether) {
-    const Places<kMaximum, T> places(x, best);
-    int64_t at = n;
-    if (may_have_nan<T>(places.sum())) at = first_nan(x, n);
-    if (at == n) {
-      const T value = places.best();
-      if (value == best) return ends<kMaximum, D>(best);
-      at = places.first(x, value);
-    }
-    best = x[at];
-    *index = static_cast<uint32_t>(base + at);
     return ends<kMaximum, D>(best);
   }
   Scan<kMaximum, T> scan(best);
@@ -343,10 +370,7 @@ template <bool kMaximum>
 bool complex_arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint32_t* index) {
   const complex64* x = static_cast<const complex64*>(data);
   complex64& best = *static_cast<complex64*>(best_value);
-  if (base == 0) {
-    best = x[0];
-    *index = 0;
-  }
+  start<kMaximum, IST_COMPLEX64>(x, base, best, index);
   one_by_one<kMaximum>(x, n, base, best, index);
   return ends<kMaximum, IST_COMPLEX64>(best);
 }
@@ -382,9 +406,13 @@ void arg_row(const void* data, int64_t n, int64_t position, void* best_values, u
 template <bool kMaximum, int D>
 constexpr ArgReducer arg_reducer() {
   if constexpr (D == IST_COMPLEX64) {
-    return {&complex_arg_step<kMaximum>, &complex_arg_rows<kMaximum>, &arg_row<kMaximum, complex64>};
+    constexpr auto step = &complex_arg_step<kMaximum>;
+    return {step, {step, step}, &complex_arg_rows<kMaximum>, &arg_row<kMaximum, complex64>};
   } else {
-    return {&arg_step<kMaximum, D>, &arg_rows<kMaximum, D>, &arg_row<kMaximum, Loaded<D>>};
+    return {&arg_step<kMaximum, D>,
+            {&long_arg_step<kMaximum, false, D>, &long_arg_step<kMaximum, true, D>},
+            &arg_rows<kMaximum, D>,
+            &arg_row<kMaximum, Loaded<D>>};
   }
 }
 

@@ -27,12 +27,14 @@ struct Reducer {
 enum ReduceKind : int { kSum, kProd, kMax, kMin, kAll, kAny, kReduceKinds };
 ReduceKind reduce_kind(uint32_t op);  // of the id of a reduction
 
-inline constexpr int64_t kArgTogether = 32 * 1024;  // elements of a long sequence that ArgReducer::step takes at once
+inline constexpr int64_t kArgTogether = 32 * 1024;  // elements of a long sequence that are taken at once
 
 struct ArgReducer {
   // Updates *best and *index with dense elements that start at position `base` of the sequence; base 0 initialises.
-  // They are up to a block, or kArgTogether. Returns whether nothing is more extreme than *best.
+  // They are up to a block. Returns whether nothing is more extreme than *best.
   bool (*step)(const void* x, int64_t n, int64_t base, void* best, uint32_t* index);
+  // The same of kArgTogether elements: of their quarters one after another, or in turns.
+  bool (*long_steps[2])(const void* x, int64_t n, int64_t base, void* best, uint32_t* index);
   // The indices of n_rows sequences of n dense elements, a block at most, `stride` elements apart.
   void (*rows)(int64_t n_rows, int64_t n, const void* x, int64_t stride, uint32_t* indices);
   // Updates best[i] and index[i] of n sequences with their elements x[i] at `position`; position 0 initialises.

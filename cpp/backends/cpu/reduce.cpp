@@ -105,13 +105,11 @@ struct Reduction {
     parallel_for(threads, sequences.count, 1 + kGrain / (sequences.length + 1), [&](int64_t begin, int64_t end) {
       char* memory = scratch(scratch_bytes());
       if (const int64_t pitch = row_pitch(); pitch != 0) {
-        if (acc == out.dtype) {
-          const char* x = sequences.in.data + ((begin * pitch) << sequences.in.log2());
-          return rows(end - begin, sequences.length, x, pitch, out.data + (begin << out.log2()));
-        }
+        const char* x = sequences.in.data + ((begin * pitch) << sequences.in.log2());
+        if (acc == out.dtype) return pitched_rows(end - begin, x, pitch, out.data + (begin << out.log2()));
         for (int64_t o = begin; o < end; ++o) {
           const int64_t n = std::min(kRows, end - o);
-          rows(n, sequences.length, sequences.in.data + ((o * pitch) << sequences.in.log2()), pitch, memory);
+          pitched_rows(n, x + (((o - begin) * pitch) << sequences.in.log2()), pitch, memory);
           store(n, memory, out.data + (o << out.log2()));
           o += n - 1;
         }
@@ -202,6 +200,7 @@ struct Reduction {
 
  private:
   static constexpr int64_t kRows = 64;
+  static constexpr int64_t kAlone = 128;  // elements of a row, from which its fold does not count
 
   int64_t outputs(const Columns::Piece& piece) const { return piece.width / sequences.neighbours; }
 
@@ -217,8 +216,10 @@ struct Reduction {
 
   bool suits_streams() const {
     return sequences.kernels.reads_in_turns && is_in_place() &&
-           (sequences.count * sequences.length * step() << sequences.in.log2()) >= kStreamsFrom;
+           input_bytes() >= kStreamsFrom;
   }
+
+  int64_t input_bytes() const { return sequences.count * sequences.length * step() << sequences.in.log2(); }
 
   // From one element of a sequence to the next, where it is the same for all.
   int64_t step() const { return sequences.reduced.rank == 1 ? sequences.reduced.strides[0][0] : 0; }
@@ -230,6 +231,15 @@ struct Reduction {
 
   void rows(int64_t n_rows, int64_t n, const char* x, int64_t stride, void* results) const {
     reducer.rows[step() - 1](n_rows, n, x, stride, results);
+  }
+
+  void pitched_rows(int64_t n_rows, const char* x, int64_t pitch, char* results) const {
+    if (sequences.kernels.reads_in_turns || sequences.length < kAlone || input_bytes() < kStreamsFrom) {
+      return rows(n_rows, sequences.length, x, pitch, results);
+    }
+    for (int64_t r = 0; r < n_rows; ++r) {
+      rows(1, sequences.length, x + ((r * pitch) << sequences.in.log2()), 0, results + r * acc_size);
+    }
   }
 
   // The elements from one output's sequence to the next one's, where sequences are single blocks in place; otherwise 0.

@@ -212,9 +212,7 @@ class Quarters {
     }
   }
   inline Elements<T> sum() const { return (sum_[0] + sum_[1]) + (sum_[2] + sum_[3]); }
-  inline T best() const {
-    return most_extreme<kMaximum, T, kVectorBytes>(most_extreme_of(best_));
-  }
+  inline T best() const { return most_extreme<kMaximum, T, kVectorBytes>(most_extreme_of(best_)); }
   // Where the first one is that equals `best`, which there is.
   inline int64_t first(const T* x, T best) const {
     int q = 0;

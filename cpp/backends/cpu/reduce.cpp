@@ -15,9 +15,11 @@ namespace {
 
 // Of accumulators in one lane, when lanes run across outputs: long rows suit the prefetcher, threads need pieces.
 constexpr int64_t kColumnBytes = 4096, kColumnBytesMin = 512;
-constexpr int64_t kShortSequence = kLanes;  // elements of sequences that are better transposed
-constexpr int64_t kSlabBytes = 32 * 1024;   // of them at a time, in the first-level cache
-constexpr int64_t kTogetherAcross = 16;     // blocks of sequences that lie across memory that are taken at a time
+constexpr int64_t kShortSequence = kLanes - 1;  // elements of sequences that are better transposed
+// Of sequences that are transposed at a time: few enough to be in the first-level cache still when they are stored,
+// next to what comes from memory.
+constexpr int64_t kSlabBytes = 8 * 1024, kFarSlabBytes = 4 * 1024;
+constexpr int64_t kTogetherAcross = 16;  // blocks of sequences that lie across memory that are taken at a time
 
 struct Reduction {
   const Sequences& sequences;
@@ -208,18 +210,18 @@ struct Reduction {
     const int64_t outer = sequences.count * sequences.neighbours / extent;
     const int64_t wanted = (threads + outer - 1) / outer;  // pieces of each extent
     const int64_t share = (extent + wanted - 1) / wanted;
-    const int64_t widest = sequences.dense() ? kSlabBytes / sequences.length : kColumnBytes;
+    const int64_t slab = input_bytes() >= kStreamsFrom ? kFarSlabBytes : kSlabBytes;
+    const int64_t widest = sequences.dense() ? slab / sequences.length : kColumnBytes;
     const int64_t width = std::clamp(share, kColumnBytesMin / acc_size, kColumnBytes / acc_size);
     const int64_t unit = sequences.neighbours;  // no output is in two pieces
     return (std::min(width, std::max(widest / acc_size / 16, int64_t{1}) * 16) + unit - 1) / unit * unit;
   }
 
   bool suits_streams() const {
-    return sequences.kernels.reads_in_turns && is_in_place() &&
-           input_bytes() >= kStreamsFrom;
+    return sequences.kernels.reads_in_turns && is_in_place() && input_bytes() * step() >= kStreamsFrom;
   }
 
-  int64_t input_bytes() const { return sequences.count * sequences.length * step() << sequences.in.log2(); }
+  int64_t input_bytes() const { return sequences.in.count() << sequences.in.log2(); }
 
   // From one element of a sequence to the next, where it is the same for all.
   int64_t step() const { return sequences.reduced.rank == 1 ? sequences.reduced.strides[0][0] : 0; }

@@ -292,16 +292,11 @@ constexpr Reducer reducer() {
   using E = Type<D>;
   decltype(&rows<F, T, E, 1>) every_second = nullptr;
   if constexpr (std::is_floating_point_v<E>) every_second = &rows<F, T, E, 2>;  // the others are not worth their size
-  return {&block<F, T, E>,
-          {&rows<F, T, E, 1>, every_second},
-          &columns<F, T, E>,
-          &fold_rows<F, T, E>,
-          &combine<F, T, T>,
-          &pairs<F, T>,
-          &identity<F, T>,
-          kIsNeutral<F, T>,
-          std::is_integral_v<T>,
-          -1};
+  return {&block<F, T, E>,       {&rows<F, T, E, 1>, every_second},
+          &columns<F, T, E>,     &fold_rows<F, T, E>,
+          &combine<F, T, T>,     &pairs<F, T>,
+          &identity<F, T>,       kIsNeutral<F, T>,
+          std::is_integral_v<T>, -1};
 }
 
 // Extremes of bytes that are 0 or 1.

@@ -15,7 +15,6 @@ namespace {
 
 // Of accumulators in one lane, when lanes run across outputs: long rows suit the prefetcher, threads need pieces.
 constexpr int64_t kColumnBytes = 4096, kColumnBytesMin = 512;
-constexpr int64_t kShortSequence = kLanes - 1;  // elements of sequences that are better transposed
 // Of sequences that are transposed at a time: few enough to be in the first-level cache still when they are stored,
 // next to what comes from memory.
 constexpr int64_t kSlabBytes = 8 * 1024, kFarSlabBytes = 4 * 1024;
@@ -388,6 +387,14 @@ bool has_few(const Call& call, const Sequences& sequences) {
   return few && is_dense && sequences.in.dtype == sequences.acc && reducer.is_neutral;
 }
 
+// Elements of sequences that are better transposed: each has a lane of its own. Where all lanes have one, sums of rows
+// take less, if nothing is converted before; extremes take long to fold.
+int64_t longest_transposed(const Call& call, const Sequences& sequences) {
+  const ReduceKind kind = reduce_kind(call.node.op);
+  const bool in_place = sequences.in.dtype == sequences.acc || is_half(sequences.in.dtype);
+  return in_place && (kind == kSum || kind == kProd) ? kLanes - 1 : kLanes;
+}
+
 Reduction reduction_of(const Call& call, const Sequences& sequences) {
   const View out = call.output();
   const uint32_t acc = compute_dtype(out.dtype);
@@ -402,7 +409,7 @@ bool reduce(const Call& call, bool in_any_order) {
   int across = sequences.column_dimension(true);
   if (across < 0) across = sequences.split_columns();
   const bool transposes = across < 0 && !has_few(call, sequences);
-  const int transposed = transposes ? sequences.short_dimension(kShortSequence) : -1;
+  const int transposed = transposes ? sequences.short_dimension(longest_transposed(call, sequences)) : -1;
   if (transposed >= 0) {
     across = transposed;
   } else {

@@ -73,6 +73,12 @@ inline bool may_have_nan(Elements<T> sum) {
   return any != 0;
 }
 
+// Lane by lane.
+template <bool kMaximum, class T>
+inline Elements<T> most_extreme_of(const Elements<T> (&of)[4]) {
+  return more_extreme<kMaximum>(more_extreme<kMaximum>(of[3], of[2]), more_extreme<kMaximum>(of[1], of[0]));
+}
+
 // ---- the first of the most extreme elements ----
 
 constexpr int kChains = 4;       // enough that their latency does not show
@@ -119,10 +125,7 @@ class Scan {
     }
   }
   inline Elements<T> sum() const { return (sum_[0] + sum_[1]) + (sum_[2] + sum_[3]); }
-  inline T best() const {
-    return most_extreme<kMaximum, T, kVectorBytes>(
-        more_extreme<kMaximum>(more_extreme<kMaximum>(best_[3], best_[2]), more_extreme<kMaximum>(best_[1], best_[0])));
-  }
+  inline T best() const { return most_extreme<kMaximum, T, kVectorBytes>(most_extreme_of<kMaximum, T>(best_)); }
   inline int64_t first_chunk(T best) const {
     Indices<T> first = ~Indices<T>{};
     for (int v = 0; v < kChains; ++v) {
@@ -198,21 +201,21 @@ class Quarters {
           for (int v = 0; v < kVectors; ++v) best_[q] = take(load(x + q * kLength + j + v * W), v, best_[q]);
         }
       }
-      return;
-    }
-    for (int q = 0; q < kQuarters; ++q, x += kLength) {
-      Elements<T> best[kVectors];
+    } else {
+      for (int q = 0; q < kQuarters; ++q, x += kLength) {
+        Elements<T> best[kVectors];
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) best[v] = best_[q];
-      for (int64_t j = 0; j < kLength; j += kVectors * W) {
+        for (int v = 0; v < kVectors; ++v) best[v] = best_[q];
+        for (int64_t j = 0; j < kLength; j += kVectors * W) {
 #pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) best[v] = take(load(x + j + v * W), v, best[v]);
+          for (int v = 0; v < kVectors; ++v) best[v] = take(load(x + j + v * W), v, best[v]);
+        }
+        best_[q] = most_extreme_of<kMaximum, T>(best);
       }
-      best_[q] = most_extreme_of(best);
     }
   }
   inline Elements<T> sum() const { return (sum_[0] + sum_[1]) + (sum_[2] + sum_[3]); }
-  inline T best() const { return most_extreme<kMaximum, T, kVectorBytes>(most_extreme_of(best_)); }
+  inline T best() const { return most_extreme<kMaximum, T, kVectorBytes>(most_extreme_of<kMaximum, T>(best_)); }
   // Where the first one is that equals `best`, which there is.
   inline int64_t first(const T* x, T best) const {
     int q = 0;
@@ -228,9 +231,6 @@ class Quarters {
     if constexpr (kFloating<T>) sum_[v] += here;
     return more_extreme<kMaximum>(here, best);
   }
-  static inline Elements<T> most_extreme_of(const Elements<T> (&of)[kQuarters]) {
-    return more_extreme<kMaximum>(more_extreme<kMaximum>(of[3], of[2]), more_extreme<kMaximum>(of[1], of[0]));
-  }
 
   Elements<T> best_[kQuarters], sum_[kQuarters];
 };
@@ -244,13 +244,11 @@ void one_by_one(const T* x, int64_t n, int64_t base, T& best, uint32_t* index) {
   }
 }
 
-template <bool kMaximum, int D, class T>
-inline bool start(const T* x, int64_t base, T& best, uint32_t* index) {
-  if (base == 0) {
-    best = x[0];
-    *index = 0;
-  }
-  return ends<kMaximum, D>(best);
+template <class T>
+inline void start_at_base_0(const T* x, int64_t base, T& best, uint32_t* index) {
+  if (base != 0) return;
+  best = x[0];
+  *index = 0;
 }
 
 template <bool kMaximum, bool kInTurns, int D>
@@ -258,7 +256,8 @@ bool long_arg_step(const void* data, int64_t n, int64_t base, void* best_value, 
   using T = Loaded<D>;
   const T* x = static_cast<const T*>(data);
   T& best = *static_cast<T*>(best_value);
-  if (start<kMaximum, D>(x, base, best, index)) return true;
+  start_at_base_0(x, base, best, index);
+  if (ends<kMaximum, D>(best)) return true;
   const Quarters<kMaximum, kInTurns, T> quarters(x, best);
   int64_t at = n;
   if (may_have_nan<T>(quarters.sum())) at = first_nan(x, n);
@@ -277,7 +276,8 @@ bool arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint3
   using T = Loaded<D>;
   const T* x = static_cast<const T*>(data);
   T& best = *static_cast<T*>(best_value);
-  if (start<kMaximum, D>(x, base, best, index)) return true;
+  start_at_base_0(x, base, best, index);
+  if (ends<kMaximum, D>(best)) return true;
   if (n < kWidth<T>) {
     one_by_one<kMaximum>(x, n, base, best, index);
     return ends<kMaximum, D>(best);
@@ -368,7 +368,7 @@ template <bool kMaximum>
 bool complex_arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint32_t* index) {
   const complex64* x = static_cast<const complex64*>(data);
   complex64& best = *static_cast<complex64*>(best_value);
-  start<kMaximum, IST_COMPLEX64>(x, base, best, index);
+  start_at_base_0(x, base, best, index);
   one_by_one<kMaximum>(x, n, base, best, index);
   return ends<kMaximum, IST_COMPLEX64>(best);
 }

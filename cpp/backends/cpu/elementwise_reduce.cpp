@@ -62,7 +62,7 @@ class Blocks {
       }
       alignas(8) char levels[Tree::kDepth * 8];
       Tree tree(reducer_, levels, 1, int64_t{1} << acc_log2_);
-      tree.push(result(o * of_output_), of_output_);
+      tree.push_each(result(o * of_output_), of_output_);
       convert(kernels, acc_, out_.dtype, 1, tree.finish(), out_.data + (o << out_.log2()), nullptr);
     }
   }
@@ -99,7 +99,7 @@ struct DistancesInRows : SquaredDistances {
     const RowKernels& row = context.kernels.row->fn[x.dtype == IST_FLOAT64 ? 1 : 0];
     const int64_t size = int64_t{1} << x.log2();
     const bool suits_streams =
-        context.kernels.reads_in_turns && row.squared_together > 1 && x.count() * size >= kStreamsFrom;
+        context.kernels.reads_in_turns && row.squared_together > 1 && x.count() * size >= kFromMemory;
     parallel_for(context.threads, blocks.count(), 1 + kGrain / std::min(length, kBlock), [&](int64_t b, int64_t end) {
       while (b < end) {
         const int64_t o = blocks.output(b), first = blocks.position(b);

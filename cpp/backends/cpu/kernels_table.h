@@ -50,8 +50,8 @@ struct Kernels {
   // Is there a gain in asking for many lines at once, those that a cheap op stores to or the operands of a costly one?
   // Intel's processors with AVX-512 gain, AMD's lose, and so do those with AVX2 alone.
   bool asks_for_lines = false;
-  // Is memory read faster from several places in turns? Intel's processors gain, and AMD's with AVX2 alone; those with
-  // AVX-512 read as much from one place, and a third less from several while others use the memory, too.
+  // Is memory read faster from several places in turns? AMD's processors with AVX2 alone gain; those with AVX-512 read
+  // as much from one place, and a third less from several while others use the memory, too. Others are not measured.
   bool reads_in_turns = true;
 };
 

@@ -16,7 +16,7 @@ namespace {
 // Of accumulators in one lane, when lanes run across outputs: long rows suit the prefetcher, threads need pieces.
 constexpr int64_t kColumnBytes = 4096, kColumnBytesMin = 512;
 // Of sequences that are transposed at a time: few enough to be in the first-level cache still when they are stored,
-// next to what comes from memory.
+// next to what is read; the second where that comes from memory.
 constexpr int64_t kSlabBytes = 8 * 1024, kFarSlabBytes = 4 * 1024;
 constexpr int64_t kTogetherAcross = 16;  // blocks of sequences that lie across memory that are taken at a time
 
@@ -129,7 +129,7 @@ struct Reduction {
     for (int64_t first = 0; first < n && !decided; first += together()) {
       const int64_t last = std::min(first + together(), n);
       some_blocks(start, first, last, memory, results);
-      tree.push(results, last - first);
+      tree.push_each(results, last - first);
       decided = one_decides(last - first, results);
     }
     store(1, tree.finish(), out.data + (o << out.log2()));
@@ -160,7 +160,7 @@ struct Reduction {
       }
       alignas(8) char levels[Tree::kDepth * 8];
       Tree tree(reducer, levels, 1, acc_size);
-      tree.push(results.data(), n);
+      tree.push_each(results.data(), n);
       store(1, tree.finish(), target);
     }
   }
@@ -201,7 +201,7 @@ struct Reduction {
 
  private:
   static constexpr int64_t kRows = 64;
-  static constexpr int64_t kAlone = 128;  // elements of a row, from which its fold does not count
+  static constexpr int64_t kAloneFrom = 128;  // elements of rows that are read one by one: their folds count for little
 
   int64_t outputs(const Columns::Piece& piece) const { return piece.width / sequences.neighbours; }
 
@@ -209,7 +209,7 @@ struct Reduction {
     const int64_t outer = sequences.count * sequences.neighbours / extent;
     const int64_t wanted = (threads + outer - 1) / outer;  // pieces of each extent
     const int64_t share = (extent + wanted - 1) / wanted;
-    const int64_t slab = input_bytes() >= kStreamsFrom ? kFarSlabBytes : kSlabBytes;
+    const int64_t slab = input_bytes() >= kFromMemory ? kFarSlabBytes : kSlabBytes;
     const int64_t widest = sequences.dense() ? slab / sequences.length : kColumnBytes;
     const int64_t width = std::clamp(share, kColumnBytesMin / acc_size, kColumnBytes / acc_size);
     const int64_t unit = sequences.neighbours;  // no output is in two pieces
@@ -217,7 +217,7 @@ struct Reduction {
   }
 
   bool suits_streams() const {
-    return sequences.kernels.reads_in_turns && is_in_place() && input_bytes() * step() >= kStreamsFrom;
+    return sequences.kernels.reads_in_turns && is_in_place() && input_bytes() * step() >= kFromMemory;
   }
 
   int64_t input_bytes() const { return sequences.in.count() << sequences.in.log2(); }
@@ -235,7 +235,7 @@ struct Reduction {
   }
 
   void pitched_rows(int64_t n_rows, const char* x, int64_t pitch, char* results) const {
-    if (sequences.kernels.reads_in_turns || sequences.length < kAlone || input_bytes() < kStreamsFrom) {
+    if (sequences.kernels.reads_in_turns || sequences.length < kAloneFrom || input_bytes() * step() < kFromMemory) {
       return rows(n_rows, sequences.length, x, pitch, results);
     }
     for (int64_t r = 0; r < n_rows; ++r) {
@@ -392,7 +392,7 @@ bool has_few(const Call& call, const Sequences& sequences) {
 int64_t longest_transposed(const Call& call, const Sequences& sequences) {
   const ReduceKind kind = reduce_kind(call.node.op);
   const bool in_place = sequences.in.dtype == sequences.acc || is_half(sequences.in.dtype);
-  return in_place && (kind == kSum || kind == kProd) ? kLanes - 1 : kLanes;
+  return in_place && sequences.kept.rank == 1 && (kind == kSum || kind == kProd) ? kLanes - 1 : kLanes;
 }
 
 Reduction reduction_of(const Call& call, const Sequences& sequences) {

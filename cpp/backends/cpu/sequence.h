@@ -156,8 +156,8 @@ class Tree {
     std::memcpy(next(), result, static_cast<size_t>(row_));
     push();
   }
-  // n results, where each is one accumulator: those of whole runs by pairs, many in a call.
-  void push(const char* results, int64_t n) {
+  // n results one after another, where each is one accumulator: those of whole runs by pairs, many in a call.
+  void push_each(const char* results, int64_t n) {
     for (int64_t run = 0; n > 0; n -= run, results += run * row_) {
       run = run_at(n);
       if (run == 1) {

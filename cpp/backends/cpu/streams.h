@@ -1,6 +1,6 @@
 // Reading long operands from several places in turns. What fetches memory ahead of a core follows each place by itself,
-// so one place alone may get it no more than half or three quarters of what it can read: where
-// Kernels::reads_in_turns says so.
+// so one place alone may get it no more than half or three quarters of what it can read. Kernels::reads_in_turns says
+// where that is so.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace ist::cpu {
 
 inline constexpr int64_t kStreamedBlocks = 64;  // of all places, before they move on
 // Bytes of all that is read, from which on it comes from memory. In cache several places are up to a third slower.
-inline constexpr int64_t kStreamsFrom = 4 * 1024 * 1024;
+inline constexpr int64_t kFromMemory = 4 * 1024 * 1024;
 
 // The results of kPlaces times `each` blocks, the first `each` of which are in the first place. rows(b, to) makes those
 // of block b in every place, of at most 8 bytes each.

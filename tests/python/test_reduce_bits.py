@@ -98,7 +98,8 @@ def test_reductions_of_many_megabytes(rows: int, dtype: str) -> None:
         values = rng.integers(-limit, limit, shape)
     else:
         values = rng.standard_normal(shape)
-    # One place of each row, of another block than that of the next row if there are several, has what is more extreme than all others.
+    # One place of each row has what is more extreme than all others: of another block than in the next row, if there
+    # are several.
     blocks = max(shape[1] // 4096, 1)
     places = (rng.permutation(blocks)[np.arange(rows) % blocks] * 4096 + 77) % shape[1]
     values[np.arange(rows), places] = 127 if dtype == "int8" else 1000

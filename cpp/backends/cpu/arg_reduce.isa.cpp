@@ -251,6 +251,22 @@ inline void start_at_base_0(const T* x, int64_t base, T& best, uint32_t* index) 
   *index = 0;
 }
 
+// What n elements change, by their sum and the most extreme of them as `found` has them; where() is its place, if it
+// beats *best and nothing is NaN.
+template <bool kMaximum, int D, class T, class Found, class Where>
+inline bool settle(const T* x, int64_t n, int64_t base, const Found& found, T& best, uint32_t* index, Where&& where) {
+  int64_t at = n;
+  if (may_have_nan<T>(found.sum())) at = first_nan(x, n);
+  if (at == n) {
+    const T value = found.best();
+    if (value == best) return ends<kMaximum, D>(best);
+    at = where(value);
+  }
+  best = x[at];
+  *index = static_cast<uint32_t>(base + at);
+  return ends<kMaximum, D>(best);
+}
+
 template <bool kMaximum, bool kInTurns, int D>
 bool long_arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint32_t* index) {
   using T = Loaded<D>;
@@ -259,16 +275,7 @@ bool long_arg_step(const void* data, int64_t n, int64_t base, void* best_value, 
   start_at_base_0(x, base, best, index);
   if (ends<kMaximum, D>(best)) return true;
   const Quarters<kMaximum, kInTurns, T> quarters(x, best);
-  int64_t at = n;
-  if (may_have_nan<T>(quarters.sum())) at = first_nan(x, n);
-  if (at == n) {
-    const T value = quarters.best();
-    if (value == best) return ends<kMaximum, D>(best);
-    at = quarters.first(x, value);
-  }
-  best = x[at];
-  *index = static_cast<uint32_t>(base + at);
-  return ends<kMaximum, D>(best);
+  return settle<kMaximum, D>(x, n, base, quarters, best, index, [&](T value) { return quarters.first(x, value); });
 }
 
 template <bool kMaximum, int D>
@@ -286,22 +293,15 @@ bool arg_step(const void* data, int64_t n, int64_t base, void* best_value, uint3
   scan.run(x, n);
   // What comes next in memory is most likely the next row: it arrives while this one's place is found.
   for (int i = 0; i < kAhead; i += kLine) __builtin_prefetch(reinterpret_cast<const char*>(x + n) + i);
-  int64_t at = n;
-  if (may_have_nan<T>(scan.sum())) at = first_nan(x, n);
-  if (at == n) {
-    const T value = scan.best();
-    if (value == best) return ends<kMaximum, D>(best);
-    at = scan.first_chunk(value) * kChunk;
+  return settle<kMaximum, D>(x, n, base, scan, best, index, [&](T value) {
+    int64_t at = scan.first_chunk(value) * kChunk;
     if (n >= kChunk) {  // no element before the chunk is as large
       at = at < n - kChunk ? at : n - kChunk;
-      at += first_in_chunk(x + at, value);
-    } else {
-      while (x[at] != value) ++at;
+      return at + first_in_chunk(x + at, value);
     }
-  }
-  best = x[at];
-  *index = static_cast<uint32_t>(base + at);
-  return ends<kMaximum, D>(best);
+    while (x[at] != value) ++at;
+    return at;
+  });
 }
 
 // ---- short rows ----

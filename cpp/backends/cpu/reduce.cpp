@@ -209,18 +209,17 @@ struct Reduction {
     const int64_t outer = sequences.count * sequences.neighbours / extent;
     const int64_t wanted = (threads + outer - 1) / outer;  // pieces of each extent
     const int64_t share = (extent + wanted - 1) / wanted;
-    const int64_t slab = input_bytes() >= kFromMemory ? kFarSlabBytes : kSlabBytes;
+    const int64_t slab = is_from_memory() ? kFarSlabBytes : kSlabBytes;
     const int64_t widest = sequences.dense() ? slab / sequences.length : kColumnBytes;
     const int64_t width = std::clamp(share, kColumnBytesMin / acc_size, kColumnBytes / acc_size);
     const int64_t unit = sequences.neighbours;  // no output is in two pieces
     return (std::min(width, std::max(widest / acc_size / 16, int64_t{1}) * 16) + unit - 1) / unit * unit;
   }
 
-  bool suits_streams() const {
-    return sequences.kernels.reads_in_turns && is_in_place() && input_bytes() * step() >= kFromMemory;
-  }
+  bool suits_streams() const { return sequences.kernels.reads_in_turns && is_in_place() && is_from_memory(); }
 
-  int64_t input_bytes() const { return sequences.in.count() << sequences.in.log2(); }
+  // With what lies between elements; no, where sequences are not the same step through.
+  bool is_from_memory() const { return (sequences.in.count() * step() << sequences.in.log2()) >= kFromMemory; }
 
   // From one element of a sequence to the next, where it is the same for all.
   int64_t step() const { return sequences.reduced.rank == 1 ? sequences.reduced.strides[0][0] : 0; }
@@ -235,7 +234,7 @@ struct Reduction {
   }
 
   void pitched_rows(int64_t n_rows, const char* x, int64_t pitch, char* results) const {
-    if (sequences.kernels.reads_in_turns || sequences.length < kAloneFrom || input_bytes() * step() < kFromMemory) {
+    if (sequences.kernels.reads_in_turns || sequences.length < kAloneFrom || !is_from_memory()) {
       return rows(n_rows, sequences.length, x, pitch, results);
     }
     for (int64_t r = 0; r < n_rows; ++r) {
@@ -374,8 +373,9 @@ Sequences sequences_of(const Call& call, bool in_any_order) {
 }
 
 // There are kernels of half types, which convert on the way.
+bool are_halves(const Sequences& sequences) { return sequences.acc == IST_FLOAT32 && is_half(sequences.in.dtype); }
 void load_halves(Sequences& sequences) {
-  if (sequences.acc == IST_FLOAT32 && is_half(sequences.in.dtype)) sequences.acc = sequences.in.dtype;
+  if (are_halves(sequences)) sequences.acc = sequences.in.dtype;
 }
 
 // Dense sequences of so few elements that they are no rows for vectors, for which there is a kernel.
@@ -391,7 +391,7 @@ bool has_few(const Call& call, const Sequences& sequences) {
 // take less, if nothing is converted before; extremes take long to fold.
 int64_t longest_transposed(const Call& call, const Sequences& sequences) {
   const ReduceKind kind = reduce_kind(call.node.op);
-  const bool in_place = sequences.in.dtype == sequences.acc || is_half(sequences.in.dtype);
+  const bool in_place = sequences.in.dtype == sequences.acc || are_halves(sequences);
   return in_place && sequences.kept.rank == 1 && (kind == kSum || kind == kProd) ? kLanes - 1 : kLanes;
 }
 

@@ -193,8 +193,7 @@ class ColumnRows {
                              memory.lanes);
       }
       fold_lanes(row_.sum, n_lanes, piece.width, row_bytes, memory.lanes);
-      std::memcpy(tree.next(), memory.lanes, static_cast<size_t>(row_bytes));
-      tree.push();
+      tree.push(memory.lanes);
     }
     std::memcpy(memory.sums, tree.finish(), static_cast<size_t>(row_bytes));
   }

@@ -116,6 +116,7 @@ struct Reduction {
         }
         return;
       }
+      if (are_gapless_blocks()) return converted_rows(begin, end, memory);
       for (int64_t o = begin; o < end; ++o) one_output(o, memory);
     });
   }
@@ -240,6 +241,23 @@ struct Reduction {
     for (int64_t r = 0; r < n_rows; ++r) {
       rows(1, sequences.length, x + ((r * pitch) << sequences.in.log2()), 0, results + r * acc_size);
     }
+  }
+
+  // Several rows are converted at once, as many as a block has room for.
+  void converted_rows(int64_t begin, int64_t end, char* memory) const {
+    const int64_t length = sequences.length, together = kBlock / length;
+    for (int64_t o = begin; o < end; o += together) {
+      const int64_t n = std::min(together, end - o);
+      const void* x = sequences.load(sequences.in.data, o * length, n * length, memory);
+      reducer.rows[0](n, length, x, length, memory);
+      store(n, memory, out.data + (o << out.log2()));
+    }
+  }
+
+  // Do sequences lie one after another, as single blocks?
+  bool are_gapless_blocks() const {
+    return step() == 1 && sequences.length <= kBlock && sequences.kept.rank == 1 &&
+           sequences.kept.strides[0][0] == sequences.length;
   }
 
   // The elements from one output's sequence to the next one's, where sequences are single blocks in place; otherwise 0.
@@ -378,21 +396,19 @@ void load_halves(Sequences& sequences) {
   if (are_halves(sequences)) sequences.acc = sequences.in.dtype;
 }
 
-// Dense sequences of so few elements that they are no rows for vectors, for which there is a kernel.
-bool has_few(const Call& call, const Sequences& sequences) {
-  const Nest<1>& reduced = sequences.reduced;
-  const bool is_dense = reduced.rank == 1 && reduced.strides[0][0] == 1 && sequences.kept.rank == 1;
-  const bool few = sequences.length > 1 && sequences.length <= kFewElements;
-  const Reducer& reducer = call.kernels().reduce->fn[reduce_kind(call.node.op)][sequences.acc];
-  return few && is_dense && sequences.in.dtype == sequences.acc && reducer.is_neutral;
+// Sequences that are short rows of memory, several of which a kernel takes at once.
+bool are_rows(const Sequences& sequences) {
+  if (!sequences.dense() || sequences.kept.rank != 1) return false;
+  return sequences.in.dtype == sequences.acc || are_halves(sequences) || sequences.kept.strides[0][0] == sequences.length;
 }
 
-// Elements of sequences that are better transposed: each has a lane of its own. Where all lanes have one, sums of rows
-// take less, if nothing is converted before; extremes take long to fold.
+// Elements of sequences that are better transposed, each with a lane of its own: all lanes, but for rows of so many or
+// of so few that there is a kernel for them.
 int64_t longest_transposed(const Call& call, const Sequences& sequences) {
-  const ReduceKind kind = reduce_kind(call.node.op);
-  const bool in_place = sequences.in.dtype == sequences.acc || are_halves(sequences);
-  return in_place && sequences.kept.rank == 1 && (kind == kSum || kind == kProd) ? kLanes - 1 : kLanes;
+  if (!are_rows(sequences)) return kLanes;
+  const Reducer& reducer = call.kernels().reduce->fn[reduce_kind(call.node.op)][sequences.acc];
+  const bool few = sequences.length <= kFewElements && sequences.in.dtype == sequences.acc && reducer.is_neutral;
+  return few ? 1 : kLanes - 1;
 }
 
 Reduction reduction_of(const Call& call, const Sequences& sequences) {
@@ -408,8 +424,7 @@ bool reduce(const Call& call, bool in_any_order) {
   if (sequences.count == 0) return false;
   int across = sequences.column_dimension(true);
   if (across < 0) across = sequences.split_columns();
-  const bool transposes = across < 0 && !has_few(call, sequences);
-  const int transposed = transposes ? sequences.short_dimension(longest_transposed(call, sequences)) : -1;
+  const int transposed = across < 0 ? sequences.short_dimension(longest_transposed(call, sequences)) : -1;
   if (transposed >= 0) {
     across = transposed;
   } else {

@@ -1,41 +1,13 @@
 // Reductions of blocks that are dense, or every second element, in the contract's order: 32 lanes, folded by halving.
 #include <utility>
 
-#include "backends/cpu/compiler_vectors.h"
 #include "backends/cpu/isa_common.h"
+#include "backends/cpu/reduce_fold.h"
 #include "backends/cpu/reduce_kernels.h"
-#include "backends/cpu/reduce_ops.h"
 #include "backends/cpu/simd.h"
 
 namespace ist::cpu {
 namespace {
-
-constexpr int kLanes = 32;
-
-// All lanes: loops of known length, so that they are vectors down to the last few.
-template <class F, class T>
-inline T fold_all(T* lane) {
-#pragma GCC unroll 5
-  for (int half = kLanes / 2; half > 0; half /= 2) {
-#pragma GCC unroll 16
-    for (int i = 0; i < half; ++i) lane[i] = F::apply(lane[i], lane[i + half]);
-  }
-  return lane[0];
-}
-
-// Lanes that no element reached hold the identity. They are left out of the fold where combining with it changes no
-// lane that started there: not in complex products, where infinity times the imaginary zero is NaN.
-template <class F, class T>
-constexpr bool kIsNeutral = !(std::is_same_v<F, Prod> && std::is_same_v<T, complex64>);
-
-template <class F, class T>
-inline T fold(T* lane, int64_t lanes) {
-  for (int64_t half = kLanes / 2; half > 0; half /= 2) {
-    for (int64_t i = 0; i < half && i + half < lanes; ++i) lane[i] = F::apply(lane[i], lane[i + half]);
-    if (lanes > half) lanes = half;
-  }
-  return lane[0];
-}
 
 // Elements in their accumulator type: half types are converted on the way, kLanes at a time in `memory`.
 template <class T>
@@ -107,7 +79,11 @@ IST_HALF_VECTORS void block(const void* data, int64_t n, void* result) {
     for (int i = 0; i < kLanes; ++i) lane[i] = F::apply(lane[i], wide[i]);
   }
   for (int64_t i = 0; i < n - j; ++i) lane[i] = F::apply(lane[i], widened(x[(j + i) * kStep]));
-  *static_cast<T*>(result) = kIsNeutral<F, T> && n < kLanes ? fold<F, T>(lane, n) : fold_all<F, T>(lane);
+  if (kIsNeutral<F, T> && n < kLanes) {
+    *static_cast<T*>(result) = fold<F, T>(lane, n);
+  } else {
+    fold_rows_of_lanes<F, 1>(&lane, static_cast<T*>(result));
+  }
 }
 
 // The last elements of rows, at most kLanes; `may_pass`: as many may be read. A function of its own is less to compile.
@@ -179,8 +155,7 @@ void rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, void* res
     const int rest = static_cast<int>(n - j);
     const bool may_pass = stride >= n * kStep && r + kTogether < n_rows;
     if (rest > 0) add_rests<F, kStep, kTogether>(x + j * kStep, stride, rest, may_pass, lane);
-#pragma GCC unroll 4
-    for (int k = 0; k < kTogether; ++k) out[r + k] = fold_all<F, T>(lane[k]);
+    fold_rows_of_lanes<F, kTogether>(lane, out + r);
   }
   for (; r < n_rows; ++r, x += stride) block<F, T, E, kStep>(x, n, &out[r]);
 }

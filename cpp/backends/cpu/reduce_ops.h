@@ -1,4 +1,5 @@
-// The operations that reductions and cumulative ops repeat, and what they start from.
+// The operations that reductions and cumulative ops repeat, on elements and on the compiler's vectors of real ones, and
+// what they start from.
 #pragma once
 
 #include "backends/cpu/isa_common.h"
@@ -12,6 +13,10 @@ struct Sum {
   static inline T apply(T a, T b) {
     return scalar::add(a, b);
   }
+  template <class V>
+  static inline V vectors(V a, V b) {
+    return a + b;
+  }
   template <class T>
   static inline T identity() {
     return scalar::cast<T>(int32_t{0});
@@ -22,6 +27,10 @@ struct Prod {
   template <class T>
   static inline T apply(T a, T b) {
     return scalar::multiply(a, b);
+  }
+  template <class V>
+  static inline V vectors(V a, V b) {
+    return a * b;
   }
   template <class T>
   static inline T identity() {
@@ -61,6 +70,11 @@ struct Max {
   static inline T apply(T a, T b) {
     return scalar::maximum(a, b);
   }
+  template <class V>
+  static inline V vectors(V a, V b) {
+    const V chosen = a > b ? a : b;
+    return a == a ? chosen : a;
+  }
   template <class T>
   static inline T identity() {
     return Limits<T>::lowest();
@@ -71,6 +85,11 @@ struct Min {
   template <class T>
   static inline T apply(T a, T b) {
     return scalar::minimum(a, b);
+  }
+  template <class V>
+  static inline V vectors(V a, V b) {
+    const V chosen = a < b ? a : b;
+    return a == a ? chosen : a;
   }
   template <class T>
   static inline T identity() {

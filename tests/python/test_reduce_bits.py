@@ -117,17 +117,17 @@ def test_reductions_of_many_megabytes(rows: int, dtype: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "dtype", ["bool_", "uint8", "int16", "int32", "uint64", "float16", "float32", "float64", "complex64"]
+    "dtype", ["bool_", "uint8", "int8", "int16", "int32", "uint64", "float16", "float32", "float64", "complex64"]
 )
 @given(
     rows=st.sampled_from([1, 2, 7, 8, 9, 31, 64, 65, 4099]),
-    length=st.integers(1, 6),
+    length=st.one_of(st.integers(1, 6), st.sampled_from([31, 32, 33, 63, 64, 100, 130])),
     gap=st.sampled_from([0, 1, 5]),
     threads=st.sampled_from([1, 3]),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_reductions_of_a_few_elements(dtype: str, rows: int, length: int, gap: int, threads: int, seed: int) -> None:
-    """A lane for each, in rows side by side or apart."""
+def test_reductions_of_short_rows(dtype: str, rows: int, length: int, gap: int, threads: int, seed: int) -> None:
+    """A lane for each element or a few more, in rows side by side or apart."""
     rng = np.random.default_rng(seed)
     values = rng.integers(0, 2 if dtype == "bool_" else 100, (rows, length + gap))
     if dtype.startswith(("float", "complex")):

@@ -91,6 +91,7 @@ bool is_intel() {
 Kernels v4_kernels() {
   Kernels kernels = IST_KERNELS_OF(v4, "x86-64-v4");
   kernels.asks_for_lines = kernels.reads_in_turns = is_intel();
+  kernels.packs_from_afar = !is_intel();
   return kernels;
 }
 

@@ -53,6 +53,9 @@ struct Kernels {
   // Is memory read faster from several places in turns? AMD's processors with AVX2 alone gain; those with AVX-512 read
   // as much from one place, and a third less from several while others use the memory, too. Others are not measured.
   bool reads_in_turns = true;
+  // Do the tiles that first read a panel of B pack it even where it comes from beyond the second-level cache? AMD's
+  // processors with AVX-512 gain up to a tenth, Intel's lose, and so do few rows with AVX2.
+  bool packs_from_afar = false;
 };
 
 }  // namespace ist::cpu

@@ -18,12 +18,27 @@ inline float widened(float16 x) { return to_float(x); }
 inline float widened(bfloat16 x) { return to_float(x); }
 
 #if defined(IST_STORES_HALVES)
+// bfloat16 at even places have the first half of the lanes, those at odd places the second: two of a word are widened
+// without permutations.
+template <class E>
+constexpr bool kInHalves = std::is_same_v<E, bfloat16>;
 template <class Half>
 inline const float* convert_lanes(const Half* x, float* memory) {
   for (int i = 0; i < kLanes; i += VecF32::kWidth) VecF32::load(x + i).store(memory + i);
   return memory;
 }
+inline const float* convert_halves(const bfloat16* x, float* memory) {
+  constexpr int W = VecF32::kWidth;
+  for (int i = 0; i < kLanes / 2; i += W) {
+    VecF32 even, odd;
+    VecF32::load_two(x + 2 * i, even, odd);
+    even.store(memory + i), odd.store(memory + kLanes / 2 + i);
+  }
+  return memory;
+}
 #else
+template <class E>
+constexpr bool kInHalves = false;
 // Without instructions for it this is long code, and kernels would hold it a dozen times.
 template <class Half>
 __attribute__((noinline)) const float* convert_lanes(const Half* x, float* memory) {
@@ -37,6 +52,37 @@ inline const T* widened(const T* x, T*) {
 }
 inline const float* widened(const float16* x, float* memory) { return convert_lanes(x, memory); }
 inline const float* widened(const bfloat16* x, float* memory) { return convert_lanes(x, memory); }
+
+// The lane that element i of kLanes goes to, and the other way round.
+template <class E>
+constexpr int lane_of(int i) {
+  return kInHalves<E> ? i / 2 + i % 2 * (kLanes / 2) : i;
+}
+template <class E>
+constexpr int element_of(int lane) {
+  return kInHalves<E> ? lane % (kLanes / 2) * 2 + lane / (kLanes / 2) : lane;
+}
+
+// kLanes elements in the order of their lanes.
+template <class T, class E>
+inline const T* to_lanes(const E* x, T* memory) {
+  if constexpr (kInHalves<E>) {
+    return convert_halves(x, memory);
+  } else {
+    return widened(x, memory);
+  }
+}
+
+template <class F, class E, int kRows, class T>
+inline void fold_all(T (*lane)[kLanes], T* out) {
+  if constexpr (kInHalves<E>) {
+    T sums[2 * kRows];
+    fold_rows_of_lanes<F, 2 * kRows>(reinterpret_cast<T(*)[kLanes / 2]>(lane), sums);
+    for (int r = 0; r < kRows; ++r) out[r] = F::apply(sums[2 * r], sums[2 * r + 1]);
+  } else {
+    fold_rows_of_lanes<F, kRows>(lane, out);
+  }
+}
 
 // kLanes elements that are kStep apart; every second one is taken to `memory`, and the one behind the last is read,
 // too.
@@ -67,22 +113,40 @@ inline bool holds_lanes(int64_t j, int64_t n) {
 }
 
 // F over elements E in accumulators T.
-template <class F, class T, class E, int kStep = 1>
-IST_HALF_VECTORS void block(const void* data, int64_t n, void* result) {
-  const E* __restrict x = static_cast<const E*>(data);
-  T lane[kLanes], memory[kLanes];
+template <class F, class T, class E, int kStep>
+inline void any_block(const E* __restrict x, int64_t n, T* result) {
+  T lane[1][kLanes], memory[kLanes];
   E taken[kLanes];
-  for (int i = 0; i < kLanes; ++i) lane[i] = F::template identity<T>();
+  for (int i = 0; i < kLanes; ++i) lane[0][i] = F::template identity<T>();
+  if (kIsNeutral<F, T> && n < kLanes) {
+    for (int64_t i = 0; i < n; ++i) lane[0][i] = F::apply(lane[0][i], widened(x[i * kStep]));
+    *result = fold<F, T>(lane[0], n);
+    return;
+  }
   int64_t j = 0;
   for (; holds_lanes<kStep>(j, n); j += kLanes) {
-    const T* wide = widened(lanes_at<kStep>(x + j * kStep, taken), memory);
-    for (int i = 0; i < kLanes; ++i) lane[i] = F::apply(lane[i], wide[i]);
+    const T* wide = to_lanes(lanes_at<kStep>(x + j * kStep, taken), memory);
+    for (int i = 0; i < kLanes; ++i) lane[0][i] = F::apply(lane[0][i], wide[i]);
   }
-  for (int64_t i = 0; i < n - j; ++i) lane[i] = F::apply(lane[i], widened(x[(j + i) * kStep]));
-  if (kIsNeutral<F, T> && n < kLanes) {
-    *static_cast<T*>(result) = fold<F, T>(lane, n);
+  for (int i = 0; i < n - j; ++i) {
+    T& to = lane[0][lane_of<E>(i)];
+    to = F::apply(to, widened(x[(j + i) * kStep]));
+  }
+  fold_all<F, E, 1>(lane, result);
+}
+
+template <class F, class T, int kStep>
+IST_HALF_VECTORS void near_block(const T* x, int64_t n, T* result) {
+  any_block<F, T, T, kStep>(x, n, result);
+}
+
+template <class F, class T, class E, int kStep = 1>
+void block(const void* data, int64_t n, void* result) {
+  const E* x = static_cast<const E*>(data);
+  if constexpr (std::is_same_v<T, E>) {
+    near_block<F, T, kStep>(x, n, static_cast<T*>(result));
   } else {
-    fold_rows_of_lanes<F, 1>(&lane, static_cast<T*>(result));
+    any_block<F, T, E, kStep>(x, n, static_cast<T*>(result));  // conversions load half vectors
   }
 }
 
@@ -94,13 +158,16 @@ __attribute__((noinline)) void add_rests(const E* __restrict x, int64_t stride, 
     if (may_pass) {
       T memory[kLanes];
       E taken[kLanes];
-      const T* wide = widened(lanes_at<kStep>(x, taken), memory);
+      const T* wide = to_lanes(lanes_at<kStep>(x, taken), memory);
       for (int i = 0; i < kLanes; ++i) {
         const T value = F::apply(lane[k][i], wide[i]);
-        lane[k][i] = i < n ? value : lane[k][i];
+        lane[k][i] = element_of<E>(i) < n ? value : lane[k][i];
       }
     } else {
-      for (int i = 0; i < n; ++i) lane[k][i] = F::apply(lane[k][i], widened(x[i * kStep]));
+      for (int i = 0; i < n; ++i) {
+        T& to = lane[k][lane_of<E>(i)];
+        to = F::apply(to, widened(x[i * kStep]));
+      }
     }
   }
 }
@@ -147,7 +214,7 @@ void rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, void* res
     for (; holds_lanes<kStep>(j, n); j += kLanes) {
 #pragma GCC unroll 4
       for (int k = 0; k < kTogether; ++k) {
-        const T* wide = widened(lanes_at<kStep>(x + k * stride + j * kStep, taken), memory);
+        const T* wide = to_lanes(lanes_at<kStep>(x + k * stride + j * kStep, taken), memory);
         for (int i = 0; i < kLanes; ++i) lane[k][i] = F::apply(lane[k][i], wide[i]);
       }
     }
@@ -155,7 +222,7 @@ void rows(int64_t n_rows, int64_t n, const void* data, int64_t stride, void* res
     const int rest = static_cast<int>(n - j);
     const bool may_pass = stride >= n * kStep && r + kTogether < n_rows;
     if (rest > 0) add_rests<F, kStep, kTogether>(x + j * kStep, stride, rest, may_pass, lane);
-    fold_rows_of_lanes<F, kTogether>(lane, out + r);
+    fold_all<F, E, kTogether>(lane, out + r);
   }
   for (; r < n_rows; ++r, x += stride) block<F, T, E, kStep>(x, n, &out[r]);
 }

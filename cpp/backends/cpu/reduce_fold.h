@@ -41,11 +41,11 @@ template <class F, int kRows, int kRowLanes, int kVectors, class V, class T>
 inline void fold_vectors(const V* v, T* out) {
   constexpr int W = static_cast<int>(sizeof(V) / sizeof(T)), kLeast = 16 / static_cast<int>(sizeof(T));
   if constexpr (kRowLanes == 1) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int i = 0; i < kVectors; ++i) __builtin_memcpy(out + i * kRows, &v[i], kRows * sizeof(T));
   } else if constexpr (kVectors > 1) {
     V joined[kVectors / 2];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int i = 0; i < kVectors / 2; ++i) {
       joined[i] = fold_halves<F, 2 * kRows, kRowLanes, W>(v[2 * i], v[2 * i + 1]);
     }
@@ -58,29 +58,29 @@ inline void fold_vectors(const V* v, T* out) {
 
 // All lanes of kRows rows. Left to itself, GCC makes branches of the last few of an extreme, which no processor
 // foresees.
-template <class F, int kRows, class T>
-inline void fold_rows_of_lanes(T (*lane)[kLanes], T* out) {
+template <class F, int kRows, class T, int kRowLanes>
+inline void fold_rows_of_lanes(T (*lane)[kRowLanes], T* out) {
   if constexpr (std::is_same_v<T, complex64> || std::is_same_v<T, bool>) {
     for (int r = 0; r < kRows; ++r) {
       // Loops of known length, which are vectors down to the last few.
 #pragma GCC unroll 5
-      for (int half = kLanes / 2; half > 0; half /= 2) {
+      for (int half = kRowLanes / 2; half > 0; half /= 2) {
 #pragma GCC unroll 16
         for (int i = 0; i < half; ++i) lane[r][i] = F::apply(lane[r][i], lane[r][i + half]);
       }
       out[r] = lane[r][0];
     }
   } else {
-    constexpr int W = kWidth<T> < kLanes ? kWidth<T> : kLanes;
+    constexpr int W = kWidth<T> < kRowLanes ? kWidth<T> : kRowLanes;
     using V = typename Vector<T, W * static_cast<int>(sizeof(T))>::type;
     V row[kRows];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
-      V part[kLanes / W];
+      V part[kRowLanes / W];
 #pragma GCC unroll 16
-      for (int i = 0; i < kLanes / W; ++i) part[i] = load_as<V>(lane[r] + i * W);
+      for (int i = 0; i < kRowLanes / W; ++i) part[i] = load_as<V>(lane[r] + i * W);
 #pragma GCC unroll 4
-      for (int half = kLanes / W / 2; half > 0; half /= 2) {
+      for (int half = kRowLanes / W / 2; half > 0; half /= 2) {
 #pragma GCC unroll 8
         for (int i = 0; i < half; ++i) part[i] = F::vectors(part[i], part[i + half]);
       }

@@ -145,6 +145,32 @@ def test_reductions_of_short_rows(dtype: str, rows: int, length: int, gap: int, 
         np.testing.assert_array_equal(run(name, "cpu"), run(name, "reference"), name)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+@given(
+    rows=st.sampled_from([1, 2, 15, 31, 65, 300]),
+    length=st.one_of(st.integers(1, 200), st.sampled_from([500, 1023, 1024, 1025, 2048, 4097])),
+    gap=st.sampled_from([0, 0, 3]),
+    threads=st.sampled_from([1, 3]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_exponentials_of_rows(dtype: str, rows: int, length: int, gap: int, threads: int, seed: int) -> None:
+    """softmax and logsumexp of rows alone and several at a time, with numbers that are no numbers or far apart."""
+    rng = np.random.default_rng(seed)
+    values = rng.standard_normal((rows, length + gap)) * rng.choice([1, 30, 1e4], (rows, 1))
+    special = rng.choice([0.0, -0.0, np.nan, np.inf, -np.inf, -np.inf], values.shape)
+    values = np.where(rng.random(values.shape) < rng.choice([0.0, 0.01, 1.0], (rows, 1)), special, values)
+    values[rng.random(rows) < 0.1] = -np.inf
+
+    def run(name: str, device: str) -> np.ndarray:
+        with ist.device(device):
+            x = ist.array(values).astype(getattr(ist, dtype))[:, :length]
+            return arrays.bits(getattr(ist, name)(x, axis=-1))
+
+    ist.set_num_threads(threads)
+    for name in ("softmax", "logsumexp"):
+        np.testing.assert_array_equal(run(name, "cpu"), run(name, "reference"), name)
+
+
 @pytest.mark.parametrize("dtype", ["int16", "int32", "uint64", "bfloat16", "float32", "float64", "complex64"])
 def test_reductions_of_every_second_element(dtype: str) -> None:
     """They are read where they lie: alone, row by row and from several places, with and without another one behind."""

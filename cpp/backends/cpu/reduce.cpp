@@ -116,7 +116,7 @@ struct Reduction {
         }
         return;
       }
-      if (are_gapless_blocks()) return converted_rows(begin, end, memory);
+      if (sequences.gapless() && sequences.length <= kBlock) return converted_rows(begin, end, memory);
       for (int64_t o = begin; o < end; ++o) one_output(o, memory);
     });
   }
@@ -252,12 +252,6 @@ struct Reduction {
       reducer.rows[0](n, length, x, length, memory);
       store(n, memory, out.data + (o << out.log2()));
     }
-  }
-
-  // Do sequences lie one after another, as single blocks?
-  bool are_gapless_blocks() const {
-    return step() == 1 && sequences.length <= kBlock && sequences.kept.rank == 1 &&
-           sequences.kept.strides[0][0] == sequences.length;
   }
 
   // The elements from one output's sequence to the next one's, where sequences are single blocks in place; otherwise 0.
@@ -398,8 +392,8 @@ void load_halves(Sequences& sequences) {
 
 // Sequences that are short rows of memory, several of which a kernel takes at once.
 bool are_rows(const Sequences& sequences) {
-  if (!sequences.dense() || sequences.kept.rank != 1) return false;
-  return sequences.in.dtype == sequences.acc || are_halves(sequences) || sequences.kept.strides[0][0] == sequences.length;
+  const bool in_place = sequences.in.dtype == sequences.acc || are_halves(sequences);
+  return in_place ? sequences.dense() && sequences.kept.rank == 1 : sequences.gapless();
 }
 
 // Elements of sequences that are better transposed, each with a lane of its own: all lanes, but for rows of so many or

@@ -1,5 +1,5 @@
 // Pieces of softmax, logsumexp, norms and attention, over rows in the accumulator type.
-#include "backends/cpu/compiler_vectors.h"
+#include "backends/cpu/reduce_fold.h"
 #include "backends/cpu/reduce_kernels.h"
 #include "backends/cpu/simd_near.h"
 #include "kernels/scalar_ops.h"
@@ -7,37 +7,51 @@
 namespace ist::cpu {
 namespace {
 
-constexpr int kLanes = 32;
-
 // Lanes start at +0 and so never hold -0: adding those that no element reached changes nothing.
 template <class T>
-inline T fold(T* lane) {
-#pragma GCC unroll 5
-  for (int half = kLanes / 2; half > 0; half /= 2) {
-#pragma GCC unroll 16
-    for (int i = 0; i < half; ++i) lane[i] = lane[i] + lane[i + half];
-  }
-  return lane[0];
+inline T fold(T (&lane)[kLanes]) {
+  T sum;
+  fold_rows_of_lanes<Sum, 1>(&lane, &sum);
+  return sum;
 }
 
-inline float infinity(float) { return __builtin_inff(); }
-inline double infinity(double) { return __builtin_inf(); }
+// The larger one; the second where the first is NaN.
+struct Larger {
+  template <class V>
+  static inline V vectors(V a, V b) {
+    return a > b ? a : b;
+  }
+};
+
+// Of at least kWide elements; the last ones once more where they are no whole number of times as many.
+template <int kWide, class T>
+inline T largest_of(int64_t n, const T* __restrict x) {
+  T lane[1][kWide], result;
+  for (int i = 0; i < kWide; ++i) lane[0][i] = Limits<T>::lowest();
+  const auto step = [&](const T* from) __attribute__((always_inline)) {
+    for (int i = 0; i < kWide; ++i) lane[0][i] = from[i] > lane[0][i] ? from[i] : lane[0][i];
+  };
+  int64_t j = 0;
+  for (; j + kWide <= n; j += kWide) step(x + j);
+  if (j < n) step(x + n - kWide);
+  fold_rows_of_lanes<Larger, 1>(lane, &result);
+  return result;
+}
 
 template <class T>
 void largest(int64_t n, const void* data, void* result) {
-  constexpr int kWide = 64;  // enough chains that their latency does not show
-  const T* __restrict x = static_cast<const T*>(data);
-  T lane[kWide];
-  for (int i = 0; i < kWide; ++i) lane[i] = -infinity(T());
-  int64_t j = 0;
-  for (; j + kWide <= n; j += kWide) {
-    for (int i = 0; i < kWide; ++i) lane[i] = x[j + i] > lane[i] ? x[j + i] : lane[i];
+  constexpr int kWide = 64, kNarrow = 16;  // enough chains that their latency does not show, if there are so many
+  const T* x = static_cast<const T*>(data);
+  T* out = static_cast<T*>(result);
+  if (n >= kWide) {
+    *out = largest_of<kWide>(n, x);
+  } else if (n >= kNarrow) {
+    *out = largest_of<kNarrow>(n, x);
+  } else {
+    T most = Limits<T>::lowest();
+    for (int64_t i = 0; i < n; ++i) most = x[i] > most ? x[i] : most;
+    *out = most;
   }
-  for (int64_t i = 0; i < n - j; ++i) lane[i] = x[j + i] > lane[i] ? x[j + i] : lane[i];
-  for (int half = kWide / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) lane[i] = lane[i + half] > lane[i] ? lane[i + half] : lane[i];
-  }
-  *static_cast<T*>(result) = lane[0];
 }
 
 // exp of what is not positive.
@@ -110,7 +124,14 @@ void exp_sum(int64_t n, const void* data, const void* m, void* out, void* sum) {
     ask_for_lanes(x + n + j);
     exp_step(x + j, top, r + j, lane);
   }
-  if (j < n) {  // as whole vectors, too
+  if (j < n && n > kLanes && x != r) {
+    // The last kLanes elements, those before the rest once more, so that there are whole vectors.
+    T last[2 * kLanes] = {}, unused[kLanes] = {};
+    if (!exp_step_near(x + n - kLanes, top, last, unused)) exp_step(x + n - kLanes, top, last, unused);
+    const T* rest = last + kLanes - (n - j);
+    for (int i = 0; i < kLanes; ++i) r[n - kLanes + i] = last[i];
+    for (int i = 0; i < kLanes; ++i) lane[i] = lane[i] + rest[i];
+  } else if (j < n) {
     T rest[kLanes] = {};
     for (int64_t i = 0; i < n - j; ++i) rest[i] = x[j + i] - top;
     for (int i = 0; i < kLanes; ++i) rest[i] = exp_of(rest[i]);

@@ -73,6 +73,30 @@ struct Row {
 
 constexpr size_t kRowScratch = Sequences::kScratchBytes + kBlock * 8;
 
+// Short rows that lie one after another: one step of all of them before the next step of any, or each would wait for
+// its maximum and its sum.
+template <class T>
+struct RowsTogether {
+  static constexpr int64_t kMost = 64;
+  static constexpr int64_t kElements = kBlock / 2;  // that stay in the first-level cache
+
+  // How many rows; 1: they are better taken one by one.
+  static int64_t count(const Sequences& sequences) {
+    return sequences.gapless() ? std::clamp<int64_t>(kElements / sequences.length, 1, kMost) : 1;
+  }
+
+  T largest[kMost], sums[kMost];
+
+  // Of n rows from row o on. Their exponentials go to `kept`, row by row.
+  RowsTogether(const Row<T>& row, int64_t o, int64_t n, char* memory, char* kept) {
+    const Sequences& sequences = row.sequences;
+    const int64_t length = sequences.length, bytes = length * static_cast<int64_t>(sizeof(T));
+    const char* x = static_cast<const char*>(sequences.load(sequences.in.data, o * length, n * length, memory));
+    for (int64_t r = 0; r < n; ++r) row.row.largest(length, x + r * bytes, &largest[r]);
+    for (int64_t r = 0; r < n; ++r) row.row.exp_sum(length, x + r * bytes, &largest[r], kept + r * bytes, &sums[r]);
+  }
+};
+
 // Many rows at once, which are columns here: one for each lane of a vector, in accumulator type T.
 template <class T>
 class ColumnRows {
@@ -88,7 +112,7 @@ class ColumnRows {
   static int dimension(const Sequences& sequences, bool keeps) {
     if (keeps && sequences.length > kKept / kWidthMin) return -1;
     const int across = sequences.column_dimension();
-    return across >= 0 ? across : sequences.short_dimension(kShort);
+    return across >= 0 ? across : sequences.short_dimension(keeps && sequences.gapless() ? kShortKept : kShort);
   }
 
   void logsumexp() const {
@@ -132,6 +156,7 @@ class ColumnRows {
   static constexpr int64_t kSlab = 8 << 10;  // elements that are transposed in the first-level cache
   static constexpr int64_t kWidthMin = 16, kWidthMax = 512;
   static constexpr int64_t kShort = Columns::kPositions;
+  static constexpr int64_t kShortKept = 63;  // exponentials of columns are transposed once more
 
   struct Memory {
     char *largest, *sums, *lanes, *levels, *slab, *kept;
@@ -223,9 +248,22 @@ void logsumexp(const Call& call, const Sequences& sequences) {
   if (across >= 0) return ColumnRows<T>(call, sequences, across, false).logsumexp();
   const View out = call.output();
   const Row<T> row(sequences);
+  const int64_t together = RowsTogether<T>::count(sequences);
+  const auto store = [&](int64_t o, int64_t n, const T* results) {
+    convert(call.kernels(), sequences.acc, out.dtype, n, results, out.data + (o << out.log2()), nullptr);
+  };
   parallel_for(call.threads(), sequences.count, 1 + kRowGrain / sequences.length, [&](int64_t begin, int64_t end) {
     char* memory = scratch(kRowScratch);
-    for (int64_t o = begin; o < end; ++o) {
+    for (int64_t o = begin; together > 1 && o < end; o += together) {
+      const int64_t n = std::min(together, end - o);
+      RowsTogether<T> rows(row, o, n, memory, memory + Sequences::kScratchBytes);
+      row.row.log_add(n, rows.sums, rows.largest, rows.sums);
+      for (int64_t r = 0; r < n; ++r) {
+        if (!std::isfinite(rows.largest[r])) rows.sums[r] = row.find_max_or_nan(sequences.start_of(o + r), memory);
+      }
+      store(o, n, rows.sums);
+    }
+    for (int64_t o = begin; together == 1 && o < end; ++o) {
       const char* start = sequences.start_of(o);
       T m, result;
       const void* last = row.find_max(start, memory, m);
@@ -235,7 +273,7 @@ void logsumexp(const Call& call, const Sequences& sequences) {
       } else {
         result = row.find_max_or_nan(start, memory);
       }
-      convert(call.kernels(), sequences.acc, out.dtype, 1, &result, out.data + (o << out.log2()), nullptr);
+      store(o, 1, &result);
     }
   });
 }
@@ -248,9 +286,22 @@ void softmax(const Call& call, const Sequences& sequences) {
   const int64_t n = sequences.length;
   const Row<T> row(sequences);
   const bool wide = sequences.acc != out.dtype;  // exponentials need room of their own
+  const int64_t together = RowsTogether<T>::count(sequences);
   parallel_for(call.threads(), sequences.count, 1 + kRowGrain / n, [&](int64_t begin, int64_t end) {
-    char* memory = scratch(kRowScratch + (wide ? static_cast<size_t>(n) * sizeof(T) : 0));
-    for (int64_t o = begin; o < end; ++o) {
+    char* memory = scratch(kRowScratch + (wide ? static_cast<size_t>(together * n) * sizeof(T) : 0));
+    for (int64_t o = begin; together > 1 && o < end; o += together) {
+      const int64_t n_rows = std::min(together, end - o);
+      char* target = out.data + ((o * n) << out.log2());
+      char* e = wide ? memory + kRowScratch : target;
+      const RowsTogether<T> rows(row, o, n_rows, memory, e);
+      for (int64_t r = 0; r < n_rows; ++r) {
+        const T inverse = T(1) / rows.sums[r];
+        char* x = e + r * n * static_cast<int64_t>(sizeof(T));
+        row.row.multiply(n, x, &inverse, x);
+      }
+      if (wide) convert(call.kernels(), sequences.acc, out.dtype, n_rows * n, e, target, nullptr);
+    }
+    for (int64_t o = begin; together == 1 && o < end; ++o) {
       const char* start = sequences.start_of(o);
       char* target = out.data + ((o * n) << out.log2());
       char* e = wide ? memory + kRowScratch : target;

@@ -59,6 +59,8 @@ struct Sequences {
     return in.data + offset_at(output, kept.rank, kept.shape, kept.strides[0]) * (int64_t{1} << in.log2());
   }
   bool dense() const { return reduced.rank == 1 && reduced.strides[0][0] == 1; }
+  // Dense, each behind the one before.
+  bool gapless() const { return dense() && kept.rank == 1 && kept.strides[0][0] == length; }
 
   // Elements that are neighbours in memory should be read together, whether one output takes them or many: then the
   // kept dimension whose outputs are to be walked together, otherwise -1. It may be `narrow` where rows leave no gaps.

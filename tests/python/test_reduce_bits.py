@@ -117,7 +117,8 @@ def test_reductions_of_many_megabytes(rows: int, dtype: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "dtype", ["bool_", "uint8", "int8", "int16", "int32", "uint64", "float16", "float32", "float64", "complex64"]
+    "dtype",
+    ["bool_", "uint8", "int8", "int16", "int32", "uint64", "float16", "bfloat16", "float32", "float64", "complex64"],
 )
 @given(
     rows=st.sampled_from([1, 2, 7, 8, 9, 31, 64, 65, 4099]),
@@ -127,12 +128,21 @@ def test_reductions_of_many_megabytes(rows: int, dtype: str) -> None:
     seed=st.integers(0, 2**32 - 1),
 )
 def test_reductions_of_short_rows(dtype: str, rows: int, length: int, gap: int, threads: int, seed: int) -> None:
-    """A lane for each element or a few more, in rows side by side or apart."""
+    """A lane for each element or up to five, in rows side by side or apart."""
     rng = np.random.default_rng(seed)
     values = rng.integers(0, 2 if dtype == "bool_" else 100, (rows, length + gap))
-    if dtype.startswith(("float", "complex")):
+    digits = {"float16": 11, "bfloat16": 24, "float32": 24, "float64": 53, "complex64": 24}  # of the accumulators
+    if dtype in digits:
+
+        def some(share: float) -> np.ndarray:
+            return rng.random((rows, 1)) < share
+
+        # Sums that show their order, as what is added to large numbers is lost; zeros of both signs; infinity and NaN.
+        large = rng.choice([1, -1, 0, 0], values.shape) * rng.standard_normal((rows, 1)) * 2.0 ** digits[dtype]
+        values = np.where(some(0.5) & (large != 0), large, rng.standard_normal(values.shape))
+        values = np.where(some(0.2), rng.choice([0.0, -0.0], values.shape), values)
         special = rng.choice([0.0, -0.0, np.nan, np.inf, -np.inf, 1e38], values.shape)
-        values = np.where(rng.random(values.shape) < 0.2, special, rng.standard_normal(values.shape))
+        values = np.where(rng.random(values.shape) < rng.choice([0, 0, 0.02, 0.2], (rows, 1)), special, values)
         values[rng.random(rows) < 0.2] = -0.0
 
     def run(name: str, device: str) -> np.ndarray:

@@ -130,8 +130,8 @@ void Product::tall_block(const Matrix& a, const Matrix& b, char* c, int64_t c_ro
   const bool packs_b =
       !mm.in_place || b.column != 1 || (!narrow && rows > 2 * mm.rows && depth_max * columns * size > kSmallPanel);
   const bool is_near = k * columns * size <= kPanelBytes;
-  const bool packs_by_tile = packs_b && packs_a && mm.packing_tile != nullptr && b.column == 1 &&
-                             (is_near || call.kernels().packs_from_afar);
+  const bool packs_by_tile =
+      packs_b && packs_a && mm.packing_tile != nullptr && b.column == 1 && (is_near || call.kernels().packs_from_afar);
   // Few strips leave packing B no time to hide: each pass, a panel or two, brings the next one then, instead of rows
   // of A.
   const bool few = packs_a && packs_b && !packs_by_tile && strips * strip_bytes <= kFewBytes;

@@ -116,7 +116,7 @@ struct Reduction {
         }
         return;
       }
-      if (sequences.gapless() && sequences.length <= kBlock) return converted_rows(begin, end, memory);
+      if (converts_rows()) return converted_rows(begin, end, memory);
       for (int64_t o = begin; o < end; ++o) one_output(o, memory);
     });
   }
@@ -249,10 +249,11 @@ struct Reduction {
     for (int64_t o = begin; o < end; o += together) {
       const int64_t n = std::min(together, end - o);
       const void* x = sequences.load(sequences.in.data, o * length, n * length, memory);
-      reducer.rows[0](n, length, x, length, memory);
-      store(n, memory, out.data + (o << out.log2()));
+      reducer.rows[0](n, length, x, length, out.data + (o << out.log2()));
     }
   }
+
+  bool converts_rows() const { return sequences.gapless() && sequences.length <= kBlock && acc == out.dtype; }
 
   // The elements from one output's sequence to the next one's, where sequences are single blocks in place; otherwise 0.
   int64_t row_pitch() const {
@@ -390,14 +391,15 @@ void load_halves(Sequences& sequences) {
   if (are_halves(sequences)) sequences.acc = sequences.in.dtype;
 }
 
-// Sequences that are short rows of memory, several of which a kernel takes at once.
+// Sequences that are rows of memory, several of which a kernel takes at once.
 bool are_rows(const Sequences& sequences) {
   const bool in_place = sequences.in.dtype == sequences.acc || are_halves(sequences);
-  return in_place ? sequences.dense() && sequences.kept.rank == 1 : sequences.gapless();
+  if (!in_place) return sequences.gapless();
+  return sequences.dense() && sequences.kept.rank == 1 && sequences.kept.strides[0][0] != 0;
 }
 
-// Elements of sequences that are better transposed, each with a lane of its own: all lanes, but for rows of so many or
-// of so few that there is a kernel for them.
+// Sequences up to this length are better transposed, each element with a lane of its own: 32, or 31 for rows that a
+// kernel folds, or 1 where it has a way for those of up to kFewElements.
 int64_t longest_transposed(const Call& call, const Sequences& sequences) {
   if (!are_rows(sequences)) return kLanes;
   const Reducer& reducer = call.kernels().reduce->fn[reduce_kind(call.node.op)][sequences.acc];

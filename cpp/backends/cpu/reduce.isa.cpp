@@ -1,9 +1,11 @@
 // Reductions of blocks that are dense, or every second element, in the contract's order: 32 lanes, folded by halving.
 #include <utility>
 
+#include "backends/cpu/compiler_vectors.h"
 #include "backends/cpu/isa_common.h"
 #include "backends/cpu/reduce_fold.h"
 #include "backends/cpu/reduce_kernels.h"
+#include "backends/cpu/reduce_ops.h"
 #include "backends/cpu/simd.h"
 
 namespace ist::cpu {
@@ -136,7 +138,7 @@ inline void any_block(const E* __restrict x, int64_t n, T* result) {
 }
 
 template <class F, class T, int kStep>
-IST_HALF_VECTORS void near_block(const T* x, int64_t n, T* result) {
+IST_HALF_VECTORS void block_in_place(const T* x, int64_t n, T* result) {
   any_block<F, T, T, kStep>(x, n, result);
 }
 
@@ -144,9 +146,9 @@ template <class F, class T, class E, int kStep = 1>
 void block(const void* data, int64_t n, void* result) {
   const E* x = static_cast<const E*>(data);
   if constexpr (std::is_same_v<T, E>) {
-    near_block<F, T, kStep>(x, n, static_cast<T*>(result));
+    block_in_place<F, T, kStep>(x, n, static_cast<T*>(result));
   } else {
-    any_block<F, T, E, kStep>(x, n, static_cast<T*>(result));  // conversions load half vectors
+    any_block<F, T, E, kStep>(x, n, static_cast<T*>(result));  // loads of half types are half as long anyway
   }
 }
 

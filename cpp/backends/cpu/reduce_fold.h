@@ -25,7 +25,8 @@ inline T fold(T* lane, int64_t lanes) {
   return lane[0];
 }
 
-// kRows rows of kRowLanes lanes lie one after another in a, or in a and then b: half as many of each.
+// kRows rows of kRowLanes lanes lie one after another in a, or in a and then b. Returns them with half the lanes: lane
+// i joined with lane i + kRowLanes / 2.
 template <class F, int kRows, int kRowLanes, int kCount, class V>
 inline auto fold_halves(V a, V b) {
   constexpr int kHalf = kRowLanes / 2;
@@ -36,7 +37,7 @@ inline auto fold_halves(V a, V b) {
   return halves(std::make_integer_sequence<int, kCount>());
 }
 
-// Vectors that hold kRows rows each. Those that a row does not fill are joined first, then they become shorter.
+// Vectors of kRows rows each: two become one while there are several, then the last one becomes shorter.
 template <class F, int kRows, int kRowLanes, int kVectors, class V, class T>
 inline void fold_vectors(const V* v, T* out) {
   constexpr int W = static_cast<int>(sizeof(V) / sizeof(T)), kLeast = 16 / static_cast<int>(sizeof(T));
@@ -72,7 +73,7 @@ inline void fold_rows_of_lanes(T (*lane)[kRowLanes], T* out) {
     }
   } else {
     constexpr int W = kWidth<T> < kRowLanes ? kWidth<T> : kRowLanes;
-    using V = typename Vector<T, W * static_cast<int>(sizeof(T))>::type;
+    using V = typename Vector<T, W* static_cast<int>(sizeof(T))>::type;
     V row[kRows];
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {

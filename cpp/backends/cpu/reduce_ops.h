@@ -1,5 +1,5 @@
-// The operations that reductions and cumulative ops repeat, on elements and on the compiler's vectors of real ones, and
-// what they start from.
+// The operations that reductions and cumulative ops repeat, and what they start from. `vectors` is `apply` for every
+// element of the compiler's vectors, which there are of all types but bool and complex64.
 #pragma once
 
 #include "backends/cpu/isa_common.h"

@@ -256,12 +256,13 @@ void logsumexp(const Call& call, const Sequences& sequences) {
     char* memory = scratch(kRowScratch);
     for (int64_t o = begin; together > 1 && o < end; o += together) {
       const int64_t n = std::min(together, end - o);
-      RowsTogether<T> rows(row, o, n, memory, memory + Sequences::kScratchBytes);
-      row.row.log_add(n, rows.sums, rows.largest, rows.sums);
+      const RowsTogether<T> rows(row, o, n, memory, memory + Sequences::kScratchBytes);
+      T results[RowsTogether<T>::kMost];
+      row.row.log_add(n, rows.sums, rows.largest, results);
       for (int64_t r = 0; r < n; ++r) {
-        if (!std::isfinite(rows.largest[r])) rows.sums[r] = row.find_max_or_nan(sequences.start_of(o + r), memory);
+        if (!std::isfinite(rows.largest[r])) results[r] = row.find_max_or_nan(sequences.start_of(o + r), memory);
       }
-      store(o, n, rows.sums);
+      store(o, n, results);
     }
     for (int64_t o = begin; together == 1 && o < end; ++o) {
       const char* start = sequences.start_of(o);

@@ -117,24 +117,24 @@ inline bool holds_lanes(int64_t j, int64_t n) {
 // F over elements E in accumulators T.
 template <class F, class T, class E, int kStep>
 inline void any_block(const E* __restrict x, int64_t n, T* result) {
-  T lane[1][kLanes], memory[kLanes];
+  T lane[kLanes], memory[kLanes];
   E taken[kLanes];
-  for (int i = 0; i < kLanes; ++i) lane[0][i] = F::template identity<T>();
+  for (int i = 0; i < kLanes; ++i) lane[i] = F::template identity<T>();
   if (kIsNeutral<F, T> && n < kLanes) {
-    for (int64_t i = 0; i < n; ++i) lane[0][i] = F::apply(lane[0][i], widened(x[i * kStep]));
-    *result = fold<F, T>(lane[0], n);
+    for (int64_t i = 0; i < n; ++i) lane[i] = F::apply(lane[i], widened(x[i * kStep]));
+    *result = fold<F, T>(lane, n);
     return;
   }
   int64_t j = 0;
   for (; holds_lanes<kStep>(j, n); j += kLanes) {
     const T* wide = to_lanes(lanes_at<kStep>(x + j * kStep, taken), memory);
-    for (int i = 0; i < kLanes; ++i) lane[0][i] = F::apply(lane[0][i], wide[i]);
+    for (int i = 0; i < kLanes; ++i) lane[i] = F::apply(lane[i], wide[i]);
   }
   for (int i = 0; i < n - j; ++i) {
-    T& to = lane[0][lane_of<E>(i)];
+    T& to = lane[lane_of<E>(i)];
     to = F::apply(to, widened(x[(j + i) * kStep]));
   }
-  fold_all<F, E, 1>(lane, result);
+  fold_all<F, E, 1>(&lane, result);
 }
 
 template <class F, class T, int kStep>

@@ -1,4 +1,6 @@
 // Pieces of softmax, logsumexp, norms and attention, over rows in the accumulator type.
+//
+// Lanes of sums start at +0 and so never hold -0: adding those that no element reached changes nothing.
 #include "backends/cpu/reduce_fold.h"
 #include "backends/cpu/reduce_kernels.h"
 #include "backends/cpu/simd_near.h"
@@ -6,14 +8,6 @@
 
 namespace ist::cpu {
 namespace {
-
-// Lanes start at +0 and so never hold -0: adding those that no element reached changes nothing.
-template <class T>
-inline T fold(T (&lane)[kLanes]) {
-  T sum;
-  fold_rows_of_lanes<Sum, 1>(&lane, &sum);
-  return sum;
-}
 
 // The larger one; the second where the first is NaN.
 struct Larger {
@@ -26,15 +20,15 @@ struct Larger {
 // Of at least kWide elements; the last ones once more where they are no whole number of times as many.
 template <int kWide, class T>
 inline T largest_of(int64_t n, const T* __restrict x) {
-  T lane[1][kWide], result;
-  for (int i = 0; i < kWide; ++i) lane[0][i] = Limits<T>::lowest();
+  T lane[kWide], result;
+  for (int i = 0; i < kWide; ++i) lane[i] = Limits<T>::lowest();
   const auto step = [&](const T* from) __attribute__((always_inline)) {
-    for (int i = 0; i < kWide; ++i) lane[0][i] = from[i] > lane[0][i] ? from[i] : lane[0][i];
+    for (int i = 0; i < kWide; ++i) lane[i] = Larger::vectors(from[i], lane[i]);
   };
   int64_t j = 0;
   for (; j + kWide <= n; j += kWide) step(x + j);
   if (j < n) step(x + n - kWide);
-  fold_rows_of_lanes<Larger, 1>(lane, &result);
+  fold_rows_of_lanes<Larger, 1>(&lane, &result);
   return result;
 }
 
@@ -49,7 +43,7 @@ void largest(int64_t n, const void* data, void* result) {
     *out = largest_of<kNarrow>(n, x);
   } else {
     T most = Limits<T>::lowest();
-    for (int64_t i = 0; i < n; ++i) most = x[i] > most ? x[i] : most;
+    for (int64_t i = 0; i < n; ++i) most = Larger::vectors(x[i], most);
     *out = most;
   }
 }
@@ -140,7 +134,7 @@ void exp_sum(int64_t n, const void* data, const void* m, void* out, void* sum) {
       lane[i] = lane[i] + rest[i];
     }
   }
-  *static_cast<T*>(sum) = fold(lane);
+  fold_rows_of_lanes<Sum, 1>(&lane, static_cast<T*>(sum));
 }
 
 template <class T>
@@ -198,7 +192,7 @@ inline void square_row(int64_t n, const T* __restrict x, T centre, T* sum) {
     const T c = x[j + i] - centre;
     lane[i] = lane[i] + c * c;
   }
-  *sum = fold(lane);
+  fold_rows_of_lanes<Sum, 1>(&lane, sum);
 }
 
 // Of n elements that fill the lanes.
@@ -214,8 +208,7 @@ inline void square_rows(int64_t n, const T* __restrict x, int64_t stride, T cent
       }
     }
   }
-#pragma GCC unroll 4
-  for (int k = 0; k < kTogether; ++k) sums[k] = fold(lane[k]);
+  fold_rows_of_lanes<Sum, kTogether>(lane, sums);
 }
 
 // Rows whose lanes take eight registers.

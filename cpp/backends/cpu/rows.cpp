@@ -73,23 +73,31 @@ struct Row {
 
 constexpr size_t kRowScratch = Sequences::kScratchBytes + kBlock * 8;
 
-// Short rows that lie one after another: one step of all of them before the next step of any, or each would wait for
-// its maximum and its sum.
+// A row, or several short ones that lie one after another: one step of all of them before the next step of any, or each
+// would wait for its maximum and its sum.
 template <class T>
 struct RowsTogether {
   static constexpr int64_t kMost = 64;
   static constexpr int64_t kElements = kBlock / 2;  // that stay in the first-level cache
 
-  // How many rows; 1: they are better taken one by one.
+  // How many rows at a time.
   static int64_t count(const Sequences& sequences) {
     return sequences.gapless() ? std::clamp<int64_t>(kElements / sequences.length, 1, kMost) : 1;
   }
 
   T largest[kMost], sums[kMost];
 
-  // Of n rows from row o on. Their exponentials go to `kept`, row by row.
+  // Of n rows from row o on, in `memory` of kRowScratch bytes. Their exponentials stay in `kept`, row by row, if it is
+  // not null.
   RowsTogether(const Row<T>& row, int64_t o, int64_t n, char* memory, char* kept) {
     const Sequences& sequences = row.sequences;
+    if (n == 1) {
+      const char* start = sequences.start_of(o);
+      const void* last = row.find_max(start, memory, largest[0]);
+      sums[0] = row.sum_exp(start, last, memory, largest[0], kept);
+      return;
+    }
+    if (kept == nullptr) kept = memory + Sequences::kScratchBytes;
     const int64_t length = sequences.length, bytes = length * static_cast<int64_t>(sizeof(T));
     const char* x = static_cast<const char*>(sequences.load(sequences.in.data, o * length, n * length, memory));
     for (int64_t r = 0; r < n; ++r) row.row.largest(length, x + r * bytes, &largest[r]);
@@ -249,32 +257,17 @@ void logsumexp(const Call& call, const Sequences& sequences) {
   const View out = call.output();
   const Row<T> row(sequences);
   const int64_t together = RowsTogether<T>::count(sequences);
-  const auto store = [&](int64_t o, int64_t n, const T* results) {
-    convert(call.kernels(), sequences.acc, out.dtype, n, results, out.data + (o << out.log2()), nullptr);
-  };
   parallel_for(call.threads(), sequences.count, 1 + kRowGrain / sequences.length, [&](int64_t begin, int64_t end) {
     char* memory = scratch(kRowScratch);
-    for (int64_t o = begin; together > 1 && o < end; o += together) {
+    for (int64_t o = begin; o < end; o += together) {
       const int64_t n = std::min(together, end - o);
-      const RowsTogether<T> rows(row, o, n, memory, memory + Sequences::kScratchBytes);
+      const RowsTogether<T> rows(row, o, n, memory, nullptr);
       T results[RowsTogether<T>::kMost];
       row.row.log_add(n, rows.sums, rows.largest, results);
       for (int64_t r = 0; r < n; ++r) {
         if (!std::isfinite(rows.largest[r])) results[r] = row.find_max_or_nan(sequences.start_of(o + r), memory);
       }
-      store(o, n, results);
-    }
-    for (int64_t o = begin; together == 1 && o < end; ++o) {
-      const char* start = sequences.start_of(o);
-      T m, result;
-      const void* last = row.find_max(start, memory, m);
-      if (std::isfinite(m)) {
-        const T s = row.sum_exp(start, last, memory, m, nullptr);
-        row.row.log_add(1, &s, &m, &result);
-      } else {
-        result = row.find_max_or_nan(start, memory);
-      }
-      store(o, 1, &result);
+      convert(call.kernels(), sequences.acc, out.dtype, n, results, out.data + (o << out.log2()), nullptr);
     }
   });
 }
@@ -290,7 +283,7 @@ void softmax(const Call& call, const Sequences& sequences) {
   const int64_t together = RowsTogether<T>::count(sequences);
   parallel_for(call.threads(), sequences.count, 1 + kRowGrain / n, [&](int64_t begin, int64_t end) {
     char* memory = scratch(kRowScratch + (wide ? static_cast<size_t>(together * n) * sizeof(T) : 0));
-    for (int64_t o = begin; together > 1 && o < end; o += together) {
+    for (int64_t o = begin; o < end; o += together) {
       const int64_t n_rows = std::min(together, end - o);
       char* target = out.data + ((o * n) << out.log2());
       char* e = wide ? memory + kRowScratch : target;
@@ -301,16 +294,6 @@ void softmax(const Call& call, const Sequences& sequences) {
         row.row.multiply(n, x, &inverse, x);
       }
       if (wide) convert(call.kernels(), sequences.acc, out.dtype, n_rows * n, e, target, nullptr);
-    }
-    for (int64_t o = begin; together == 1 && o < end; ++o) {
-      const char* start = sequences.start_of(o);
-      char* target = out.data + ((o * n) << out.log2());
-      char* e = wide ? memory + kRowScratch : target;
-      T m;
-      const void* last = row.find_max(start, memory, m);
-      const T inverse = T(1) / row.sum_exp(start, last, memory, m, e);
-      row.row.multiply(n, e, &inverse, e);
-      if (wide) convert(call.kernels(), sequences.acc, out.dtype, n, e, target, nullptr);
     }
   });
 }
